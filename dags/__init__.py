@@ -1,0 +1,1 @@
+"""Airflow only: order, retries, triggers."""

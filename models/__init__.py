@@ -1,0 +1,1 @@
+"""Pure modelling: text, tensors, numbers. No storage, no registry, no orchestrator."""

@@ -1,0 +1,1 @@
+"""Steps, and the services they touch. Never imports airflow."""

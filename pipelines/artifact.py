@@ -1,0 +1,131 @@
+"""Artifacts: folders whose manifest, written last, says that they are whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.errors import ScriptoriumError
+
+MANIFEST = "manifest.json"
+# How long things took differs from one making to the next; it is kept, but is no part of the content.
+TIMINGS = "timings.json"
+
+
+class FileEntry(BaseModel):
+    """One file of an artifact."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    sha256: str
+    size: int
+
+
+class Manifest(BaseModel):
+    """What an artifact holds and what it was made from; `digest` identifies the content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    step: str
+    key: str
+    made_from: dict[str, str]
+    parents: dict[str, str]
+    files: dict[str, FileEntry]
+    digest: str
+
+
+def canonical(value: Any) -> str:
+    """JSON with one spelling: sorted keys, no spaces, no NaN (RFC 8785 for the types used here)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def key_of(made_from: dict[str, str]) -> str:
+    """A step's key: sha256 over the canonical JSON of everything its output depends on."""
+    return sha256_text(canonical(made_from))
+
+
+def sha256_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically and readably; NaN is refused."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+    os.replace(part, path)
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def seal(folder: Path, step: str, made_from: dict[str, str], parents: dict[str, str]) -> Manifest:
+    """Write the manifest of a finished folder, after its files have reached the disk.
+
+    `made_from` is all that the content depends on; its hash is the artifact's key. `parents` are URIs.
+    """
+    key = key_of(made_from)
+    files = {p.relative_to(folder).as_posix(): _entry(p) for p in _files(folder)}
+    digest = sha256_text(canonical({name: entry.sha256 for name, entry in files.items() if name != TIMINGS}))
+    manifest = Manifest(step=step, key=key, made_from=made_from, parents=parents, files=files, digest=digest)
+    write_json(folder / MANIFEST, manifest.model_dump())
+    return manifest
+
+
+def publish(folder: Path, target: Path) -> None:
+    """Move a sealed folder to its place at once; what stood there half-done is replaced."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        shutil.rmtree(target)
+    os.replace(folder, target)
+
+
+def read_manifest(uri: str) -> Manifest:
+    """The manifest of a whole artifact. Raises ScriptoriumError when there is none."""
+    path = Path(uri) / MANIFEST
+    if not path.is_file():
+        raise ScriptoriumError(f"{uri} is not a whole artifact: {MANIFEST} is missing; run the step that makes it again")
+    return Manifest.model_validate(read_json(path))
+
+
+def is_whole(uri: str) -> bool:
+    """Whether every file of the manifest is there with its size and digest."""
+    try:
+        verify(uri)
+    except (ScriptoriumError, ValueError):
+        return False
+    return True
+
+
+def verify(uri: str) -> Manifest:
+    """Re-hash every file of an artifact. Raises ScriptoriumError naming the first that differs."""
+    manifest = read_manifest(uri)
+    present = {p.relative_to(uri).as_posix() for p in _files(Path(uri))}
+    if surplus := present - set(manifest.files):
+        raise ScriptoriumError(f"{uri} holds {sorted(surplus)[0]}, which its manifest does not name")
+    for name, entry in manifest.files.items():
+        path = Path(uri) / name
+        if not path.is_file():
+            raise ScriptoriumError(f"{uri} lacks {name}, which its manifest names")
+        if path.stat().st_size != entry.size or sha256_file(path) != entry.sha256:
+            raise ScriptoriumError(f"{path} is not the file its manifest names: sha256 differs")
+    return manifest
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
+
+
+def _entry(path: Path) -> FileEntry:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return FileEntry(sha256=sha256_file(path), size=path.stat().st_size)

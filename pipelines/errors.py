@@ -1,0 +1,31 @@
+"""What can go wrong, as exit codes a scheduler and a script understand."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ScriptoriumError(Exception):
+    """A problem with a cure; printed as one message, never as a traceback."""
+
+    exit_code = 1
+
+
+class Refused(ScriptoriumError):
+    """The input, a gate or a reviewer said no: trying again cannot change the answer."""
+
+    exit_code = 10
+
+
+class TryAgain(ScriptoriumError):
+    """Stopped part-way (a signal, a lost service): the next try continues from the checkpoint."""
+
+    exit_code = 75
+
+
+def near_miss(word: str, allowed: Iterable[str]) -> str:
+    """Say which allowed word was probably meant, or list them all when none is near."""
+    allowed = sorted(allowed)
+    near = difflib.get_close_matches(word, allowed, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(allowed)}"

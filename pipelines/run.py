@@ -1,0 +1,74 @@
+"""A run: the recipe, data version, code and requester that one training is about, frozen at its start."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.artifact import publish, read_json, read_manifest, seal, sha256_file, sha256_text, write_json
+from pipelines.errors import Refused
+from pipelines.recipe import Recipe
+from pipelines.settings import ROOT, Settings
+
+LOCK_FILE = ROOT / "requirements.lock"
+
+
+class Run(BaseModel):
+    """What is decided before the first step and never asked for again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    run_id: str
+    recipe: Recipe
+    dataset_md5: str
+    code_revision: str
+    lock_sha256: str
+    requested_by: str
+
+
+def freeze(recipe: Recipe, run_id: str, dataset_md5: str, requested_by: str, settings: Settings) -> str:
+    """Write the run's folder and return its URI; the same run frozen twice must be the same."""
+    if not run_id.replace("_", "").replace("-", "").replace(".", "").replace(":", "").replace("+", "").isalnum():
+        raise Refused(f"run id {run_id!r} holds more than letters, digits and _ - . : +")
+    run = Run(
+        run_id=run_id,
+        recipe=recipe,
+        dataset_md5=dataset_md5,
+        code_revision=code_revision(),
+        lock_sha256=sha256_file(LOCK_FILE),
+        requested_by=requested_by,
+    )
+    target = Path(settings.artifacts) / "runs" / recipe.name / run_id
+    if target.exists():
+        if read_run(str(target)) != run:
+            raise Refused(f"run {run_id} was frozen with other settings in {target}; start a new run")
+        return str(target)
+    folder = settings.work / "runs" / sha256_text(str(target))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    write_json(folder / "run.json", run.model_dump(mode="json"))
+    seal(folder, "freeze", {"run": run_id}, {})
+    publish(folder, target)
+    return str(target)
+
+
+def read_run(uri: str) -> Run:
+    """The run frozen at `uri`. Raises ScriptoriumError when the folder is not whole."""
+    read_manifest(uri)
+    return Run.model_validate_json((Path(uri) / "run.json").read_bytes(), strict=False)
+
+
+def code_revision() -> str:
+    """The git commit of the code, with "+changed" when the working tree differs; "unknown" outside git."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return commit + ("+changed" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,88 @@
+"""Where things are on this machine: one folder for all that is written, two ports, one artifact root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.errors import ScriptoriumError, near_miss
+
+ROOT = Path(__file__).resolve().parent.parent
+
+VARIABLES = {
+    "SCRIPTORIUM_HOME": "folder for everything the project writes (default: .scriptorium)",
+    "SCRIPTORIUM_DATA": "the versioned data folder (default: data)",
+    "SCRIPTORIUM_ARTIFACTS": "artifact root: a folder (default: HOME/artifacts)",
+    "SCRIPTORIUM_RECIPES": "folder of recipes (default: pipelines/recipes)",
+    "SCRIPTORIUM_MODELS": "folders searched first for base models, separated by ':'",
+    "SCRIPTORIUM_AIRFLOW_PORT": "port of Airflow's web pages and API on 127.0.0.1 (default: 8080)",
+    "SCRIPTORIUM_MLFLOW_PORT": "port of MLflow on 127.0.0.1 (default: 5000)",
+    "SCRIPTORIUM_AIRFLOW_URL": "an Airflow run by somebody else (default: the one `scriptorium up` starts)",
+    "SCRIPTORIUM_MLFLOW_URL": "an MLflow run by somebody else (default: the one `scriptorium up` starts)",
+    "SCRIPTORIUM_THREADS": "CPU threads of a training (default: all cores)",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The resolved environment of one process; made by `read_settings`."""
+
+    home: Path
+    data: Path
+    artifacts: str
+    recipes: Path
+    models: tuple[Path, ...]
+    airflow_port: int
+    mlflow_port: int
+    airflow_url: str
+    mlflow_url: str
+    threads: int
+
+    @property
+    def locks(self) -> Path:
+        return self.home / "locks"
+
+    @property
+    def work(self) -> Path:
+        """Half-done outputs and checkpoints, by step and key; never read by anything but their successor."""
+        return self.home / "work"
+
+    @property
+    def passwords(self) -> Path:
+        """Airflow's SimpleAuthManager file: user to password, readable by its owner only."""
+        return self.home / "secrets" / "airflow-passwords.json"
+
+
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the `SCRIPTORIUM_*` variables; an unknown one is refused, for it would silently do nothing."""
+    for name in environ:
+        if name.startswith("SCRIPTORIUM_") and name not in VARIABLES:
+            raise ScriptoriumError(f"environment variable {name} is unknown; {near_miss(name, VARIABLES)}")
+    home = _folder(environ, "SCRIPTORIUM_HOME", ROOT / ".scriptorium")
+    airflow_port = _port(environ, "SCRIPTORIUM_AIRFLOW_PORT", 8080)
+    mlflow_port = _port(environ, "SCRIPTORIUM_MLFLOW_PORT", 5000)
+    return Settings(
+        home=home,
+        data=_folder(environ, "SCRIPTORIUM_DATA", ROOT / "data"),
+        artifacts=str(_folder(environ, "SCRIPTORIUM_ARTIFACTS", home / "artifacts")),
+        recipes=_folder(environ, "SCRIPTORIUM_RECIPES", ROOT / "pipelines" / "recipes"),
+        models=tuple(Path(p) for p in environ.get("SCRIPTORIUM_MODELS", "").split(":") if p),
+        airflow_port=airflow_port,
+        mlflow_port=mlflow_port,
+        airflow_url=environ.get("SCRIPTORIUM_AIRFLOW_URL", f"http://127.0.0.1:{airflow_port}"),
+        mlflow_url=environ.get("SCRIPTORIUM_MLFLOW_URL", f"http://127.0.0.1:{mlflow_port}"),
+        threads=int(environ.get("SCRIPTORIUM_THREADS", 0)) or len(os.sched_getaffinity(0)),
+    )
+
+
+def _folder(environ: Mapping[str, str], name: str, default: Path) -> Path:
+    return Path(environ.get(name) or default).expanduser().resolve()
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdigit() or not 1024 <= int(text) <= 65535:
+        raise ScriptoriumError(f"{name} is {text!r}; it takes a port number from 1024 to 65535")
+    return int(text)

@@ -1,0 +1,124 @@
+"""The cached steps: which function makes what, from which inputs and which part of the recipe."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.artifact import is_whole, key_of, publish, read_manifest, seal
+from pipelines.run import Run, read_run
+from pipelines.settings import Settings, read_settings
+from pipelines.step_key import code_hash, recipe_values
+
+
+@dataclass(frozen=True)
+class Step:
+    """How an artifact is made. `function` names module:function, imported only when it must run."""
+
+    function: str
+    inputs: tuple[str, ...]
+    fields: tuple[str, ...]
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step's function gets: it reads `inputs` and writes `out`, and may keep checkpoints."""
+
+    run: Run
+    inputs: Mapping[str, Path]
+    out: Path
+    checkpoints: Path
+    settings: Settings
+
+
+STEPS: dict[str, Step] = {
+    "dataset": Step("pipelines.dataset:dataset", (), ()),
+    "validate": Step("pipelines.validate:validate", ("dataset",), ("data", "task")),
+    "base": Step(
+        "pipelines.base_model:base",
+        ("dataset", "validation"),
+        ("data.corpus", "data.replay.corpus", "base", "pretrain.objective", "pretrain.block", "pretrain.mask"),
+    ),
+    "pretrain": Step("pipelines.pretrain:pretrain", ("dataset", "base"), ("data.corpus", "data.replay", "pretrain")),
+    "finetune": Step("pipelines.finetune:finetune", ("dataset", "model"), ("data.examples", "task", "finetune")),
+    "score": Step("pipelines.score:score", ("dataset", "model"), ("data.examples", "task")),
+    "baselines": Step("pipelines.score:baselines", ("dataset", "base"), ("data.examples", "task")),
+    "evaluate": Step(
+        "pipelines.evaluate:evaluate",
+        ("dataset", "base", "adapted", "tuned", "control", "champion"),
+        ("data", "task", "pretrain", "finetune"),
+    ),
+}
+
+
+def make(name: str, run_uri: str, inputs: Mapping[str, str]) -> str:
+    """Return the URI of a step's output, making it first unless it is already whole.
+
+    One process at a time makes one key; a killed try leaves checkpoints for the next.
+    """
+    settings, run = read_settings(), read_run(run_uri)
+    facts = made_from(name, run, inputs)
+    target = target_of(name, facts, settings)
+    with lock(settings.locks / f"{name}-{target.name}", f"another process is making {name} {target.name[:12]}"):
+        if is_whole(str(target)):
+            print(f"{name}: reused {target}", flush=True)
+            return str(target)
+        _make(name, Work(run, {n: Path(u) for n, u in inputs.items()}, *_folders(name, target, settings), settings))
+        out = settings.work / name / target.name / "out"
+        seal(out, name, facts, dict(inputs))
+        publish(out, target)
+        shutil.rmtree(out.parent)
+    print(f"{name}: made {target}", flush=True)
+    return str(target)
+
+
+def made_from(name: str, run: Run, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Everything the output of a step depends on, in words; its hash is the step's key."""
+    step = STEPS[name]
+    if unknown := set(inputs) - set(step.inputs):
+        raise ValueError(f"step {name} takes {step.inputs}, not {sorted(unknown)}")
+    return {
+        "step": f"{name}@{step.version}",
+        "code": code_hash(step.function.split(":")[0]),
+        "lock": run.lock_sha256,
+        "seed": str(run.recipe.seed),
+        **({"dataset_md5": run.dataset_md5} if name == "dataset" else {}),
+        **recipe_values(run.recipe, step.fields),
+        **{f"input.{n}": read_manifest(uri).digest for n, uri in inputs.items()},
+    }
+
+
+def target_of(name: str, facts: dict[str, str], settings: Settings) -> Path:
+    return Path(settings.artifacts) / name / key_of(facts)
+
+
+def _folders(name: str, target: Path, settings: Settings) -> tuple[Path, Path]:
+    work = settings.work / name / target.name
+    shutil.rmtree(work / "out", ignore_errors=True)
+    (work / "out").mkdir(parents=True)
+    (work / "checkpoints").mkdir(exist_ok=True)
+    return work / "out", work / "checkpoints"
+
+
+def _make(name: str, work: Work) -> None:
+    module, function = STEPS[name].function.split(":")
+    getattr(importlib.import_module(module), function)(work)
+
+
+@contextmanager
+def lock(path: Path, waiting: str) -> Iterator[None]:
+    """Hold an exclusive lock that ends with the process; say so when another one has it, and wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{waiting}; waiting for it", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
