@@ -14,6 +14,17 @@ Objective = Literal["masked", "causal"]
 Method = Literal["full", "head", "lora"]
 
 
+# The trigger form's short names, and the recipe key that each one sets.
+PARAMETERS = {
+    "base": "base.model",
+    "method": "finetune.method",
+    "tokens": "pretrain.tokens",
+    "epochs": "finetune.epochs",
+    "learning_rate": "finetune.learning_rate",
+    "seed": "seed",
+}
+
+
 class Section(BaseModel):
     """A table of a recipe: frozen, and strict about what it does not know."""
 
@@ -74,6 +85,12 @@ class Finetune(Section):
     rank: int = Field(16, ge=1, le=512, description="Rank of LoRA's matrices")
 
 
+class Evaluate(Section):
+    """How the result is judged."""
+
+    control: bool = Field(True, description="Also fine-tune without continued pretraining, to say what that did")
+
+
 class Gate(Section):
     """One condition on the report. Exactly one of at_least, at_most, above, not_below."""
 
@@ -118,6 +135,7 @@ class Recipe(Section):
     base: Base
     pretrain: Pretrain
     finetune: Finetune = Finetune()
+    evaluate: Evaluate = Evaluate()
     gates: tuple[Gate, ...] = Field((), strict=False)
     review: Review
     retrain: Retrain = Retrain()
@@ -141,6 +159,31 @@ def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:
     if recipe.name != path.stem:
         raise Refused(f"{path}: name is {recipe.name!r}, but the file is {path.stem!r}; make them the same")
     return recipe
+
+
+def overrides_from_form(recipe: Recipe, form: dict[str, Any]) -> dict[str, Any]:
+    """The recipe keys that a filled-in trigger form changes; another base loses the pinned digest of the recipe's own.
+
+    Raises Refused for a parameter that the form does not have.
+    """
+    if unknown := sorted(set(form) - set(PARAMETERS)):
+        raise Refused(f"unknown parameter {unknown[0]!r}; {near_miss(unknown[0], [*PARAMETERS, 'refresh'])}")
+    shown = form_values(recipe)
+    changed = {PARAMETERS[name]: value for name, value in form.items() if value != shown[name]}
+    return changed | ({"base.sha256": None} if "base.model" in changed else {})
+
+
+def form_values(recipe: Recipe) -> dict[str, Any]:
+    """What the trigger form shows before anybody changes it: the recipe's own values."""
+    model = recipe.base.model
+    return {
+        "base": model if isinstance(model, str) else model.scratch,
+        "method": recipe.finetune.method,
+        "tokens": recipe.pretrain.tokens,
+        "epochs": recipe.finetune.epochs,
+        "learning_rate": recipe.finetune.learning_rate,
+        "seed": recipe.seed,
+    }
 
 
 def parse_recipe(values: dict[str, Any], source: str) -> Recipe:

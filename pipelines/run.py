@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,30 +27,36 @@ class Run(BaseModel):
     code_revision: str
     lock_sha256: str
     requested_by: str
+    refresh: bool = False
 
 
-def freeze(recipe: Recipe, run_id: str, dataset_md5: str, requested_by: str, settings: Settings) -> str:
-    """Write the run's folder and return its URI; the same run frozen twice must be the same."""
-    if not run_id.replace("_", "").replace("-", "").replace(".", "").replace(":", "").replace("+", "").isalnum():
-        raise Refused(f"run id {run_id!r} holds more than letters, digits and _ - . : +")
-    run = Run(
+def new_run(recipe: Recipe, run_id: str, dataset_md5: str, requested_by: str, *, refresh: bool = False) -> Run:
+    """Decide a run. `refresh` makes every step anew, even where a whole output exists."""
+    if not re.fullmatch(r"[\w.:+-]{1,200}", run_id, re.ASCII):
+        raise Refused(f"run id {run_id!r} is not made of 1 to 200 letters, digits and _ - . : +")
+    return Run(
         run_id=run_id,
         recipe=recipe,
         dataset_md5=dataset_md5,
         code_revision=code_revision(),
         lock_sha256=sha256_file(LOCK_FILE),
         requested_by=requested_by,
+        refresh=refresh,
     )
-    target = Path(settings.artifacts) / "runs" / recipe.name / run_id
+
+
+def freeze(run: Run, settings: Settings) -> str:
+    """Write the run's folder and return its URI; the same run frozen twice must be the same."""
+    target = Path(settings.artifacts) / "runs" / run.recipe.name / run.run_id
     if target.exists():
         if read_run(str(target)) != run:
-            raise Refused(f"run {run_id} was frozen with other settings in {target}; start a new run")
+            raise Refused(f"run {run.run_id} was frozen with other settings in {target}; start a new run")
         return str(target)
     folder = settings.work / "runs" / sha256_text(str(target))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_json(folder / "run.json", run.model_dump(mode="json"))
-    seal(folder, "freeze", {"run": run_id}, {})
+    seal(folder, "freeze", {"run": run.run_id}, {})
     publish(folder, target)
     return str(target)
 

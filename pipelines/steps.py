@@ -63,7 +63,7 @@ def make(name: str, run_uri: str, inputs: Mapping[str, str]) -> str:
     One process at a time makes one key; a killed try leaves checkpoints for the next.
     """
     settings, run = read_settings(), read_run(run_uri)
-    facts = made_from(name, run, inputs)
+    facts = made_from(name, run, {n: read_manifest(uri).digest for n, uri in inputs.items()})
     target = target_of(name, facts, settings)
     with lock(settings.locks / f"{name}-{target.name}", f"another process is making {name} {target.name[:12]}"):
         if is_whole(str(target)):
@@ -78,19 +78,20 @@ def make(name: str, run_uri: str, inputs: Mapping[str, str]) -> str:
     return str(target)
 
 
-def made_from(name: str, run: Run, inputs: Mapping[str, str]) -> dict[str, str]:
-    """Everything the output of a step depends on, in words; its hash is the step's key."""
+def made_from(name: str, run: Run, digests: Mapping[str, str]) -> dict[str, str]:
+    """Everything the output of a step depends on, the digests of its inputs included; its hash is the step's key."""
     step = STEPS[name]
-    if unknown := set(inputs) - set(step.inputs):
+    if unknown := set(digests) - set(step.inputs):
         raise ValueError(f"step {name} takes {step.inputs}, not {sorted(unknown)}")
     return {
         "step": f"{name}@{step.version}",
         "code": code_hash(step.function.split(":")[0]),
         "lock": run.lock_sha256,
         "seed": str(run.recipe.seed),
+        **({"refresh": run.run_id} if run.refresh else {}),
         **({"dataset_md5": run.dataset_md5} if name == "dataset" else {}),
         **recipe_values(run.recipe, step.fields),
-        **{f"input.{n}": read_manifest(uri).digest for n, uri in inputs.items()},
+        **{f"input.{n}": digest for n, digest in digests.items()},
     }
 
 

@@ -1,0 +1,67 @@
+"""The trigger form of a training DAG: typed, with the recipe's own values as defaults."""
+
+from airflow.sdk import Param
+
+from pipelines.recipe import Recipe, form_values
+
+
+def trigger_form(recipe: Recipe) -> dict[str, Param]:
+    """One parameter for each of `pipelines.recipe.PARAMETERS`, and `refresh`."""
+    values = form_values(recipe)
+    return {
+        "base": Param(
+            values["base"],
+            type="string",
+            title="Base model",
+            description="hf://org/name or a folder. The digest pinned in the recipe holds only for the recipe's own base.",
+            section="Model",
+        ),
+        "method": Param(
+            values["method"],
+            enum=["full", "head", "lora"],
+            title="Fine-tuning method",
+            description="full trains every weight, head only the last layer, lora small low-rank matrices.",
+            section="Model",
+        ),
+        "tokens": Param(
+            values["tokens"],
+            type="integer",
+            minimum=0,
+            title="Continued pretraining, tokens",
+            description="Tokens of domain and replayed text; 0 leaves the base model as it is.",
+            section="Training",
+        ),
+        "epochs": Param(
+            values["epochs"],
+            type="integer",
+            minimum=1,
+            maximum=100,
+            title="Fine-tuning, epochs",
+            description="How often every training example is seen.",
+            section="Training",
+        ),
+        "learning_rate": Param(
+            values["learning_rate"],
+            type="number",
+            exclusiveMinimum=0,
+            exclusiveMaximum=1,
+            title="Fine-tuning, learning rate",
+            description="The highest rate of the schedule.",
+            section="Training",
+        ),
+        "seed": Param(
+            values["seed"],
+            type="integer",
+            minimum=0,
+            title="Seed",
+            description="The same seed gives the same weights on the same machine.",
+            section="Run",
+        ),
+        "refresh": Param(
+            False,
+            type="boolean",
+            title="Train again",
+            description="Make every step anew, even where a whole output of the same inputs exists.",
+            section="Run",
+        ),
+    }

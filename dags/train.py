@@ -1,0 +1,73 @@
+"""One DAG per recipe: learn the domain, learn the task, prove it, ask a person, promote."""
+
+import json
+from datetime import timedelta
+
+import pendulum
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import DAG, Param, dag, task
+
+from dags.child import run_step
+from dags.form import trigger_form
+from pipelines.recipe import Recipe, load_recipe
+from pipelines.review import read_packet
+from pipelines.settings import read_settings
+
+
+def step(name: str, task_id: str | None = None, retries: int = 3):
+    """A task that runs one step. Retries are for lost machines; a verdict is never asked for twice."""
+    return task(task_id=task_id or name, retries=retries, retry_delay=timedelta(seconds=5))(
+        lambda *run, **inputs: run_step(name, *run, **inputs)
+    )
+
+
+def train(recipe: Recipe) -> DAG:
+    """Build `train__<recipe>`. Every task passes on one URI; no data goes through XCom."""
+
+    @dag(
+        dag_id=f"train__{recipe.name}",
+        description=recipe.description,
+        schedule=recipe.retrain.cron,
+        start_date=pendulum.datetime(2026, 11, 1, tz="UTC"),
+        catchup=False,
+        max_active_runs=1,
+        params=trigger_form(recipe),
+        tags=["train", recipe.task],
+        user_defined_macros={"packet": read_packet, "json": json},
+        doc_md=f"{recipe.description}\n\nFreezes the recipe `{recipe.name}`, and ends with a champion or a reason why not.",
+    )
+    def pipeline() -> None:
+        run = step("freeze", retries=0)(
+            recipe=recipe.name,
+            run="{{ run_id }}",
+            form="{{ json.dumps(params | dict) }}",
+            requester="{{ dag_run.triggering_user_name or 'schedule' }}",
+        )
+        dataset = step("dataset")(run)
+        validation = step("validate", retries=0)(run, dataset=dataset)
+        base = step("base")(run, dataset=dataset, validation=validation)
+        adapted = step("pretrain")(run, dataset=dataset, base=base)
+        tuned = step("finetune")(run, dataset=dataset, model=adapted)
+        control = step("finetune", task_id="finetune_without_pretraining")(run, dataset=dataset, model=base)
+        tuned >> control  # two trainings at once would only fight for the same cores
+        report = step("evaluate")(run, dataset=dataset, base=base, adapted=adapted, tuned=tuned, control=control)
+        dossier = step("check_gates", retries=0)(run, report=report)
+        candidate = step("register")(run, dossier=dossier)
+        review = HITLOperator(
+            task_id="review",
+            subject=f"Make the new {recipe.name} the champion?",
+            body="{{ packet(ti.xcom_pull('check_gates')) }}",
+            options=["Approve", "Reject"],
+            params={"reason": Param(None, type=["null", "string"], format="multiline", title="Reason (required)")},
+            assigned_users=[{"id": name, "name": name} for name in recipe.review.reviewers],
+            response_timeout=timedelta(days=recipe.review.expires_days),
+        )
+        answer = step("record_review")(run, candidate=candidate, dossier=dossier)
+        candidate >> review >> answer
+        step("promote")(run, candidate=candidate, review=answer)
+
+    return pipeline()
+
+
+for path in sorted(read_settings().recipes.glob("*.toml")):
+    globals()[f"train__{path.stem}"] = train(load_recipe(path))

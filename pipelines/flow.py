@@ -1,0 +1,99 @@
+"""The order of the cached steps, as data: run without Airflow by `train`, and told in advance by `plan`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.artifact import is_whole, read_manifest
+from pipelines.run import Run
+from pipelines.settings import Settings
+from pipelines.steps import made_from, make, target_of
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One task of a training: its step, and for each input the stage that makes it."""
+
+    name: str
+    step: str
+    inputs: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What will happen to a stage, and why."""
+
+    stage: str
+    reused: bool
+    why: str
+    uri: str | None
+
+
+def stages(run: Run) -> list[Stage]:
+    """The stages of a run in order; `dags/train.py` draws the same for Airflow."""
+    trained = {"dataset": "dataset", "base": "base", "adapted": "pretrain", "tuned": "finetune"}
+    control = {"control": "finetune_without_pretraining"} if run.recipe.evaluate.control else {}
+    return [
+        Stage("dataset", "dataset", {}),
+        Stage("validate", "validate", {"dataset": "dataset"}),
+        Stage("base", "base", {"dataset": "dataset", "validation": "validate"}),
+        Stage("pretrain", "pretrain", {"dataset": "dataset", "base": "base"}),
+        Stage("finetune", "finetune", {"dataset": "dataset", "model": "pretrain"}),
+        *(Stage(name, "finetune", {"dataset": "dataset", "model": "base"}) for name in control.values()),
+        Stage("evaluate", "evaluate", trained | control),
+    ]
+
+
+def train(run_uri: str, run: Run, champion: str | None) -> str:
+    """Make every stage in this process and return the report's URI; `champion` is its model's artifact."""
+    made: dict[str, str] = {}
+    for stage in stages(run):
+        inputs = {name: made[source] for name, source in stage.inputs.items()}
+        if stage.name == "evaluate" and champion:
+            inputs["champion"] = champion
+        made[stage.name] = make(stage.step, run_uri, inputs)
+    return made["evaluate"]
+
+
+def plan(run: Run, champion: str | None, settings: Settings) -> list[Forecast]:
+    """Say for every stage whether a whole output exists, and if not, what differs from the newest one."""
+    digests: dict[str, str] = {"champion": read_manifest(champion).digest} if champion else {}
+    forecasts = []
+    for stage in stages(run):
+        sources = stage.inputs | ({"champion": "champion"} if champion and stage.name == "evaluate" else {})
+        forecast = _forecast(stage, sources, digests, run, settings)
+        forecasts.append(forecast)
+        if forecast.uri:
+            digests[stage.name] = read_manifest(forecast.uri).digest
+    return forecasts
+
+
+def _forecast(
+    stage: Stage, sources: dict[str, str], digests: dict[str, str], run: Run, settings: Settings
+) -> Forecast:
+    if waiting := [source for source in sources.values() if source not in digests]:
+        return Forecast(stage.name, reused=False, why=f"{waiting[0]} runs first", uri=None)
+    facts = made_from(stage.step, run, {name: digests[source] for name, source in sources.items()})
+    target = target_of(stage.step, facts, settings)
+    if is_whole(str(target)):
+        return Forecast(stage.name, reused=True, why="a whole output of the same inputs exists", uri=str(target))
+    if (settings.work / stage.step / target.name / "checkpoints").is_dir():
+        return Forecast(stage.name, reused=False, why="continues a try that was stopped", uri=None)
+    return Forecast(stage.name, reused=False, why=_why(target.parent, facts), uri=None)
+
+
+def _why(folder: Path, facts: dict[str, str]) -> str:
+    """The facts that differ from the nearest output of this step, in words."""
+    manifests = [read_manifest(str(p.parent)).made_from for p in folder.glob("*/manifest.json")]
+    if not manifests:
+        return "never made here"
+    nearest = min(manifests, key=lambda other: len(_differences(facts, other)))
+    return "changed: " + ", ".join(_differences(facts, nearest)[:4])
+
+
+def _differences(facts: dict[str, str], other: dict[str, str]) -> list[str]:
+    """The names whose values differ; a recipe field or number also says from what to what."""
+    names = sorted(name for name in facts.keys() | other.keys() if facts.get(name) != other.get(name))
+    return [f"{n} ({other.get(n)} -> {facts.get(n)})" if n.startswith(("recipe.", "seed")) else n for n in names]
+
