@@ -1,0 +1,24 @@
+"""How a training is asked to stop: a signal sets a flag, the training saves a checkpoint and raises Stopped."""
+
+from __future__ import annotations
+
+import signal
+from threading import Event
+from types import FrameType
+
+requested = Event()
+
+
+class Stopped(Exception):  # noqa: N818 - it is a state, not a fault
+    """The training saved a checkpoint because it was asked to stop; the next try continues from it."""
+
+
+def stop_on_signals() -> None:
+    """Let SIGTERM and SIGINT ask a training to stop at its next step; a second one ends it at once."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _request)
+
+
+def _request(number: int, frame: FrameType | None) -> None:
+    requested.set()
+    signal.signal(number, signal.SIG_DFL)
