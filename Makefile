@@ -1,0 +1,32 @@
+# Every target sets up .venv first, and only when something changed (infra/setup.sh).
+# PYTHON=python3.12 chooses the interpreter; TORCH=cuda takes PyTorch with its CUDA libraries.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check lock clean
+bin := .venv/bin
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1  \t\2/p' Makefile
+
+setup: ## make .venv from requirements.lock (the others do it themselves)
+	@infra/setup.sh
+
+demo: setup ## the whole job on this machine; REVIEW=approve or REVIEW=reject answers the review
+	@$(bin)/scriptorium demo $(if $(REVIEW),--review=$(REVIEW))
+
+test: setup ## the default tests, under a minute
+	@$(bin)/pytest
+
+check: setup ## style, types and import directions
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check .
+	@$(bin)/mypy
+	@$(bin)/lint-imports
+
+lock: setup ## resolve requirements.lock again from pyproject.toml; existing pins stay
+	@$(bin)/python -m pip config list | $(bin)/python infra/uv_settings.py > .venv/uv-settings
+	@. .venv/uv-settings && $(bin)/uv pip compile pyproject.toml --all-extras --universal \
+	  --python-version 3.11 --no-annotate --quiet -o requirements.lock
+
+clean: ## remove .venv and caches; what the project wrote (.scriptorium, data) stays
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@find dags pipelines models tests infra -name __pycache__ -type d -prune -exec rm -rf {} +
