@@ -1,0 +1,10 @@
+"""TASKS: every content task, by the name that a recipe uses."""
+
+from models.tasks.generation import GENERATION
+from models.tasks.pair_classification import PAIR_CLASSIFICATION
+from models.tasks.task import Task
+
+TASKS: dict[str, Task] = {
+    "generation": GENERATION,
+    "pair_classification": PAIR_CLASSIFICATION,
+}

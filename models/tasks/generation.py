@@ -1,0 +1,56 @@
+"""Generation: a prompt in, a text out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models import metrics, statistics
+from models.tasks.task import Prediction, Row, Task
+
+
+def prompt(row: Row) -> str:
+    """Answers to one prompt share its difficulty."""
+    return str(row["prompt"])
+
+
+def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
+    """rouge_l (mean F1), and bits_per_byte of the references where the model gave their likelihood."""
+    found = {"rouge_l": float(sum(rouge_l(predictions)) / len(predictions))}
+    if has_likelihood(predictions):
+        found["bits_per_byte"] = metrics.bits_per_byte(*likelihood(predictions))
+    return found
+
+
+def resampled(predictions: Sequence[Prediction]) -> dict[str, statistics.Statistic]:
+    """The metrics of `measured` as functions of resampling weights."""
+    found = {"rouge_l": statistics.mean(rouge_l(predictions))}
+    if has_likelihood(predictions):
+        found["bits_per_byte"] = statistics.ratio(*likelihood(predictions))
+    return found
+
+
+def rouge_l(predictions: Sequence[Prediction]) -> list[float]:
+    return [float(p["rouge_l"]) for p in predictions]
+
+
+def has_likelihood(predictions: Sequence[Prediction]) -> bool:
+    """A baseline that copies a text gives no likelihood of another."""
+    return all("bits" in p for p in predictions)
+
+
+def likelihood(predictions: Sequence[Prediction]) -> tuple[list[float], list[float]]:
+    """Bits that the model needs for each reference, and the reference's UTF-8 bytes."""
+    return [float(p["bits"]) for p in predictions], [float(p["bytes"]) for p in predictions]
+
+
+GENERATION = Task(
+    name="generation",
+    version=1,
+    answer="text",
+    texts=("prompt",),
+    target="completion",
+    primary="rouge_l",
+    group=prompt,
+    metrics=measured,
+    statistics=resampled,
+)

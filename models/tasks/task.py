@@ -1,0 +1,37 @@
+"""Task: what text goes in, what comes out, and how the answer is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from models.statistics import Statistic
+
+Row = Mapping[str, Any]
+# One answer of a model, as it stands in predictions.jsonl.
+Prediction = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A content task, as data and pure functions.
+
+    A task loads no model and no file. It says what the text is, so that training, evaluation, the baselines and the
+    review all see the same input and the same target.
+    """
+
+    name: str
+    version: int  # raise it when scores stop being comparable
+    answer: Literal["label", "text"]
+    texts: tuple[str, ...]  # the columns a person wrote, in the order the model reads them
+    target: str  # the column that the model must answer with
+    primary: str  # the metric that decides
+    group: Callable[[Row], str]  # rows of one group are resampled together: their errors are not independent
+    metrics: Callable[[Sequence[Prediction]], dict[str, float]]
+    statistics: Callable[[Sequence[Prediction]], dict[str, Statistic]]  # the same metrics, for the bootstrap
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that a row must have."""
+        return ("id", *self.texts, self.target, "lang")
