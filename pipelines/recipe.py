@@ -6,8 +6,9 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from models.tasks import TASKS
 from pipelines.errors import Refused, near_miss
 
 Objective = Literal["masked", "causal"]
@@ -139,6 +140,13 @@ class Recipe(Section):
     gates: tuple[Gate, ...] = Field((), strict=False)
     review: Review
     retrain: Retrain = Retrain()
+
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, task: str) -> str:
+        if task not in TASKS:
+            raise ValueError(f"there is no such task; {near_miss(task, TASKS)}")
+        return task
 
 
 def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:

@@ -1,0 +1,215 @@
+"""The command line. Each command is a few lines: what it does lives in the module it calls."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from models.stop import Stopped
+from pipelines import terminal
+from pipelines.errors import ScriptoriumError
+from pipelines.settings import VARIABLES, read_settings
+
+app = typer.Typer(
+    name="scriptorium",
+    help="Keeps content-writing language models up to date.",
+    epilog="Settings, all optional: " + "; ".join(f"{name}: {text}" for name, text in VARIABLES.items()),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data = typer.Typer(name="data", help="The versioned data folder: build it, prove it.", no_args_is_help=True)
+app.add_typer(data)
+
+RecipeName = Annotated[str, typer.Argument(help="A file in pipelines/recipes, without .toml")]
+Changes = Annotated[list[str], typer.Option("--set", help="key=value, for example finetune.epochs=3; may be repeated")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output")]
+
+
+class Answer(StrEnum):
+    """What a reviewer can say."""
+
+    approve = "approve"
+    reject = "reject"
+
+
+@app.command()
+def up() -> None:
+    """Start Airflow and MLflow on this machine, and wait until they answer."""
+    from pipelines import services
+
+    settings = read_settings()
+    services.up(settings)
+    terminal.where_to_look(settings)
+
+
+@app.command()
+def down() -> None:
+    """Stop what `up` started."""
+    from pipelines import services
+
+    services.down(read_settings())
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Say what runs, and whether it answers. Exit code 1 when something does not."""
+    from pipelines import services
+
+    rows = services.status(read_settings())
+    terminal.status(rows, as_json=as_json)
+    if not all(row.healthy for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check what is installed, what runs and what is wrong. Exit code 1 when something is wrong."""
+    from pipelines.doctor import checks
+
+    found = checks(read_settings())
+    terminal.doctor(found, as_json=as_json)
+    if not all(check.ok for check in found):
+        raise typer.Exit(1)
+
+
+@data.command("build")
+def data_build() -> None:
+    """Build data/ from the installed packages; the same packages give the same bytes."""
+    from pipelines import dataset
+
+    dataset.build()
+
+
+@data.command("verify")
+def data_verify() -> None:
+    """Prove that every byte of data/ is the one that data.dvc names."""
+    from pipelines import dataset
+
+    dataset.verify()
+    print(f"data/ is what data.dvc names: {dataset.current_md5()}")
+
+
+@app.command()
+def train(recipe: RecipeName, changes: Changes = [], as_json: AsJson = False) -> None:  # noqa: B006
+    """Run a recipe's steps here, without Airflow, up to its gates. Exit code 10 when a gate refuses."""
+    from pipelines import local
+
+    report, verdicts = local.train(recipe, terminal.parse_changes(changes), read_settings())
+    terminal.report(report, verdicts, as_json=as_json)
+    if not verdicts or any(not verdict.passed for verdict in verdicts):
+        raise typer.Exit(10)
+
+
+@app.command()
+def plan(recipe: RecipeName, changes: Changes = [], as_json: AsJson = False) -> None:  # noqa: B006
+    """Say which steps would run, which are reused, and why."""
+    from pipelines import local
+
+    terminal.plan(local.plan(recipe, terminal.parse_changes(changes), read_settings()), as_json=as_json)
+
+
+@app.command()
+def trigger(
+    recipe: RecipeName,
+    changes: Changes = [],  # noqa: B006
+    follow: Annotated[bool, typer.Option(help="Show what the run does until it ends")] = True,
+) -> None:
+    """Start a recipe's DAG in Airflow with the form's parameters, and follow it.
+
+    Exit code 0: there is a champion; 10: a gate or the reviewer refused; 1: it broke.
+    """
+    from pipelines import follow as following
+
+    raise typer.Exit(following.trigger(recipe, terminal.parse_changes(changes), read_settings(), follow=follow))
+
+
+@app.command()
+def review(
+    recipe: RecipeName,
+    approve: Annotated[bool, typer.Option("--approve", help="Make the candidate the champion")] = False,
+    reject: Annotated[bool, typer.Option("--reject", help="Leave the champion as it is")] = False,
+    reason: Annotated[str, typer.Option(help="Why; it is recorded with your name")] = "",
+    user: Annotated[str, typer.Option("--as", help="The reviewer's name in Airflow")] = "reviewer",
+) -> None:
+    """Answer the open review of a recipe, or show it when neither --approve nor --reject is given."""
+    from pipelines import follow as following
+
+    if approve and reject:
+        raise ScriptoriumError("a review is either approved or rejected: give --approve or --reject, not both")
+    option = "Approve" if approve else "Reject" if reject else None
+    following.answer(recipe, option, reason, user, read_settings())
+
+
+@app.command()
+def predict(
+    recipe: RecipeName,
+    source: Annotated[str, typer.Option("--input", help="JSON lines in the task's row format, or - for standard input")],
+) -> None:
+    """Put the champion to work: one JSON line in, one JSON line out."""
+    from pipelines.predict import predict_lines
+
+    stream = sys.stdin if source == "-" else terminal.open_text(Path(source))
+    for row in predict_lines(recipe, stream, source, read_settings()):
+        print(json.dumps(row, ensure_ascii=False))
+
+
+@app.command()
+def audit(recipe: RecipeName, as_json: AsJson = False) -> None:
+    """Trace the champion to its data, recipe, code, scores and reviewer, and prove the ledger."""
+    from pipelines.audit import audit as trace
+
+    found = trace(recipe, read_settings())
+    terminal.audit(found, as_json=as_json)
+
+
+@app.command()
+def demo(
+    review: Annotated[Answer | None, typer.Option(help="Answer the review at once, as the reviewer")] = None,
+) -> None:
+    """Run the main job from the data to a champion, and leave the web pages up."""
+    from pipelines.demo import demo as run_demo
+
+    raise typer.Exit(run_demo(review.value if review else None, read_settings()))
+
+
+@app.command(hidden=True)
+def step(name: str, arguments: Annotated[list[str], typer.Argument(help="RUN and INPUT=URI ...")]) -> None:
+    """Run one step of a run, as an Airflow task does; the last line printed is the URI of its output."""
+    from pipelines.task import run_task
+
+    run = [a for a in arguments if "=" not in a]
+    print(run_task(name, run[0] if run else None, dict(a.split("=", 1) for a in arguments if "=" in a), read_settings()))
+
+
+def main() -> None:
+    """Run a command; a problem becomes one message and an exit code, never a traceback."""
+    try:
+        app()
+    except ScriptoriumError as error:
+        _stop(f"{type(error).__name__.lower()}: {error}" if error.exit_code == 10 else f"error: {error}", error.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        home = read_settings().home
+        _stop(f"error: the disk is full ({error.filename or home}); free some space or move SCRIPTORIUM_HOME, {home}", 75)
+    except Stopped as stopped:
+        _stop(f"stopped: {stopped}", 75)
+    except KeyboardInterrupt:
+        _stop("stopped", 130)
+
+
+def _stop(message: str, code: int) -> Any:
+    sys.stdout.flush()
+    print(message, file=sys.stderr, flush=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

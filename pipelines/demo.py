@@ -1,0 +1,125 @@
+"""The main job on one machine: data, services, a run, its review, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pipelines import dataset, services, terminal
+from pipelines.airflow_api import Airflow
+from pipelines.artifact import read_json
+from pipelines.errors import Refused, ScriptoriumError
+from pipelines.follow import answer, ask, dag_of, follow_run
+from pipelines.settings import Settings
+
+RECIPE = "summary_checker"
+REASONS = {"approve": "the scores beat both baselines", "reject": "a rehearsal of a refusal"}
+
+
+def demo(review: str | None, settings: Settings) -> int:
+    """Run the main job and return its exit code: 0 a champion, 10 refused, 1 broken.
+
+    With `review` it answers by itself and stops the services; else the pages stay up until Ctrl-C.
+    """
+    if review is None and not sys.stdin.isatty():
+        raise Refused("nobody can answer the review: no terminal is attached. Add REVIEW=approve or REVIEW=reject")
+    start = time.monotonic()
+    ready_data()
+    services.up(settings)
+    terminal.where_to_look(settings)
+    try:
+        code = run_to_the_end(review, settings)
+        last_screen(code, time.monotonic() - start, settings)
+        if review is None:
+            stay_up(settings)
+    finally:
+        services.down(settings)
+    return code
+
+
+def ready_data() -> None:
+    """Build data/ unless it is there, and prove that it is what data.dvc names."""
+    try:
+        dataset.verify()
+    except ScriptoriumError:
+        print("data/ is missing or is not what data.dvc names; building it")
+        dataset.build()
+        dataset.verify()
+
+
+def run_to_the_end(review: str | None, settings: Settings) -> int:
+    """Start a run, or go on with the one that an earlier demo left, and follow it."""
+    airflow = Airflow(settings, "engineer")
+    run_id = airflow.active_run(dag_of(RECIPE))
+    if run_id:
+        print(f"going on with {run_id}, which was left unfinished")
+    else:
+        run_id = airflow.trigger(dag_of(RECIPE), {})
+    print(f"watch it: {settings.airflow_url}/dags/{dag_of(RECIPE)}/runs/{run_id}\n", flush=True)
+    return follow_run(airflow, dag_of(RECIPE), run_id, lambda: _review(review, settings))
+
+
+def _review(review: str | None, settings: Settings) -> None:
+    if review is None:
+        ask(RECIPE, settings)
+    else:
+        answer(RECIPE, review.capitalize(), f"{REASONS[review]} (make demo REVIEW={review})", "reviewer", settings)
+
+
+def last_screen(code: int, seconds: float, settings: Settings) -> None:
+    """The scores beside the baselines, the champion at work on unseen documents, and where to look."""
+    from pipelines.audit import audit
+
+    trace = audit(RECIPE, settings)
+    print()
+    if report := trace.get("report"):
+        terminal.scores(read_json(Path(report)))
+    if trace.get("champion"):
+        show_champion(settings)
+    print(f"\n{ {0: 'The champion is in place', 10: 'Refused: the champion is as it was'}.get(code, 'The run broke')}"
+          f" after {seconds / 60:.1f} minutes.")
+    print(f"Why, from data to reviewer:  scriptorium audit {RECIPE}")
+    print(f"The report:                  {trace.get('report', '').replace('.json', '.html')}")
+
+
+def show_champion(settings: Settings) -> None:
+    """Three test documents with a right and a wrong draft each, and what the champion says of them."""
+    from pipelines.predict import predict_lines
+
+    rows = [row for pair in unseen_pairs(settings.data / "tasks" / "summary_check" / "test.jsonl") for row in pair]
+    lines = [json.dumps(row) for row in rows]
+    print("\nThe champion on documents that it has never seen:")
+    for row, said in zip(rows, predict_lines(RECIPE, lines, "test.jsonl", settings), strict=True):
+        if row["label"] == rows[0]["label"]:
+            print(f"\n  {_short(row['text_a'], 150)}")
+        verdict = "accepts" if said["prediction"] == "yes" else "refuses"
+        right = "rightly" if said["prediction"] == row["label"] else "WRONGLY"
+        print(f"    {verdict} ({right}, p = {said['probability']:.2f})  {_short(row['text_b'], 100)}")
+
+
+def unseen_pairs(path: Path, count: int = 3) -> list[list[dict[str, Any]]]:
+    """The first documents of the test set that come with a right and a wrong draft, right one first."""
+    by_document: dict[str, dict[str, dict[str, Any]]] = {}
+    with path.open(encoding="utf-8", newline="\n") as file:
+        for row in map(json.loads, file):
+            by_document.setdefault(row["text_a"], {}).setdefault(row["label"], row)
+    whole = [drafts for drafts in by_document.values() if len(drafts) == 2]
+    return [[drafts["yes"], drafts["no"]] for drafts in whole[:count]]
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1].rsplit(" ", 1)[0] + " ..."
+
+
+def stay_up(settings: Settings) -> None:
+    """Leave the pages up until Ctrl-C."""
+    terminal.where_to_look(settings)
+    print("The pages stay up until Ctrl-C.", flush=True)
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        print("stopping")

@@ -1,0 +1,125 @@
+"""A run in Airflow, followed in the terminal: what each task says, the review, and how it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pipelines.airflow_api import Airflow, Task
+from pipelines.errors import Refused, ScriptoriumError
+from pipelines.recipe import PARAMETERS, load_recipe, overrides_from_form
+from pipelines.settings import Settings
+
+REFUSED = "refused: "
+POLL_S = 1.0
+
+
+def trigger(recipe: str, changes: dict[str, Any], settings: Settings, *, follow: bool) -> int:
+    """Start a run as the engineer, and follow it if asked; returns the exit code that tells how it ended."""
+    form = form_of(recipe, changes, settings)
+    airflow = Airflow(settings, "engineer")
+    run_id = airflow.trigger(dag_of(recipe), form)
+    print(f"started {run_id}: {settings.airflow_url}/dags/{dag_of(recipe)}/runs/{run_id}")
+    return follow_run(airflow, dag_of(recipe), run_id, lambda: ask(recipe, settings)) if follow else 0
+
+
+def form_of(recipe: str, changes: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """The trigger form with changes; a recipe key that the form has not is refused, naming those it has."""
+    short = {key: name for name, key in PARAMETERS.items()}
+    form = {short.get(key, key): value for key, value in changes.items()}
+    known = load_recipe(settings.recipes / f"{recipe}.toml")
+    overrides_from_form(known, {name: value for name, value in form.items() if name != "refresh"})
+    return form
+
+
+def dag_of(recipe: str) -> str:
+    return f"train__{recipe}"
+
+
+def ask(recipe: str, settings: Settings) -> None:
+    """Say where the open review can be answered."""
+    print(f"\nThe review is open: {settings.airflow_url}/required_actions (as reviewer)")
+    print(f"  or here: scriptorium review {recipe} --approve --reason '...'   (or --reject)\n", flush=True)
+
+
+def answer(recipe: str, option: str | None, reason: str, user: str, settings: Settings) -> None:
+    """Answer the open review of a recipe, or print what it asks. Raises Refused when none is open."""
+    airflow, dag_id = Airflow(settings, user), dag_of(recipe)
+    run_id = airflow.active_run(dag_id)
+    if run_id is None or not _waits_for_review(airflow.tasks(dag_id, run_id)):
+        raise Refused(f"no review of {recipe} is open; start a run with `scriptorium trigger {recipe}`")
+    if option is None:
+        print(airflow.review(dag_id, run_id).body)
+        return
+    if not reason.strip():
+        raise Refused("a review needs a reason; say why with --reason '...'")
+    airflow.answer(dag_id, run_id, option, reason)
+    print(f"{option.lower()} recorded for {run_id}, as {user}: {reason}")
+
+
+def follow_run(airflow: Airflow, dag_id: str, run_id: str, on_review: Callable[[], None]) -> int:
+    """Print what every task does until the run ends; 0: a champion, 10: refused, 1: broken."""
+    screen = _Screen(airflow, dag_id, run_id)
+    asked = False
+    while True:
+        run, tasks = airflow.run(dag_id, run_id), airflow.tasks(dag_id, run_id)
+        screen.show(tasks)
+        if not asked and _waits_for_review(tasks):
+            on_review()
+            asked = True
+        if run.state in ("success", "failed"):
+            return _outcome(tasks, screen.last_lines)
+        time.sleep(POLL_S)
+
+
+def _waits_for_review(tasks: list[Task]) -> bool:
+    return any(task.task_id == "review" and task.state == "awaiting_input" for task in tasks)
+
+
+def _outcome(tasks: list[Task], last_lines: dict[str, str]) -> int:
+    states = {task.task_id: task.state for task in tasks}
+    if states.get("promote") == "success":
+        return 0
+    failed = [task.task_id for task in tasks if task.state == "failed"]
+    if states.get("promote") == "skipped" or any(last_lines.get(t, "").startswith(REFUSED) for t in failed):
+        return Refused.exit_code
+    return ScriptoriumError.exit_code
+
+
+class _Screen:
+    """Prints each task's new log lines and changes of state, with the time since the start."""
+
+    def __init__(self, airflow: Airflow, dag_id: str, run_id: str) -> None:
+        self._airflow, self._dag_id, self._run_id = airflow, dag_id, run_id
+        self._states: dict[str, tuple[str | None, int]] = {}
+        self._printed: dict[tuple[str, int], int] = {}
+        self._start = time.monotonic()
+        self.last_lines: dict[str, str] = {}
+
+    def show(self, tasks: list[Task]) -> None:
+        for task in tasks:
+            if task.state in ("running", "success", "failed", "up_for_retry", "awaiting_input"):
+                self._log(task)
+            if self._states.get(task.task_id) != (task.state, task.try_number):
+                self._states[task.task_id] = (task.state, task.try_number)
+                self._change(task)
+
+    def _log(self, task: Task) -> None:
+        if self._states.get(task.task_id) == (task.state, task.try_number) and task.state != "running":
+            return
+        place = (task.task_id, task.try_number)
+        lines = self._airflow.log(self._dag_id, self._run_id, *place)
+        for line in lines[self._printed.get(place, 0) :]:
+            self._line(task.task_id, line)
+        self._printed[place] = len(lines)
+        if told := [line for line in lines if line.startswith(REFUSED)] or lines[-1:]:
+            self.last_lines[task.task_id] = told[-1]
+
+    def _change(self, task: Task) -> None:
+        if task.state in ("failed", "up_for_retry", "skipped", "upstream_failed", "awaiting_input"):
+            self._line(task.task_id, f"[{task.state.replace('_', ' ')}]")
+
+    def _line(self, task_id: str, text: str) -> None:
+        minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
+        print(f"{minutes:3d}:{seconds:02d}  {task_id[:14]:14s}  {text}", flush=True)

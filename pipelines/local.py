@@ -1,0 +1,59 @@
+"""A recipe on this machine, without Airflow: the same steps, in the same order, up to the gates."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipelines import flow
+from pipelines.artifact import read_json
+from pipelines.errors import ScriptoriumError
+from pipelines.gates import Verdict, judge
+from pipelines.recipe import PARAMETERS, Recipe, load_recipe, overrides_from_form
+from pipelines.run import Run, freeze, new_run
+from pipelines.settings import Settings
+from pipelines.task import champion_input
+
+
+def train(recipe: str, changes: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], list[Verdict]]:
+    """Run every step up to the report, and judge the recipe's gates; nothing is registered or promoted."""
+    from models.stop import stop_on_signals
+
+    stop_on_signals()
+    run = decide(recipe, changes, f"local-{datetime.now(UTC):%Y%m%dT%H%M%S}", settings)
+    uri = flow.train(freeze(run, settings), run, champion_folder(run.recipe.name, settings))
+    report = read_json(Path(uri) / "report.json")
+    print(f"report: {uri}/report.html")
+    return report, judge(run.recipe.gates, report)
+
+
+def plan(recipe: str, changes: dict[str, Any], settings: Settings) -> list[flow.Forecast]:
+    """What `train` or `trigger` would run now, and what would be reused."""
+    run = decide(recipe, changes, "plan", settings)
+    return flow.plan(run, champion_folder(run.recipe.name, settings), settings)
+
+
+def decide(recipe: str, changes: dict[str, Any], run_id: str, settings: Settings) -> Run:
+    """The run of a recipe file with changes; short names of the trigger form stand for their recipe keys."""
+    from pipelines.dataset import current_md5
+
+    path = settings.recipes / f"{recipe}.toml"
+    refresh = bool(changes.pop("refresh", False))
+    form = {name: changes.pop(name) for name in list(changes) if name in PARAMETERS}
+    overrides = changes | (overrides_from_form(load_recipe(path), form) if form else {})
+    return new_run(load_recipe(path, overrides), run_id, current_md5(), "local", refresh=refresh)
+
+
+def champion_folder(name: str, settings: Settings) -> str | None:
+    """The champion's model, when MLflow can be asked; said aloud when it cannot."""
+    try:
+        return champion_input(name, settings).get("champion")
+    except ScriptoriumError as error:
+        print(f"without a champion to compare with: {error}")
+        return None
+
+
+def recipe_named(name: str, settings: Settings) -> Recipe:
+    """The recipe of that name as its file stands."""
+    return load_recipe(settings.recipes / f"{name}.toml")

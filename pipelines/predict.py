@@ -1,0 +1,53 @@
+"""The champion at work: rows in, predictions out, in the task's own format."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from pipelines.errors import Refused
+from pipelines.settings import Settings
+
+BATCH = 64
+
+
+def predict_lines(recipe: str, lines: Iterable[str], source: str, settings: Settings) -> Iterator[dict[str, Any]]:
+    """Yield each input row with what the champion says of it. Loading verifies every byte of the champion.
+
+    Raises Refused naming source and line for a row that is not one of the task.
+    """
+    model = load_champion(recipe, settings)
+    rows = read_rows(lines, source, list(model.metadata.get_input_schema().input_names()))
+    while batch := list(islice(rows, BATCH)):
+        for row, prediction in zip(batch, model.predict(batch), strict=True):
+            yield row | prediction
+
+
+def load_champion(recipe: str, settings: Settings) -> Any:
+    """The MLflow model that holds `champion`. Raises Refused when there is none yet."""
+    from pipelines.registry import champion
+
+    os.environ["MLFLOW_TRACKING_URI"] = settings.mlflow_url
+    if champion(recipe, settings) is None:
+        raise Refused(f"{recipe} has no champion yet; make one with `scriptorium trigger {recipe}` and a review")
+    import mlflow.pyfunc
+
+    return mlflow.pyfunc.load_model(f"models:/{recipe}@champion")
+
+
+def read_rows(lines: Iterable[str], source: str, fields: list[str]) -> Iterator[dict[str, Any]]:
+    """Parse JSON lines, keeping the task's fields and `id`; blank lines are passed over."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise Refused(f"{source}, line {number}: not JSON ({error}); one object a line is expected") from None
+        missing = [f for f in fields if not isinstance(row, dict) or not isinstance(row.get(f), str)]
+        if missing:
+            raise Refused(f"{source}, line {number}: {missing[0]!r} must be a text; the task takes {', '.join(fields)}")
+        yield {key: row[key] for key in ("id", *fields) if key in row}

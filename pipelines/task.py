@@ -1,0 +1,61 @@
+"""What one Airflow task runs: a cached step, or one of the decisions, which are never cached."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+
+from models.stop import stop_on_signals
+from pipelines.errors import ScriptoriumError, near_miss
+from pipelines.recipe import load_recipe, overrides_from_form
+from pipelines.run import freeze, new_run, read_run
+from pipelines.settings import Settings
+from pipelines.steps import STEPS, make
+
+# Each takes the run's URI and its inputs' URIs, and returns one URI.
+DECISIONS = {
+    "check_gates": "pipelines.dossier:check_gates",
+    "register": "pipelines.registry:register",
+    "record_review": "pipelines.review:record_review",
+    "promote": "pipelines.promote:promote",
+}
+
+
+def run_task(name: str, run: str | None, inputs: Mapping[str, str], settings: Settings) -> str:
+    """Run the task `name` and return the URI of what it made."""
+    if name == "freeze":
+        return freeze_from_form(inputs, settings)
+    if run is None or name not in {*STEPS, *DECISIONS}:
+        raise ScriptoriumError(f"step {name!r} needs a RUN and a known name; {near_miss(name, [*STEPS, *DECISIONS])}")
+    if name in DECISIONS:
+        module, function = DECISIONS[name].split(":")
+        return str(getattr(importlib.import_module(module), function)(run, dict(inputs)))
+    stop_on_signals()
+    if name == "evaluate":
+        inputs = {**inputs, **champion_input(read_run(run).recipe.name, settings)}
+    return make(name, run, inputs)
+
+
+def freeze_from_form(values: Mapping[str, str], settings: Settings) -> str:
+    """Freeze the run that a trigger form describes: the recipe with what the form changes."""
+    from pipelines.dataset import current_md5
+
+    form = json.loads(values["form"])
+    refresh = bool(form.pop("refresh", False))
+    path = settings.recipes / f"{values['recipe']}.toml"
+    overrides = overrides_from_form(load_recipe(path), form)
+    recipe = load_recipe(path, overrides)
+    for key, value in overrides.items():
+        print(f"{key} = {value} (from the form)")
+    run = new_run(recipe, values["run"], current_md5(), values["requester"], refresh=refresh)
+    print(f"{run.run_id}: recipe {recipe.name}, data {run.dataset_md5}, code {run.code_revision[:12]}")
+    return freeze(run, settings)
+
+
+def champion_input(name: str, settings: Settings) -> dict[str, str]:
+    """The champion's model as an input of evaluate; empty when nothing was ever promoted."""
+    from pipelines.registry import champion
+
+    holder = champion(name, settings)
+    return {"champion": str(holder.folder)} if holder else {}

@@ -1,0 +1,145 @@
+"""What a person reads in the terminal, and the JSON that a script reads instead."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.errors import Refused
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.doctor import Check
+    from pipelines.flow import Forecast
+    from pipelines.gates import Verdict
+    from pipelines.services import Row
+
+console = Console(highlight=False)
+
+
+def parse_changes(pairs: Sequence[str]) -> dict[str, Any]:
+    """Read `key=value` pairs; the value is TOML (3, true, "text"), and a bare word is a text."""
+    return dict(_change(pair) for pair in pairs)
+
+
+def _change(pair: str) -> tuple[str, Any]:
+    key, equals, text = pair.partition("=")
+    if not equals or not key:
+        raise Refused(f"--set {pair!r}: write key=value, for example finetune.epochs=3")
+    try:
+        return key, tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, text
+
+
+def open_text(path: Path) -> Iterator[str]:
+    """The lines of a UTF-8 file, split on newlines only. Raises Refused when it cannot be read."""
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            yield from file
+    except FileNotFoundError:
+        raise Refused(f"there is no file {path}; give --input a file of JSON lines, or - for standard input") from None
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path} is not UTF-8 (byte {error.start}); convert it, for example with iconv") from None
+
+
+def where_to_look(settings: Settings) -> None:
+    """The pages, and where the passwords lie."""
+    print(f"Airflow  {settings.airflow_url}   (users engineer, reviewer, admin; passwords in {settings.passwords})")
+    print(f"MLflow   {settings.mlflow_url}")
+
+
+def status(rows: Sequence[Row], *, as_json: bool) -> None:
+    """One line a service."""
+    if as_json:
+        _json([asdict(row) for row in rows])
+        return
+    table = Table("service", "state", "pid", "where", box=None)
+    for row in rows:
+        table.add_row(row.name, _mark(row.healthy, row.state), str(row.pid or ""), row.where)
+    console.print(table)
+
+
+def doctor(checks: Sequence[Check], *, as_json: bool) -> None:
+    """One line a check, and the cure of what is wrong."""
+    if as_json:
+        _json([asdict(check) for check in checks])
+        return
+    for check in checks:
+        console.print(_mark(check.ok, f"{check.name:14s}"), check.detail, soft_wrap=True)
+        if not check.ok and check.cure:
+            console.print(f"   -> {check.cure}", soft_wrap=True)
+
+
+def plan(forecasts: Sequence[Forecast], *, as_json: bool) -> None:
+    """One line a stage: reused or run, and why."""
+    if as_json:
+        _json([asdict(forecast) for forecast in forecasts])
+        return
+    table = Table("stage", "", "why", box=None)
+    for forecast in forecasts:
+        table.add_row(forecast.stage, "[dim]reused[/]" if forecast.reused else "[bold]runs[/]", forecast.why)
+    console.print(table)
+
+
+def report(report: dict[str, Any], verdicts: Sequence[Verdict], *, as_json: bool) -> None:
+    """The scores beside the baselines, and the gates."""
+    if as_json:
+        _json({"report": report, "gates": [asdict(verdict) for verdict in verdicts]})
+        return
+    scores(report)
+    for verdict in verdicts:
+        console.print(_mark(verdict.passed, "pass" if verdict.passed else verdict.outcome), verdict.message)
+
+
+def scores(report: dict[str, Any]) -> None:
+    """The primary metric of the model and of everything it is compared with, with 95 % intervals."""
+    name = report["primary"]
+    own = report["metrics"][name]
+    table = Table("", name, "the new model is better by", box=None)
+    table.add_row("[bold]new model[/]", f"[bold]{own['value']:.3f}[/]", f"[dim]({own['low']:.3f} to {own['high']:.3f})[/]")
+    others = {f"baseline: {key}": value for key, value in report["baselines"].items()}
+    others["without pretraining"], others["champion until now"] = report.get("control"), report.get("champion")
+    for label, other in others.items():
+        if other:
+            change = other["difference"]
+            interval = f"{change['value']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})"
+            table.add_row(label.replace("_", " "), f"{other['metrics'][name]:.3f}", interval)
+    console.print(table)
+    bits(report)
+
+
+def bits(report: dict[str, Any]) -> None:
+    """Bits per byte before and after: learning and forgetting, side by side."""
+    before, after, change = (report["bits_per_byte"]["base"], report["bits_per_byte"]["pretrained"], report["bits_per_byte_change"])
+    for text in ("domain", "general"):
+        console.print(f"bits per byte, {text}: {before[text]:.3f} -> {after[text]:.3f} ({change[text]:+.1%})")
+
+
+def audit(found: dict[str, Any], *, as_json: bool) -> None:
+    """The champion's whole story, one fact a line."""
+    if as_json:
+        _json(found)
+        return
+    for key, value in found.items():
+        if isinstance(value, list):
+            console.print(f"[bold]{key}[/]")
+            for item in value:
+                console.print("  " + ("  ".join(f"{k}: {v}" for k, v in item.items()) if isinstance(item, dict) else str(item)))
+        else:
+            console.print(f"[bold]{key:22s}[/] {value}", soft_wrap=True)
+
+
+def _mark(good: bool, text: str) -> str:
+    return f"[green]{text}[/]" if good else f"[red]{text}[/]"
+
+
+def _json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))

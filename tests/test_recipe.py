@@ -1,0 +1,112 @@
+"""A recipe is strict: what it does not know is refused with the key and the near miss."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pipelines.errors import Refused
+from pipelines.recipe import form_values, load_recipe, overrides_from_form
+
+RECIPE = """
+name = "checker"
+description = "Does the summary belong to the document?"
+task = "pair_classification"
+[data]
+corpus = "corpus/domain.jsonl"
+examples = "tasks/summary_check"
+replay = { corpus = "corpus/general.jsonl", share = 0.1 }
+[base]
+model = "hf://org/name"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+[pretrain]
+objective = "masked"
+tokens = 1000
+[finetune]
+epochs = 2
+[[gates]]
+metric = "accuracy"
+at_least = 0.7
+[review]
+reviewers = ["reviewer"]
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "checker.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+def test_a_recipe_is_read_whole(path):
+    recipe = load_recipe(path)
+    assert (recipe.name, recipe.finetune.epochs, recipe.gates[0].at_least) == ("checker", 2, 0.7)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("[finetune]\nepoch = 3", "unknown key 'finetune.epoch'; did you mean 'epochs'?"),
+        ("[finetune]\nepochs = 0", "finetune.epochs: Input should be greater than or equal to 1"),
+        ('[finetune]\nepochs = "3"', "finetune.epochs: Input should be a valid integer"),
+        ('[finetune]\nmethod = "magic"', "finetune.method: Input should be 'full', 'head' or 'lora'"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_with_its_place(path, line, message):
+    path.write_text(RECIPE.replace("[finetune]\nepochs = 2", line))
+    with pytest.raises(Refused) as refusal:
+        load_recipe(path)
+    assert message in str(refusal.value)
+    assert "checker.toml" in str(refusal.value)
+
+
+def test_a_gate_with_two_conditions_is_refused(path):
+    path.write_text(RECIPE.replace("at_least = 0.7", "at_least = 0.7\nat_most = 0.9"))
+    with pytest.raises(Refused, match="exactly one of"):
+        load_recipe(path)
+
+
+def test_a_recipe_that_does_not_exist_names_the_near_miss(path):
+    with pytest.raises(Refused, match="did you mean 'checker'"):
+        load_recipe(path.with_name("cheker.toml"))
+
+
+def test_a_recipe_named_otherwise_than_its_file_is_refused(path):
+    other = path.rename(path.with_name("other.toml"))
+    with pytest.raises(Refused, match="make them the same"):
+        load_recipe(other)
+
+
+def test_a_task_that_does_not_exist_is_refused_with_the_near_miss(path):
+    path.write_text(RECIPE.replace('"pair_classification"', '"pair_clasification"'))
+    with pytest.raises(Refused, match="did you mean 'pair_classification'"):
+        load_recipe(path)
+
+
+def test_an_override_reaches_its_table_and_is_checked(path):
+    assert load_recipe(path, {"finetune.epochs": 5}).finetune.epochs == 5
+    with pytest.raises(Refused, match="did you mean 'epochs'"):
+        load_recipe(path, {"finetune.epoks": 5})
+
+
+def test_the_form_as_it_was_shown_changes_nothing(path):
+    recipe = load_recipe(path)
+    assert overrides_from_form(recipe, form_values(recipe)) == {}
+
+
+def test_another_base_loses_the_digest_of_the_recipes_own(path):
+    recipe = load_recipe(path)
+    overrides = overrides_from_form(recipe, {"base": "hf://org/other"})
+    assert load_recipe(path, overrides).base.sha256 is None
+
+
+def test_an_unknown_form_parameter_is_refused_with_the_near_miss(path):
+    with pytest.raises(Refused, match="did you mean 'epochs'"):
+        overrides_from_form(load_recipe(path), {"epoch": 3})
+
+
+def test_every_shipped_recipe_is_valid():
+    recipes = sorted((Path(__file__).parent.parent / "pipelines" / "recipes").glob("*.toml"))
+    assert {load_recipe(p).name for p in recipes} >= {"summary_checker", "docs_writer"}
+    assert all("gates" in tomllib.loads(p.read_text()) for p in recipes), "a recipe without gates promotes nothing"

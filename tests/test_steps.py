@@ -1,0 +1,137 @@
+"""Doing a step twice is doing it once; a half-done step is done again."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines import steps
+from pipelines.errors import Refused
+from pipelines.flow import plan, stages
+from pipelines.recipe import parse_recipe
+from pipelines.run import freeze, new_run
+from pipelines.settings import ROOT, read_settings
+from pipelines.step_key import closure
+
+RECIPE = {
+    "name": "checker",
+    "description": "d",
+    "task": "pair_classification",
+    "data": {"corpus": "c", "examples": "e", "replay": {"corpus": "g"}},
+    "base": {"model": "hf://org/name"},
+    "pretrain": {"objective": "masked", "tokens": 10},
+    "review": {"reviewers": ["reviewer"]},
+}
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRIPTORIUM_HOME", str(tmp_path / "home"))
+    return read_settings()
+
+
+@pytest.fixture
+def run(settings):
+    return freeze(new_run(parse_recipe(RECIPE, "test"), "r1", "abc.dir", "engineer"), settings)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """A step of this file, and how often it ran."""
+    calls = []
+
+    def function(work: steps.Work) -> None:
+        calls.append(work)
+        (work.out / "made.txt").write_text(str(work.run.recipe.finetune.epochs))
+
+    monkeypatch.setitem(steps.STEPS, "dataset", steps.Step("pipelines.dataset:dataset", (), ("finetune",)))
+    monkeypatch.setattr("pipelines.dataset.dataset", function)
+    return calls
+
+
+def changed(settings, name, **finetune):
+    recipe = parse_recipe(RECIPE | {"finetune": finetune}, "test")
+    return freeze(new_run(recipe, name, "abc.dir", "engineer"), settings)
+
+
+def test_the_second_time_the_output_is_reused(run, counted, capsys):
+    first = steps.make("dataset", run, {})
+    assert steps.make("dataset", run, {}) == first
+    assert len(counted) == 1
+    assert "reused" in capsys.readouterr().out
+
+
+def test_a_declared_recipe_field_changes_the_output(run, settings, counted):
+    first = steps.make("dataset", run, {})
+    other = steps.make("dataset", changed(settings, "r2", epochs=9), {})
+    assert first != other
+    assert (Path(first) / "made.txt").read_text() != (Path(other) / "made.txt").read_text()
+
+
+def test_an_output_with_a_changed_byte_is_made_again(run, counted):
+    made = Path(steps.make("dataset", run, {})) / "made.txt"
+    made.write_text("x")
+    steps.make("dataset", run, {})
+    assert made.read_text() == "2"
+
+
+def test_refresh_makes_every_step_anew_but_once_a_run(run, settings, counted):
+    steps.make("dataset", run, {})
+    again = freeze(new_run(parse_recipe(RECIPE, "test"), "r2", "abc.dir", "engineer", refresh=True), settings)
+    steps.make("dataset", again, {})
+    steps.make("dataset", again, {})
+    assert len(counted) == 2
+
+
+def test_the_plan_names_the_field_that_changed(run, settings, counted):
+    steps.make("dataset", run, {})
+    recipe = parse_recipe(RECIPE | {"finetune": {"epochs": 9}}, "test")
+    forecast = plan(new_run(recipe, "r2", "abc.dir", "engineer"), None, settings)[0]
+    assert not forecast.reused
+    assert forecast.why == "changed: recipe.finetune.epochs (2 -> 9)"
+
+
+def test_the_plan_of_an_unchanged_run_reuses_and_the_rest_waits(run, settings, counted):
+    steps.make("dataset", run, {})
+    forecasts = plan(new_run(parse_recipe(RECIPE, "test"), "r3", "abc.dir", "engineer"), None, settings)
+    assert forecasts[0].reused
+    assert forecasts[2].why == "validate runs first"
+
+
+def test_the_same_run_id_with_other_settings_is_refused(run, settings):
+    with pytest.raises(Refused, match="frozen with other settings"):
+        changed(settings, "r1", epochs=9)
+
+
+def test_a_steps_code_is_all_that_it_imports_here_lazily_or_not():
+    assert {"pipelines.finetune", "models.train", "models.backbone"} <= set(closure("pipelines.finetune"))
+    assert "pipelines.cli" not in closure("pipelines.finetune")
+
+
+def test_every_stage_takes_what_its_step_knows(settings):
+    run = new_run(parse_recipe(RECIPE, "test"), "r1", "abc.dir", "engineer")
+    for stage in stages(run):
+        assert set(stage.inputs) <= set(steps.STEPS[stage.step].inputs)
+
+
+def test_a_killed_holder_frees_its_lock(tmp_path):
+    code = textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        from pipelines.steps import lock
+        with lock(Path(sys.argv[1]), "busy"):
+            print("held", flush=True)
+            time.sleep(60)
+    """)
+    command = [sys.executable, "-c", code, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
+        assert holder.stdout.readline() == "held\n"
+        os.kill(holder.pid, signal.SIGKILL)
+    start = time.monotonic()
+    with steps.lock(tmp_path / "lock", "busy"):
+        assert time.monotonic() - start < 5
