@@ -1,0 +1,97 @@
+"""The DAGs: light to parse, in the order of the flow, and closed where a decision must be."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.flow import stages
+from pipelines.recipe import PARAMETERS, load_recipe
+from pipelines.run import new_run
+from pipelines.settings import ROOT, read_settings
+
+HEAVY = ["torch", "mlflow", "great_expectations", "dvc", "boto3"]
+RECIPES = sorted(path.stem for path in (ROOT / "pipelines" / "recipes").glob("*.toml"))
+
+# A fresh interpreter, for other tests import torch; one for all DAG files, for importing Airflow takes seconds.
+LOOK = f"""
+import json, sys, pathlib
+for path in pathlib.Path("dags").glob("*.py"):
+    __import__(f"dags.{{path.stem}}")
+heavy = sorted({{"{'", "'.join(HEAVY)}"}} & set(sys.modules))
+from airflow.sdk import DAG
+dags = {{d.dag_id: d for d in vars(sys.modules["dags.train"]).values() if isinstance(d, DAG)}}
+print(json.dumps({{"heavy": heavy, "dags": {{
+    name: {{
+        "upstream": {{t.task_id: sorted(t.upstream_task_ids) for t in d.tasks}},
+        "retries": {{t.task_id: t.retries for t in d.tasks}},
+        "params": {{key: d.params.get_param(key).schema for key in d.params}},
+        "reviewers": d.get_task("review").assigned_users,
+        "runs_at_once": d.max_active_runs,
+    }} for name, d in dags.items()}}}}))
+"""
+
+
+@pytest.fixture(scope="module")
+def look(tmp_path_factory):
+    home = tmp_path_factory.mktemp("airflow")
+    environ = os.environ | {"AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    result = subprocess.run([sys.executable, "-c", LOOK], cwd=ROOT, env=environ, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_parsing_the_dags_loads_nothing_heavy(look):
+    assert look["heavy"] == []
+
+
+def test_every_recipe_has_its_dag(look):
+    assert set(look["dags"]) == {f"train__{name}" for name in RECIPES}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_airflow_draws_the_same_order_as_the_flow(look, name):
+    upstream = look["dags"][f"train__{name}"]["upstream"]
+    recipe = load_recipe(ROOT / "pipelines" / "recipes" / f"{name}.toml")
+    for stage in stages(new_run(recipe, "r", "md5", "me")):
+        assert set(stage.inputs.values()) | {"freeze"} <= set(upstream[stage.name]), stage.name
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_nothing_is_promoted_without_gates_and_review(look, name):
+    upstream = look["dags"][f"train__{name}"]["upstream"]
+    assert "check_gates" in upstream["register"]
+    assert upstream["review"] == ["register"]
+    assert "review" in upstream["record_review"]
+    assert "record_review" in upstream["promote"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_verdict_is_never_retried_and_a_training_is(look, name):
+    retries = look["dags"][f"train__{name}"]["retries"]
+    assert retries["validate"] == retries["check_gates"] == retries["freeze"] == 0
+    assert min(retries["base"], retries["pretrain"], retries["finetune"]) > 0
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_form_is_typed_and_only_the_recipes_reviewers_may_answer(look, name):
+    dag = look["dags"][f"train__{name}"]
+    assert set(dag["params"]) == {*PARAMETERS, "refresh"}
+    assert all({"type", "enum"} & set(schema) and schema["section"] for schema in dag["params"].values())
+    recipe = load_recipe(ROOT / "pipelines" / "recipes" / f"{name}.toml")
+    assert [user["id"] for user in dag["reviewers"]] == list(recipe.review.reviewers)
+    assert dag["runs_at_once"] == 1
+
+
+def test_the_code_that_runs_is_ours():
+    """`models` and `dags` are common names; a stray package of that name must not win."""
+    import dags
+    import models
+    import pipelines
+
+    for package in (dags, models, pipelines):
+        assert Path(package.__file__).parent.parent == ROOT
+    assert read_settings({}).home == ROOT / ".scriptorium"
