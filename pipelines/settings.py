@@ -71,14 +71,38 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         models=tuple(Path(p) for p in environ.get("SCRIPTORIUM_MODELS", "").split(":") if p),
         airflow_port=airflow_port,
         mlflow_port=mlflow_port,
-        airflow_url=environ.get("SCRIPTORIUM_AIRFLOW_URL", f"http://127.0.0.1:{airflow_port}"),
-        mlflow_url=environ.get("SCRIPTORIUM_MLFLOW_URL", f"http://127.0.0.1:{mlflow_port}"),
-        threads=int(environ.get("SCRIPTORIUM_THREADS", 0)) or len(os.sched_getaffinity(0)),
+        airflow_url=environ.get("SCRIPTORIUM_AIRFLOW_URL") or f"http://127.0.0.1:{airflow_port}",
+        mlflow_url=environ.get("SCRIPTORIUM_MLFLOW_URL") or f"http://127.0.0.1:{mlflow_port}",
+        threads=_threads(environ),
     )
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables from which a process elsewhere, in any folder, reads the same settings."""
+    values = {
+        "SCRIPTORIUM_HOME": settings.home,
+        "SCRIPTORIUM_DATA": settings.data,
+        "SCRIPTORIUM_ARTIFACTS": settings.artifacts,
+        "SCRIPTORIUM_RECIPES": settings.recipes,
+        "SCRIPTORIUM_MODELS": ":".join(str(path.resolve()) for path in settings.models),
+        "SCRIPTORIUM_AIRFLOW_PORT": settings.airflow_port,
+        "SCRIPTORIUM_MLFLOW_PORT": settings.mlflow_port,
+        "SCRIPTORIUM_AIRFLOW_URL": settings.airflow_url,
+        "SCRIPTORIUM_MLFLOW_URL": settings.mlflow_url,
+        "SCRIPTORIUM_THREADS": settings.threads,
+    }
+    return {name: str(value) for name, value in values.items()}
 
 
 def _folder(environ: Mapping[str, str], name: str, default: Path) -> Path:
     return Path(environ.get(name) or default).expanduser().resolve()
+
+
+def _threads(environ: Mapping[str, str]) -> int:
+    text = environ.get("SCRIPTORIUM_THREADS") or "0"
+    if not text.isdigit():
+        raise ScriptoriumError(f"SCRIPTORIUM_THREADS is {text!r}; it takes a number of threads, or 0 for all cores")
+    return int(text) or len(os.sched_getaffinity(0))
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -1,0 +1,231 @@
+"""Airflow's REST API, as one of its users: start and follow runs, read and answer the review."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipelines.errors import Refused, ScriptoriumError
+from pipelines.settings import Settings
+
+TIMEOUT_S = 30.0
+READ_TRIES = 4
+ACTIVE = ("queued", "running")
+
+
+class Answered(BaseModel):
+    """A part of an answer of Airflow's; what we do not use is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class DagRun(Answered):
+    """A run of a DAG: its state is queued, running, success or failed."""
+
+    run_id: str = Field(alias="dag_run_id")
+    state: str
+    triggering_user_name: str | None = None
+    conf: dict[str, Any] | None = None
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+
+
+class Task(Answered):
+    """One task of a run, in its latest try."""
+
+    task_id: str
+    state: str | None
+    try_number: int
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+
+
+class User(Answered):
+    """Somebody whom Airflow knows."""
+
+    id: str
+    name: str
+
+
+class Review(Answered):
+    """The question that the review task asks, and the answer as Airflow recorded it."""
+
+    subject: str
+    body: str | None = None
+    options: list[str]
+    assigned_users: list[User] = []
+    created_at: datetime
+    response_received: bool
+    chosen_options: list[str] | None = None
+    params_input: dict[str, Any] = {}
+    responded_by: User | None = Field(None, alias="responded_by_user")
+    responded_at: datetime | None = None
+
+
+class Dag(Answered):
+    """A DAG as Airflow last parsed it."""
+
+    dag_id: str
+    last_parsed_time: datetime | None = None
+    is_stale: bool = False
+
+
+class ImportFailure(Answered):
+    """A DAG file that could not be imported, and Python's account of it."""
+
+    filename: str
+    stack_trace: str
+    timestamp: datetime
+
+
+class Airflow:
+    """A client that acts as `user`, whose password `scriptorium up` keeps in HOME/secrets."""
+
+    def __init__(self, settings: Settings, user: str) -> None:
+        self._url, self._user, self._passwords = settings.airflow_url, user, settings.passwords
+        self._client = httpx.Client(base_url=settings.airflow_url, timeout=TIMEOUT_S, trust_env=False)
+        self._token: str | None = None
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        """Start a run with values of its form, and return its id. Raises Refused for a value that the form refuses."""
+        body = {"logical_date": None, "conf": dict(conf)}
+        return DagRun.model_validate(self._send("POST", f"/dags/{dag_id}/dagRuns", body)).run_id
+
+    def active_run(self, dag_id: str) -> str | None:
+        """The id of the run that is queued or running, the newest if there are several, else None."""
+        query = {"state": list(ACTIVE), "order_by": "-run_after", "limit": 1}
+        runs = self._read(f"/dags/{dag_id}/dagRuns", query)["dag_runs"]
+        return DagRun.model_validate(runs[0]).run_id if runs else None
+
+    def run(self, dag_id: str, run_id: str) -> DagRun:
+        """One run, as it stands."""
+        return DagRun.model_validate(self._read(f"/dags/{dag_id}/dagRuns/{run_id}"))
+
+    def tasks(self, dag_id: str, run_id: str) -> list[Task]:
+        """The tasks of a run in the order in which they started; those still to come are last."""
+        found = self._read(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", {"limit": 100})["task_instances"]
+        tasks = [Task.model_validate(t) for t in found]
+        return sorted(tasks, key=lambda task: (task.start_date is None, task.start_date))
+
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> list[str]:
+        """The lines that one try of a task has written so far; none when it has not begun."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        content = self._read(path, {"full_content": True, "map_index": -1})["content"]
+        return [line for entry in content for line in _lines(entry)]
+
+    def review(self, dag_id: str, run_id: str, task_id: str = "review") -> Review:
+        """What the review asks, and the answer that Airflow recorded; never the state of its task."""
+        return Review.model_validate(self._read(_review_path(dag_id, run_id, task_id)))
+
+    def answer(self, dag_id: str, run_id: str, option: str, reason: str, task_id: str = "review") -> None:
+        """Answer the review. Raises Refused for somebody who is not its reviewer, and for a second answer."""
+        body = {"chosen_options": [option], "params_input": {"reason": reason}}
+        self._send("PATCH", _review_path(dag_id, run_id, task_id), body)
+
+    def dags(self) -> list[Dag]:
+        """The DAGs of the DAG folder, except those that are no longer in it."""
+        found = self._read("/dags", {"limit": 100})["dags"]
+        return [dag for dag in map(Dag.model_validate, found) if not dag.is_stale]
+
+    def import_failures(self) -> list[ImportFailure]:
+        """The DAG files that cannot be imported."""
+        return [ImportFailure.model_validate(e) for e in self._read("/importErrors")["import_errors"]]
+
+    def _read(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """GET, tried again while no connection can be made: a server that restarts is back within seconds."""
+        for tries in range(READ_TRIES - 1):
+            try:
+                return self._send("GET", path, query=query)
+            except _UnreachableError:
+                time.sleep(2.0**tries)
+        return self._send("GET", path, query=query)
+
+    def _send(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
+        answer = self._request(method, f"/api/v2{path}", body, query)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            # A token lives for a day, and dies with the secrets that signed it.
+            self._token = None
+            answer = self._request(method, f"/api/v2{path}", body, query)
+        if answer.is_error:
+            raise _explained(answer, f"{method} {path}", self._user)
+        return answer.json()
+
+    def _request(self, method: str, path: str, body: Any, query: Mapping[str, Any] | None) -> httpx.Response:
+        self._token = self._token or self._log_in()
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        return self._call(method, path, json=body, params=query, headers=headers)
+
+    def _log_in(self) -> str:
+        answer = self._call("POST", "/auth/token", json={"username": self._user, "password": self._password()})
+        if answer.is_error:
+            cure = f"is it the Airflow whose passwords are in {self._passwords}?"
+            raise Refused(f"Airflow on {self._url} does not accept {self._user}'s password; {cure}")
+        return str(answer.json()["access_token"])
+
+    def _password(self) -> str:
+        try:
+            known = json.loads(self._passwords.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ScriptoriumError(
+                f"no passwords in {self._passwords} yet; start the services: scriptorium up"
+            ) from None
+        if self._user not in known:
+            raise Refused(f"Airflow knows no user {self._user!r}; known: {', '.join(sorted(known))}")
+        return str(known[self._user])
+
+    def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        try:
+            return self._client.request(method, path, **arguments)
+        except httpx.TransportError as error:
+            cure = "start it: scriptorium up"
+            raise _UnreachableError(
+                f"Airflow does not answer on {self._url} ({error or type(error).__name__}); {cure}"
+            ) from None
+
+
+class _UnreachableError(ScriptoriumError):
+    """No connection, or none yet."""
+
+
+def _review_path(dag_id: str, run_id: str, task_id: str) -> str:
+    return f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
+
+
+def _lines(entry: Any) -> Iterator[str]:
+    """The text of one log entry: what the task printed as it is, what Airflow reports with its level."""
+    text = entry if isinstance(entry, str) else str(entry.get("event", ""))
+    if not text.startswith(("::group::", "::endgroup::")):
+        yield from text.splitlines()
+
+
+def _explained(answer: httpx.Response, what: str, user: str) -> ScriptoriumError:
+    text = _detail(answer)
+    match answer.status_code:
+        case 400 | 422:
+            return Refused(text)
+        case 403:
+            return Refused(f"{user} may not do this: {text}")
+        case 404:
+            return ScriptoriumError(
+                f"Airflow does not know it: {text}; `scriptorium status` shows whether DAGs are loaded"
+            )
+        case 409:
+            return Refused(f"this was answered or done before: {text}")
+    return ScriptoriumError(f"Airflow answered {what} with {answer.status_code}: {text}; see HOME/logs/api-server.log")
+
+
+def _detail(answer: httpx.Response) -> str:
+    """The reason in an error, without the schema that follows it."""
+    try:
+        detail = answer.json().get("detail", answer.text)
+    except (ValueError, AttributeError):
+        detail = answer.text[:200]
+    if isinstance(detail, list):
+        detail = "; ".join(f"{'.'.join(map(str, e.get('loc', [])))}: {e.get('msg')}" for e in detail)
+    return str(detail.get("reason", detail) if isinstance(detail, dict) else detail).split("\n\n")[0]
