@@ -8,9 +8,9 @@ from models import metrics, statistics
 from models.tasks.task import Prediction, Row, Task
 
 
-def prompt(row: Row) -> str:
-    """Answers to one prompt share its difficulty."""
-    return str(row["prompt"])
+def group(row: Row) -> str:
+    """The row's `group`, else its prompt: answers to one prompt share its difficulty."""
+    return str(row.get("group") or row["prompt"])
 
 
 def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
@@ -50,7 +50,7 @@ GENERATION = Task(
     texts=("prompt",),
     target="completion",
     primary="rouge_l",
-    group=prompt,
+    group=group,
     metrics=measured,
     statistics=resampled,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models import metrics, statistics
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def document(row: Row) -> str:
-    """Pairs of one document share its difficulty."""
-    return str(row["text_a"])
+def group(row: Row) -> str:
+    """The row's `group`, else its first text: pairs of one document share its difficulty."""
+    return str(row.get("group") or row["text_a"])
 
 
 def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
@@ -40,6 +40,13 @@ def resampled(predictions: Sequence[Prediction]) -> dict[str, statistics.Statist
     if positive := positive_label(predictions):
         found["auc"] = statistics.auc([label == positive for label in truth], probabilities(predictions))
     return found
+
+
+def answer_of(probabilities: Mapping[str, float]) -> dict[str, Any]:
+    """The label that a model's probabilities speak for, with the probability that `certainty` explains."""
+    labels = sorted(probabilities)
+    prediction = max(labels, key=lambda label: probabilities[label])
+    return {"prediction": prediction, "probability": probabilities[labels[-1] if len(labels) == 2 else prediction]}
 
 
 def columns(predictions: Sequence[Prediction]) -> tuple[list[str], list[str]]:
@@ -78,7 +85,7 @@ PAIR_CLASSIFICATION = Task(
     texts=("text_a", "text_b"),
     target="label",
     primary="accuracy",
-    group=document,
+    group=group,
     metrics=measured,
     statistics=resampled,
 )

@@ -1,0 +1,112 @@
+"""Trivial answers that a fine-tuned model must beat: what can be had without it, on the same examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from models.metrics import rouge_l
+from models.tasks.pair_classification import answer_of
+from models.tasks.task import Row
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Words of alphabetic scripts; single characters of Han, kana and hangul, which are written without spaces.
+CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+WORD = rf"[{CJK}]|[^\W{CJK}]+"
+Embed = Callable[[Sequence[str]], "NDArray[Any]"]
+
+
+def overlap(train: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
+    """Answer pairs by logistic regression on shared words, TF-IDF similarity and lengths."""
+    texts = [row[column] for row in train for column in ("text_a", "text_b")]
+    words, letters = vectorizer(texts), letter_vectorizer(texts)
+    return _fit_and_answer(train, test, lambda rows: _overlap_features(words, letters, rows))
+
+
+def cosine(train: Sequence[Row], test: Sequence[Row], embed: Embed) -> list[dict[str, Any]]:
+    """Answer pairs by the cosine of their embeddings, with a threshold fitted on `train`.
+
+    `embed` maps n texts to an array of shape (n, width), such as the mean-pooled states of a frozen encoder.
+    """
+
+    def similarity(rows: Sequence[Row]) -> NDArray[Any]:
+        return _cosines(*(embed([row[column] for row in rows]) for column in ("text_a", "text_b")))[:, None]
+
+    return _fit_and_answer(train, test, similarity)
+
+
+def nearest_prompt(train: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
+    """Answer each prompt with the completion of the training prompt nearest in TF-IDF."""
+    words = vectorizer([row["prompt"] for row in train])
+    known, asked = (words.transform([row["prompt"] for row in rows]) for rows in (train, test))
+    answers = [train[int((known @ prompt.T).toarray().argmax())]["completion"] for prompt in asked]
+    references = [row["completion"] for row in test]
+    scores = rouge_l(references, answers)
+    return [
+        {"id": row["id"], "reference": row["completion"], "prediction": answer, "rouge_l": round(score, 6)}
+        for row, answer, score in zip(test, answers, scores, strict=True)
+    ]
+
+
+def vectorizer(texts: Sequence[str]) -> Any:
+    """TF-IDF over words and pairs of words, fitted on `texts`; vectors have length 1."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(token_pattern=WORD, ngram_range=(1, 2), sublinear_tf=True, max_features=100_000).fit(texts)
+
+
+def letter_vectorizer(texts: Sequence[str]) -> Any:
+    """TF-IDF over runs of three to five letters, which see that "deletes" and "deleted" are one word."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, max_features=100_000).fit(texts)
+
+
+def _overlap_features(words: Any, letters: Any, rows: Sequence[Row]) -> NDArray[Any]:
+    """Seven columns: two TF-IDF cosines, shares of shared words and of word pairs, both lengths in log words."""
+    import numpy as np
+
+    one, other = ([row[column] for row in rows] for column in ("text_a", "text_b"))
+    cosines = [v.transform(one).multiply(v.transform(other)).sum(1) for v in (words, letters)]
+    tokens = words.build_analyzer()
+    counted = [_counted(tokens(a), tokens(b)) for a, b in zip(one, other, strict=True)]
+    return np.column_stack([np.asarray(c).ravel() for c in cosines] + [np.array(counted)])
+
+
+def _counted(one: list[str], other: list[str]) -> list[float]:
+    a, b = ({gram for gram in grams if " " not in gram} for grams in (one, other))
+    two_a, two_b = ({gram for gram in grams if " " in gram} for grams in (one, other))
+    return [
+        len(a & b) / max(1, len(b)),
+        len(a & b) / max(1, len(a | b)),
+        len(two_a & two_b) / max(1, len(two_b)),
+        math.log1p(len(one)),
+        math.log1p(len(other)),
+    ]
+
+
+def _fit_and_answer(
+    train: Sequence[Row], test: Sequence[Row], features: Callable[[Sequence[Row]], NDArray[Any]]
+) -> list[dict[str, Any]]:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    fitted = make_pipeline(StandardScaler(), LogisticRegression(C=10, max_iter=1000))
+    fitted.fit(features(train), [row["label"] for row in train])
+    labels, probabilities = fitted.classes_.tolist(), fitted.predict_proba(features(test)).tolist()
+    answers = [answer_of(dict(zip(labels, row, strict=True))) for row in probabilities]
+    return [
+        {"id": row["id"], "label": row["label"], **answer, "probability": round(answer["probability"], 6)}
+        for row, answer in zip(test, answers, strict=True)
+    ]
+
+
+def _cosines(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return np.asarray((one * other).sum(1) / np.maximum(norms, 1e-12))
