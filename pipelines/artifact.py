@@ -75,10 +75,15 @@ def seal(folder: Path, step: str, made_from: dict[str, str], parents: dict[str, 
     """
     key = key_of(made_from)
     files = {p.relative_to(folder).as_posix(): _entry(p) for p in _files(folder)}
-    digest = sha256_text(canonical({name: entry.sha256 for name, entry in files.items() if name != TIMINGS}))
+    digest = content_digest(files)
     manifest = Manifest(step=step, key=key, made_from=made_from, parents=parents, files=files, digest=digest)
     write_json(folder / MANIFEST, manifest.model_dump())
     return manifest
+
+
+def content_digest(files: dict[str, FileEntry]) -> str:
+    """The digest of an artifact's content: over every file but the timings."""
+    return sha256_text(canonical({name: entry.sha256 for name, entry in files.items() if name != TIMINGS}))
 
 
 def publish(folder: Path, target: Path) -> None:
@@ -118,6 +123,8 @@ def verify(uri: str) -> Manifest:
             raise ScriptoriumError(f"{uri} lacks {name}, which its manifest names")
         if path.stat().st_size != entry.size or sha256_file(path) != entry.sha256:
             raise ScriptoriumError(f"{path} is not the file its manifest names: sha256 differs")
+    if manifest.digest != content_digest(manifest.files):
+        raise ScriptoriumError(f"{uri}/{MANIFEST} was changed: its digest is not that of the files it names")
     return manifest
 
 

@@ -15,7 +15,7 @@ from pipelines.steps import STEPS, make
 
 # Each takes the run's URI and its inputs' URIs, and returns one URI.
 DECISIONS = {
-    "check_gates": "pipelines.dossier:check_gates",
+    "check_gates": "pipelines.check_gates:check_gates",
     "register": "pipelines.registry:register",
     "record_review": "pipelines.review:record_review",
     "promote": "pipelines.promote:promote",

@@ -1,0 +1,100 @@
+"""A model as MLflow serves it: loaded from code, and only when every byte is the one its manifest names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow.models import set_model  # noqa: TID253 - MLflow itself loads this file
+from mlflow.pyfunc import PythonModel  # noqa: TID253
+
+FOLDER = "model/"
+# A model folder holds weights as safetensors and text; nothing that could run code when it is read.
+ALLOWED = {".safetensors", ".json", ".jsonl", ".txt", ".model", ".md"}
+
+
+class ServedModel(PythonModel):  # type: ignore[misc]
+    """Rows of the task in, one record for each row out."""
+
+    def load_context(self, context: Any) -> None:
+        """Verify the model's files, then load them. Raises ValueError naming the first file that is not as promoted."""
+        folder = Path(context.artifacts["model"])
+        verify_model(folder, Path(context.artifacts["manifest"]))
+        self.answer = load(folder, str(context.model_config["task"]))
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
+        """Answer each row of a data frame: {"prediction", "probability"} for labels, {"prediction"} for texts."""
+        return list(self.answer(model_input.to_dict("records")))
+
+
+def verify_model(folder: Path, manifest: Path) -> None:
+    """Compare every file of a model folder with its manifest. Raises ValueError naming the first that differs."""
+    named = {n.removeprefix(FOLDER): e for n, e in _files(manifest).items() if n.startswith(FOLDER)}
+    present = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if not p.is_dir()}
+    if "model.safetensors" not in named:
+        raise ValueError(f"{manifest} names no {FOLDER}model.safetensors: this is not a model")
+    for name, path in present.items():
+        if name not in named:
+            raise ValueError(f"refused to load {folder}: {name} is not in its manifest")
+        if path.suffix not in ALLOWED or path.is_symlink():
+            raise ValueError(f"refused to load {folder}: {name} is not a kind of file that a model may hold")
+    for name, entry in named.items():
+        if name not in present:
+            raise ValueError(f"refused to load {folder}: {name} is missing")
+        if _sha256(present[name]) != entry["sha256"]:
+            raise ValueError(f"refused to load {folder}: {name} was changed, its sha256 is not that of its manifest")
+
+
+def load(folder: Path, task_name: str) -> Any:
+    """Load the model of a task as a function from rows to records."""
+    from models.tasks import TASKS
+
+    task = TASKS[task_name]
+    return _classifier(folder, task.texts) if task.answer == "label" else _writer(folder, task.texts[0])
+
+
+def _classifier(folder: Path, texts: tuple[str, ...]) -> Any:
+    from models.backbone import load_classifier
+    from models.predict import classify
+
+    model, tokenizer = load_classifier(folder)
+
+    def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        pairs = [(str(row[texts[0]]), str(row[texts[1]])) for row in rows]
+        return [_labelled(chances) for chances in classify(model, tokenizer, pairs)]
+
+    return answer
+
+
+def _writer(folder: Path, prompt: str) -> Any:
+    from models.backbone import load_causal
+    from models.generate import generate
+
+    model, tokenizer = load_causal(folder)
+
+    def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [{"prediction": text} for text in generate(model, tokenizer, [str(row[prompt]) for row in rows])]
+
+    return answer
+
+
+def _labelled(chances: Mapping[str, float]) -> dict[str, Any]:
+    """The likeliest label, and the probability of the positive one of two, else of the likeliest."""
+    likeliest = max(sorted(chances), key=lambda label: chances[label])
+    shown = max(chances) if len(chances) == 2 else likeliest
+    return {"prediction": likeliest, "probability": chances[shown]}
+
+
+def _files(manifest: Path) -> dict[str, Any]:
+    return dict(json.loads(manifest.read_text(encoding="utf-8"))["files"])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+set_model(ServedModel())

@@ -1,0 +1,133 @@
+"""The dossier: all evidence for one decision in one canonical JSON file, sealed by its sha256."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.artifact import FileEntry, canonical, sha256_file, sha256_text
+from pipelines.errors import Refused
+from pipelines.gates import Verdict
+from pipelines.settings import Settings
+
+DOSSIER, PACKET = "dossier.json", "packet.md"
+
+
+class Part(BaseModel):
+    """A frozen part of the evidence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(Part):
+    """An artifact: where it lies and what it holds."""
+
+    uri: str
+    digest: str
+
+
+class Opponent(Part):
+    """The champion that the candidate was compared with: its version and its artifact's digest."""
+
+    version: str
+    digest: str
+
+
+class Model(Part):
+    """The candidate's model: its artifact's digest, and every file of it."""
+
+    uri: str
+    digest: str
+    files: dict[str, FileEntry]
+
+
+class Dossier(Part):
+    """Everything a decision rests on. It holds no time of day: the same evidence is the same dossier."""
+
+    format: Literal[1] = 1
+    name: str
+    run_uri: str
+    run_id: str
+    mlflow_run: str
+    mlflow_experiment: str
+    requested_by: str
+    recipe: dict[str, Any]
+    recipe_sha256: str
+    dataset: str
+    dataset_md5: str
+    code_revision: str
+    lock_sha256: str
+    base: Source
+    model: Model
+    artifacts: dict[str, Source]
+    report: dict[str, Any]
+    gates: tuple[Verdict, ...]
+    champion: Opponent | None
+
+    @property
+    def sha256(self) -> str:
+        """The seal: what a reviewer approves, and what promotion recomputes."""
+        return sha256_text(self.text)
+
+    @property
+    def text(self) -> str:
+        return canonical(self.model_dump(mode="json"))
+
+
+def dossier_uri(sha256: str, settings: Settings) -> str:
+    """Where the dossier with this seal lies. Raises Refused for what is no seal."""
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        raise Refused(f"{sha256!r} is not the sha256 of a dossier: 64 hexadecimal digits are expected")
+    return str(Path(settings.artifacts) / "dossiers" / sha256)
+
+
+def write(dossier: Dossier, packet: str, settings: Settings) -> str:
+    """Put a dossier and the reviewer's packet in place at once; one that already stands there is left as it is."""
+    target = Path(dossier_uri(dossier.sha256, settings))
+    if target.exists():
+        read(str(target), settings)
+        return str(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
+    try:
+        write_synced(folder / DOSSIER, dossier.text)
+        write_synced(folder / PACKET, packet)
+        Path.rename(folder, target)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not target.exists():
+            raise
+    return str(target)
+
+
+def read(uri: str, settings: Settings) -> Dossier:
+    """Read a dossier whose bytes are those of its seal. Raises Refused when they are not, or when it lies elsewhere."""
+    path = Path(uri)
+    if str(path) != dossier_uri(path.name, settings):
+        raise Refused(f"{uri} is not a dossier of {Path(settings.artifacts) / 'dossiers'}")
+    if not (path / DOSSIER).is_file():
+        raise Refused(f"there is no dossier {path.name[:12]} in {path.parent}; run check_gates again")
+    if sha256_file(path / DOSSIER) != path.name:
+        raise Refused(f"{path / DOSSIER} was changed after it was sealed: its sha256 is not {path.name}")
+    return Dossier.model_validate_json((path / DOSSIER).read_bytes())
+
+
+def refuse_unless_passed(verdicts: list[Verdict]) -> None:
+    """Raise Refused naming every gate that did not pass, with its value and what it had to be."""
+    failed = [v for v in verdicts if not v.passed]
+    if failed or not verdicts:
+        told = [f"{v.metric} must be {v.condition} [{v.outcome}]: {v.message}" for v in failed]
+        raise Refused(f"{len(failed)} of {len(verdicts)} gates did not pass; " + "; ".join(told))
+
+
+def write_synced(path: Path, text: str) -> None:
+    """Write a file and wait until it is on the disk."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,166 @@
+"""Promotion: the recorded approval, checked anew, and then these bytes and no others become the champion.
+
+Every action can be done twice: a promotion that was killed anywhere is finished by running it again.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipelines import dossier as dossiers
+from pipelines import ledger, registry
+from pipelines.artifact import canonical, read_json, sha256_text, verify
+from pipelines.dossier import Dossier, refuse_unless_passed
+from pipelines.errors import Refused, ScriptoriumError
+from pipelines.gates import judge
+from pipelines.review import Review, dag_of, decide, facts, read_answer, read_review
+from pipelines.run import Run, read_run
+from pipelines.settings import Settings, read_settings
+from pipelines.steps import lock
+
+# How far a probability may lie from the evaluated one: batches of other sizes round differently in bf16.
+ROUNDING = 0.05
+
+
+def promote(run_uri: str, inputs: Mapping[str, str]) -> str:
+    """Make the approved candidate the champion, and return models:/NAME/VERSION. Never cached.
+
+    `inputs`: candidate and review. Raises Refused when the reviewer said no, and when anything is not as approved:
+    the answer in Airflow, the dossier, a byte of the model, the champion it was compared with, the time.
+    """
+    settings, run = read_settings(), read_run(run_uri)
+    review = read_review(inputs["review"], settings)
+    dossier = dossiers.read(dossiers.dossier_uri(review.dossier, settings), settings)
+    check_belonging(dossier, run_uri, run)
+    check_answer(review, run, dossier, inputs["candidate"], settings)
+    check_age(review, run, datetime.now(UTC))
+    check_evidence(dossier, run)
+    with lock(settings.locks / f"promote-{dossier.name}", f"another promotion of {dossier.name} is under way"):
+        version = release(dossier, review, settings)
+    print(f"{dossier.name} version {version} is the champion, approved by {review.reviewer}", flush=True)
+    return f"models:/{dossier.name}/{version}"
+
+
+def check_belonging(dossier: Dossier, run_uri: str, run: Run) -> None:
+    """Refuse a dossier that is not about this run and its recipe."""
+    recipe = sha256_text(canonical(run.recipe.model_dump(mode="json")))
+    if (dossier.run_uri, dossier.run_id, dossier.recipe_sha256) != (run_uri, run.run_id, recipe):
+        raise Refused(f"the review is of dossier {dossier.sha256[:12]}, run {dossier.run_id}, not of run {run.run_id}")
+
+
+def check_answer(review: Review, run: Run, dossier: Dossier, candidate: str, settings: Settings) -> None:
+    """Refuse unless Airflow's own record of the answer still says what was written down, and it is an approval."""
+    recorded = decide(read_answer(dag_of(run), run.run_id, settings), run, dossier, candidate)
+    if recorded != review:
+        raise Refused(f"Airflow's record of the review of {run.run_id} is not what was written down as its review")
+    if review.decision != "approved":
+        raise Refused(f"{review.reviewer} rejected the candidate: {review.reason}; the champion stays as it is")
+
+
+def check_age(review: Review, run: Run, now: datetime) -> None:
+    """Refuse an approval that is older than the recipe lets it be."""
+    if now > review.decided_at + timedelta(days=run.recipe.review.expires_days):
+        raise Refused(
+            f"the approval of {review.decided_at:%Y-%m-%d} expired after {run.recipe.review.expires_days} days; "
+            "start a new run"
+        )
+
+
+def check_evidence(dossier: Dossier, run: Run) -> None:
+    """Judge the report again, from its own verified bytes, and re-hash every file of the model."""
+    report = dossier.artifacts["report"]
+    for source in (report, dossier.model):
+        if verified(source.uri) != source.digest:
+            raise Refused(f"{source.uri} is not what the dossier names: its digest differs")
+    verdicts = judge(run.recipe.gates, read_json(Path(report.uri) / "report.json"))
+    if tuple(verdicts) != dossier.gates:
+        raise Refused(f"the gates judge the report otherwise than dossier {dossier.sha256[:12]} says; start a new run")
+    refuse_unless_passed(verdicts)
+
+
+def verified(uri: str) -> str:
+    """The digest of an artifact, after every file was hashed anew. Raises Refused when one differs."""
+    try:
+        return verify(uri).digest
+    except ScriptoriumError as error:
+        raise Refused(f"the approved bytes are not there any more: {error}") from None
+
+
+def release(dossier: Dossier, review: Review, settings: Settings) -> str:
+    """Copy, register, try, move the alias, write it down; the caller holds the lock. Returns the version."""
+    path = ledger.ledger_path(dossier.name, settings)
+    ledger.verify(path)
+    if done := ledger.find(ledger.read(path), "promoted", dossier.sha256):
+        print(f"dossier {dossier.sha256[:12]} was promoted before, as version {done.facts['version']}", flush=True)
+        return record("promoted", done.facts["version"], dossier, review, settings)
+    held = registry.champion(dossier.name, settings)
+    if held and held.digest == dossier.model.digest and held.dossier != dossier.sha256:
+        return record("reaffirmed", held.version, dossier, review, settings)
+    folder = copy_bytes(dossier, settings)
+    version = registry.register_promoted(folder, dossier, review.reviewer, settings)
+    try_out(version, dossier, settings)
+    registry.move_champion(dossier, version, settings)
+    return record("promoted", version, dossier, review, settings)
+
+
+def copy_bytes(dossier: Dossier, settings: Settings) -> Path:
+    """Copy the model's artifact to its place among the promoted, flushed to the disk and hashed there."""
+    target = registry.production_folder(dossier.name, dossier.model.digest, settings)
+    if not (target.exists() and verified(str(target)) == dossier.model.digest):
+        part = target.with_name(f".{target.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(dossier.model.uri, part)
+        for path in [*part.rglob("*"), part]:
+            flush(path)
+        if verified(str(part)) != dossier.model.digest:
+            raise Refused(f"{dossier.model.uri} changed while it was copied; nothing was promoted")
+        part.rename(target)
+        flush(target.parent)
+    print(f"promoted bytes: {target}", flush=True)
+    return target
+
+
+def flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def try_out(version: str, dossier: Dossier, settings: Settings) -> None:
+    """Load the registered version and ask it one example. Raises Refused unless it answers as it was evaluated."""
+    row = next(iter(read_json(Path(dossier.artifacts["report"].uri) / "report.json")["examples"]), None)
+    if row is None:
+        raise Refused("the report holds no example to try the model with; run evaluate again")
+    model = registry.load(dossier.name, version, settings)
+    answer = model.predict([{name: row[name] for name in model.metadata.get_input_schema().input_names()}])[0]
+    if not same_answer(answer, row):
+        raise Refused(f"version {version} answers {answer} to example {row['id']}, which was evaluated as {row}")
+    print(
+        f"version {version} loads, and answers example {row['id']} as evaluated: {answer['prediction']!r:.80}",
+        flush=True,
+    )
+
+
+def same_answer(answer: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether a served answer is the evaluated one, up to rounding."""
+    if "probability" not in row:
+        return bool(answer["prediction"] == row["prediction"])
+    return math.isclose(answer["probability"], row["probability"], rel_tol=0, abs_tol=ROUNDING)
+
+
+def record(event: ledger.Event, version: str, dossier: Dossier, review: Review, settings: Settings) -> str:
+    """Write the promotion into the ledger, and what MLflow should show of it. Returns the version."""
+    path = ledger.ledger_path(dossier.name, settings)
+    ledger.append(path, event, dossier.sha256, {**facts(review, dossier), "version": version})
+    registry.acknowledge(dossier.name, ledger.verify(path), settings)
+    registry.clear_challenger(review.candidate, settings)
+    return version
