@@ -7,6 +7,7 @@ from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
+from models.encoding import encode_pairs
 from models.precision import autocast
 
 Pair = tuple[str, str]
@@ -34,10 +35,7 @@ def classify(
 
 
 def _classify_batch(model: Any, tokenizer: Any, batch: Sequence[Pair]) -> list[dict[str, float]]:
-    one, other = zip(*batch, strict=True)
-    encoded = tokenizer(
-        list(one), list(other), truncation="longest_first", padding=True, return_tensors="pt"
-    ).to(model.device)
+    encoded = tokenizer.pad(encode_pairs(tokenizer, batch), return_tensors="pt").to(model.device)
     with torch.inference_mode(), autocast(model.device):
         logits = model(**encoded).logits
     labels = [model.config.id2label[n] for n in range(model.config.num_labels)]

@@ -1,0 +1,86 @@
+"""Continue prompts with a causal model, and measure how likely it finds a given continuation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch  # noqa: TID253 - this module is itself imported lazily
+
+from models.encoding import encode_completion
+from models.precision import autocast
+
+Progress = Callable[[int, int], None]
+
+BATCH = 32
+NEW_TOKENS = 64
+
+
+def generate(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    progress: Progress | None = None,
+    *,
+    max_new_tokens: int = NEW_TOKENS,
+) -> list[str]:
+    """The likeliest continuation of each prompt, token by token, up to the end of the text, in the order of `prompts`.
+
+    Each distinct prompt is continued once, in batches made of the sorted prompts: a prompt's answer does not depend on
+    the order it came in. Prompts too long for the model lose their beginning.
+    """
+    distinct = sorted(set(prompts), key=lambda prompt: (len(prompt), prompt))
+    answers: dict[str, str] = {}
+    for start in range(0, len(distinct), BATCH):
+        batch = distinct[start : start + BATCH]
+        answers |= zip(batch, _continue(model, tokenizer, batch, max_new_tokens), strict=True)
+        if progress:
+            progress(len(answers), len(distinct))
+    return [answers[prompt] for prompt in prompts]
+
+
+def completion_bits(model: Any, tokenizer: Any, prompts: Sequence[str], completions: Sequence[str]) -> list[float]:
+    """Bits that the model needs for each completion and the end of the text, once it has read the prompt."""
+    room = model.config.max_position_embeddings
+    rows = [encode_completion(tokenizer, p, c, room) for p, c in zip(prompts, completions, strict=True)]
+    order = sorted(range(len(rows)), key=lambda number: (len(rows[number][0]), rows[number][0]))
+    bits = [0.0] * len(rows)
+    for start in range(0, len(order), BATCH):
+        chosen = order[start : start + BATCH]
+        for number, value in zip(chosen, _bits(model, [rows[n] for n in chosen]), strict=True):
+            bits[number] = value
+    return bits
+
+
+def _continue(model: Any, tokenizer: Any, batch: Sequence[str], max_new_tokens: int) -> list[str]:
+    room = model.config.max_position_embeddings - max_new_tokens
+    prompts = [tokenizer(prompt)["input_ids"][-room:] for prompt in batch]
+    width = max(map(len, prompts))
+    end = tokenizer.eos_token_id
+    # Padding stands on the left, so that every prompt ends where its continuation begins.
+    tokens = torch.tensor([[end] * (width - len(p)) + p for p in prompts], device=model.device)
+    attended = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
+    with torch.inference_mode(), autocast(model.device):
+        written = model.generate(
+            input_ids=tokens,
+            attention_mask=attended,
+            do_sample=False,
+            max_new_tokens=max_new_tokens,
+            eos_token_id=end,
+            pad_token_id=end,
+        )
+    return [text.strip() for text in tokenizer.batch_decode(written[:, width:], skip_special_tokens=True)]
+
+
+def _bits(model: Any, rows: Sequence[tuple[list[int], int]]) -> list[float]:
+    """Bits of the tokens after each row's prompt; the padding on the right is neither attended to nor counted."""
+    width = max(len(tokens) for tokens, _ in rows)
+    tokens = torch.tensor([row + [0] * (width - len(row)) for row, _ in rows], device=model.device)
+    places = torch.arange(width, device=model.device)
+    lengths, starts = (torch.tensor(n, device=model.device)[:, None] for n in zip(*((len(r), p) for r, p in rows)))
+    with torch.inference_mode(), autocast(model.device):
+        logits = model(input_ids=tokens, attention_mask=(places < lengths).long()).logits
+    nats = torch.nn.functional.cross_entropy(logits[:, :-1].float().transpose(1, 2), tokens[:, 1:], reduction="none")
+    counted = (places[1:] >= starts) & (places[1:] < lengths)
+    return [float(total) for total in (nats * counted).sum(1) / math.log(2)]
