@@ -1,0 +1,137 @@
+"""A finished run for tests of the decisions: real artifacts of every step, sealed as the steps would, with a tiny model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.artifact import publish, read_json, read_manifest, seal
+from pipelines.recipe import parse_recipe
+from pipelines.run import freeze, new_run, read_run
+from pipelines.steps import made_from
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
+
+MD5 = "0123456789abcdef0123456789abcdef.dir"
+WORDS = "[PAD] [UNK] [CLS] [SEP] deletes creates lists a the table bucket user".split()
+
+
+def recipe(**changes: Any) -> Any:
+    values = {
+        "name": "checker",
+        "description": "Does the summary belong to the document?",
+        "task": "pair_classification",
+        "data": {
+            "corpus": "corpus/domain.jsonl",
+            "examples": "tasks/summary_check",
+            "replay": {"corpus": "corpus/general.jsonl", "share": 0.1},
+        },
+        "base": {"model": "tiny"},
+        "pretrain": {"objective": "masked", "tokens": 1000},
+        "evaluate": {"control": False},
+        "gates": [
+            {"metric": "accuracy", "at_least": 0.7},
+            {"metric": "accuracy", "above": "baseline"},
+            {"metric": "accuracy", "not_below": "champion", "margin": 0.02},
+        ],
+        "review": {"reviewers": ["reviewer"], "expires_days": 7},
+    }
+    return parse_recipe(values | changes, "test")
+
+
+def finished_run(settings: Settings, run_id: str, **changes: Any) -> tuple[str, str]:
+    """Freeze a run and make its artifacts as the steps would; returns the URIs of the run and of its report.
+
+    `seed` decides the model's weights, `champion` is the artifact to compare with, `accuracy` the score,
+    `recipe` other recipe keys.
+    """
+    run = new_run(recipe(**changes.get("recipe", {})), run_id, MD5, changes.get("requester", "engineer"))
+    run_uri = freeze(run, settings)
+    dataset = artifact(settings, run_uri, "dataset", {}, {"tasks/rows.jsonl": "{}\n"})
+    validation = artifact(settings, run_uri, "validate", {"dataset": dataset}, {"validation.html": "<p>valid</p>"})
+    base = artifact(settings, run_uri, "base", {"dataset": dataset, "validation": validation}, {"model/config.json": "{}"})
+    adapted = artifact(settings, run_uri, "pretrain", {"dataset": dataset, "base": base}, {"model/config.json": "{ }"})
+    files = changes.get("model") or {"model/model.safetensors": f"weights {changes.get('seed', 1)}", "model/config.json": "{}"}
+    tuned = artifact(settings, run_uri, "finetune", {"dataset": dataset, "model": adapted}, files)
+    inputs = {"dataset": dataset, "base": base, "adapted": adapted, "tuned": tuned}
+    if changes.get("champion"):
+        inputs["champion"] = str(changes["champion"])
+    report = report_of(changes.get("accuracy", 0.8), bool(changes.get("champion")), changes.get("examples", EXAMPLES))
+    html = {"report.html": "<p>report</p>", "report.json": json.dumps(report)}
+    return run_uri, artifact(settings, run_uri, "evaluate", inputs, html)
+
+
+def artifact(settings: Settings, run_uri: str, step: str, inputs: dict[str, str], files: dict[str, str | Path]) -> str:
+    """Seal files under a step's name, from the facts that the step itself would have had."""
+    facts = made_from(step, read_run(run_uri), {name: read_manifest(uri).digest for name, uri in inputs.items()})
+    folder = settings.work / "made" / step
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.read_bytes() if isinstance(content, Path) else content.encode())
+    manifest = seal(folder, step, facts, inputs)
+    # Not at the step's own key: two runs of these tests may hold different bytes for the same facts.
+    target = Path(settings.artifacts) / step / f"{manifest.key[:32]}{manifest.digest[:32]}"
+    publish(folder, target)
+    return str(target)
+
+
+EXAMPLES = [
+    {
+        "id": "ec2/1",
+        "text_a": "creates a table",
+        "text_b": "deletes | the *table* <b>",
+        "label": "no",
+        "prediction": "no",
+        "probability": 0.12,
+        "champion_prediction": None,
+        "champion_probability": None,
+    }
+]
+
+
+def report_of(accuracy: float, has_champion: bool, examples: list[dict[str, Any]]) -> dict[str, Any]:
+    def around(value: float) -> dict[str, float]:
+        return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+    held = {"version": "1", "metrics": {"accuracy": around(0.79)}, "difference": around(accuracy - 0.79)}
+    return {
+        "recipe": "checker",
+        "task": "pair_classification",
+        "dataset_md5": MD5,
+        "n": 1200,
+        "primary": "accuracy",
+        "metrics": {"accuracy": around(accuracy), "f1": around(accuracy)},
+        "baselines": {"overlap": {"metrics": {"accuracy": 0.64}, "difference": around(accuracy - 0.64)}},
+        "champion": held if has_champion else None,
+        "control": None,
+        "bits_per_byte_change": {"domain": -0.1, "general": 0.01},
+        "curves": {"finetune": [{"step": n, "loss": 1 / n} for n in range(1, 4)]},
+        "examples": examples,
+    }
+
+
+def tiny_classifier(folder: Path, seed: int) -> dict[str, Path]:
+    """Save a two-label encoder of a few thousand weights; returns its files by their name in an artifact."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    torch.manual_seed(seed)
+    words = Tokenizer(models.WordLevel({word: n for n, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    words.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    PreTrainedTokenizerFast(tokenizer_object=words, model_max_length=32, **special).save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        max_position_embeddings=32, id2label={0: "no", 1: "yes"}, label2id={"no": 0, "yes": 1},
+    )  # fmt: skip
+    BertForSequenceClassification(config).eval().save_pretrained(folder)
+    return {f"model/{path.name}": path for path in folder.iterdir()}
+
+
+def report_json(uri: str) -> Any:
+    return read_json(Path(uri) / "report.json")

@@ -1,0 +1,121 @@
+"""A dossier is its bytes: nothing in it changes unnoticed, and it rests on this run's own evidence."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines import dossier as dossiers
+from pipelines.artifact import read_json
+from pipelines.check_gates import Evidence, artifacts_of, assemble, refuse_unless_passed, same_champion, table
+from pipelines.errors import Refused
+from pipelines.gates import judge
+from pipelines.packet import cell, packet
+from pipelines.registry import Champion
+from pipelines.run import read_run
+from pipelines.settings import read_settings
+from pipelines.tracking import Tracked
+from tests.evidence import finished_run
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return read_settings({"SCRIPTORIUM_HOME": str(tmp_path)})
+
+
+def dossier_of(settings, **changes):
+    run_uri, report_uri = finished_run(settings, changes.pop("run_id", "manual__1"), **changes)
+    run = read_run(run_uri)
+    evidence = Evidence(run_uri, run, artifacts_of(report_uri, run), read_json(Path(report_uri) / "report.json"))
+    return assemble(evidence, judge(run.recipe.gates, evidence.report), None, Tracked("mlflow-run", "7"))
+
+
+def test_the_same_evidence_is_the_same_dossier_and_any_other_is_another(settings):
+    one = dossier_of(settings)
+    assert one.sha256 == dossier_of(settings).sha256
+    assert one.sha256 != dossier_of(settings, seed=2, run_id="manual__1").sha256
+    assert one.sha256 != dossier_of(settings, accuracy=0.8001).sha256
+    assert one.sha256 != one.model_copy(update={"requested_by": "eve"}).sha256
+
+
+def test_a_dossier_names_data_recipe_code_model_files_and_scores(settings):
+    dossier = dossier_of(settings)
+    assert dossier.dataset_md5.endswith(".dir")
+    assert set(dossier.model.files) == {"model/model.safetensors", "model/config.json"}
+    assert {"dataset", "validation", "base", "adapted", "tuned", "report"} == set(dossier.artifacts)
+    assert dossier.report["metrics"]["accuracy"]["value"] == 0.8
+    assert "curves" not in dossier.report
+
+
+def test_a_written_dossier_reads_back_and_one_changed_byte_is_refused(settings):
+    dossier = dossier_of(settings)
+    uri = dossiers.write(dossier, "packet", settings)
+    assert dossiers.read(uri, settings) == dossier
+    assert dossiers.write(dossier, "another packet", settings) == uri
+    path = Path(uri) / "dossier.json"
+    path.write_text(path.read_text().replace("engineer", "enginear"))
+    with pytest.raises(Refused, match="changed after it was sealed"):
+        dossiers.read(uri, settings)
+
+
+@pytest.mark.parametrize("uri", ["/etc", "../../etc/passwd", ""])
+def test_a_dossier_outside_its_place_is_refused(settings, uri):
+    with pytest.raises(Refused):
+        dossiers.read(uri, settings)
+
+
+def test_a_report_of_another_recipe_is_no_evidence_for_this_run(settings):
+    _, other = finished_run(settings, "manual__1", recipe={"finetune": {"epochs": 9}})
+    mine, _ = finished_run(settings, "manual__2")
+    with pytest.raises(Refused, match=r"recipe\.finetune\.epochs"):
+        artifacts_of(other, read_run(mine))
+
+
+def test_a_changed_byte_of_the_model_is_named(settings):
+    run_uri, report = finished_run(settings, "manual__1")
+    weights = next(Path(settings.artifacts).glob("finetune/*/model/model.safetensors"))
+    weights.write_text("weights 2")
+    with pytest.raises(Refused, match=r"model\.safetensors"):
+        artifacts_of(report, read_run(run_uri))
+
+
+def test_a_manifest_rewritten_to_fit_changed_bytes_is_refused(settings):
+    run_uri, report = finished_run(settings, "manual__1")
+    _, other = finished_run(settings, "manual__1", seed=2)
+    tuned, forged = (Path(artifacts_of(uri, read_run(run_uri))["tuned"]) for uri in (report, other))
+    for name in ("manifest.json", "model/model.safetensors"):
+        (tuned / name).write_bytes((forged / name).read_bytes())
+    with pytest.raises(Refused, match="not the tuned that the report looked at"):
+        artifacts_of(report, read_run(run_uri))
+
+
+def test_a_champion_that_changed_since_the_report_is_refused(settings, tmp_path):
+    _, report = finished_run(settings, "manual__1")
+    held = Champion(version="4", folder=tmp_path, digest="d" * 64, dossier="")
+    assert same_champion(None, None) is None
+    with pytest.raises(Refused, match="version 4 now"):
+        same_champion(held, None)
+    with pytest.raises(Refused, match="nobody now"):
+        same_champion(None, report)
+
+
+def test_a_refusal_names_every_failed_gate_with_value_and_limit(settings):
+    dossier = dossier_of(settings, accuracy=0.645)
+    with pytest.raises(Refused, match=r"(?s)2 of 3 gates.*accuracy must be at least 0.7.*0\.645.*above every baseline"):
+        refuse_unless_passed(list(dossier.gates))
+    assert "0.6450" in table(list(dossier.gates))
+
+
+def test_the_packet_shows_verdict_gates_examples_and_the_seal(settings):
+    dossier = dossier_of(settings)
+    text = packet(dossier, settings)
+    assert "passes all 3 gates" in text
+    assert "first release" in text
+    assert dossier.sha256 in text
+    assert "report.html" in text
+
+
+def test_texts_in_the_packet_cannot_act_as_markup(settings):
+    row = next(line for line in packet(dossier_of(settings), settings).splitlines() if "deletes" in line)
+    assert r"deletes \| the \*table\* \<b\>" in row
+    assert cell("a\nb | c") == r"a b \| c"
+    assert len(cell("word " * 100)) <= 161
