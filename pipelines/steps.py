@@ -35,6 +35,7 @@ class Work:
     out: Path
     checkpoints: Path
     settings: Settings
+    run_uri: str
 
 
 STEPS: dict[str, Step] = {
@@ -48,11 +49,13 @@ STEPS: dict[str, Step] = {
     "pretrain": Step("pipelines.pretrain:pretrain", ("dataset", "base"), ("data.corpus", "data.replay", "pretrain")),
     "finetune": Step("pipelines.finetune:finetune", ("dataset", "model"), ("data.examples", "task", "finetune")),
     "score": Step("pipelines.score:score", ("dataset", "model"), ("data.examples", "task")),
-    "baselines": Step("pipelines.score:baselines", ("dataset", "base"), ("data.examples", "task")),
+    "baselines": Step(
+        "pipelines.score:baselines", ("dataset", "base"), ("data.examples", "task", "pretrain.objective")
+    ),
     "evaluate": Step(
         "pipelines.evaluate:evaluate",
         ("dataset", "base", "adapted", "tuned", "control", "champion"),
-        ("data", "task", "pretrain", "finetune"),
+        ("name", "description", "data", "task", "base", "pretrain", "finetune"),
     ),
 }
 
@@ -69,8 +72,8 @@ def make(name: str, run_uri: str, inputs: Mapping[str, str]) -> str:
         if is_whole(str(target)):
             print(f"{name}: reused {target}", flush=True)
             return str(target)
-        _make(name, Work(run, {n: Path(u) for n, u in inputs.items()}, *_folders(name, target, settings), settings))
-        out = settings.work / name / target.name / "out"
+        out, checkpoints = _folders(name, target, settings)
+        _make(name, Work(run, {n: Path(u) for n, u in inputs.items()}, out, checkpoints, settings, run_uri))
         seal(out, name, facts, dict(inputs))
         publish(out, target)
         shutil.rmtree(out.parent)
