@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +37,29 @@ REPEATED_SHARE = 0.8
 
 def build_example(folder: Path) -> None:
     """Write corpus/, tasks/ and build.json below an empty `folder`, saying what was done."""
+    counts: Row = {}
+    with ProcessPoolExecutor(max_workers=2) as pool:
+        # Parsing Python takes longest, so it runs beside the rest.
+        docstrings = read_docstrings(pool)
+        _write_services(folder, counts)
+        print(f"reading the docstrings of {len(GENERAL_SOURCES)} packages", flush=True)
+        _write_general(folder, docstrings, counts)
+    sources = {DOMAIN_SOURCE[0]: DOMAIN_SOURCE[1], **GENERAL_SOURCES}
+    _write(folder / "build.json", json.dumps({"sources": sources, "counts": counts}, indent=2, sort_keys=True) + "\n")
+
+
+def _write_services(folder: Path, counts: Row) -> None:
+    """Everything from botocore: the pairs decide the splits, and the corpus keeps clear of them."""
     print(f"reading the documentation in {' '.join(DOMAIN_SOURCE)}", flush=True)
     services = read_services()
     drafts = {service.name: couples(service) for service in services}
     split_of = assign(families(services), {name: 4 * len(found) for name, found in drafts.items()}, WANTED_PAIRS)
-    counts = {"services": {s: sum(v == s for v in split_of.values()) for s in SPLITS}}
+    counts["services"] = {s: sum(v == s for v in split_of.values()) for s in SPLITS}
     print(f"splitting {len(services)} services by family: {counts['services']}", flush=True)
     splits = by_split(services, split_of)
     pairs = _write_pairs(folder, {s: [c for v in splits[s] for c in drafts[v.name]] for s in SPLITS}, counts)
     _write_summaries(folder, splits, counts)
     _write_domain(folder, splits, [*pairs["validation"], *pairs["test"]], counts)
-    _write_general(folder, counts)
-    sources = {DOMAIN_SOURCE[0]: DOMAIN_SOURCE[1], **GENERAL_SOURCES}
-    _write(folder / "build.json", json.dumps({"sources": sources, "counts": counts}, indent=2, sort_keys=True) + "\n")
 
 
 def _write_pairs(folder: Path, drafts: dict[str, list[Couple]], counts: Row) -> dict[str, list[Couple]]:
@@ -99,11 +110,10 @@ def _service_rows(service: Service, split: str) -> Iterator[Row]:
         yield {"id": f"{service.name}/{name}", "text": text, "lang": "en", "domain": service.name, "split": split}
 
 
-def _write_general(folder: Path, counts: Row) -> None:
-    print(f"reading the docstrings of {len(GENERAL_SOURCES)} packages", flush=True)
+def _write_general(folder: Path, docstrings: Iterable[tuple[str, str, str]], counts: Row) -> None:
     rows = (
         {"id": place, "text": text, "lang": "en", "domain": name, "split": _general_split(name)}
-        for name, place, text in read_docstrings()
+        for name, place, text in docstrings
     )
     counts["corpus/general"] = {}
     _write_corpus(folder, "general", sorted(rows, key=lambda row: row["split"] == "heldout"), counts)

@@ -10,7 +10,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib.metadata import Distribution
 from pathlib import Path
@@ -144,16 +144,18 @@ def _without_repeated(operations: list[Operation]) -> Iterator[Operation]:
         )
 
 
-def read_docstrings() -> list[tuple[str, str, str]]:
-    """(distribution, place, text) of every docstring of the general sources, in the order of their files."""
+def read_docstrings(pool: Executor) -> Iterator[tuple[str, str, str]]:
+    """(distribution, place, text) of every docstring of the general sources, in the order of their files.
+
+    The processes of `pool` start at once; what they find is waited for when it is asked for.
+    """
     files = [(name, path, file) for name in sorted(GENERAL_SOURCES) for path, file in _sources(name)]
-    with ProcessPoolExecutor(max_workers=2) as pool:
-        found = pool.map(_docstrings, [str(file) for *_, file in files], chunksize=32)
-        return [
-            (name, f"{path}:{line}", text)
-            for (name, path, _), docstrings in zip(files, found, strict=True)
-            for line, text in docstrings
-        ]
+    found = pool.map(_docstrings, [str(file) for *_, file in files], chunksize=32)
+    return (
+        (name, f"{path}:{line}", text)
+        for (name, path, _), docstrings in zip(files, found, strict=True)
+        for line, text in docstrings
+    )
 
 
 def _sources(name: str) -> list[tuple[str, Path]]:

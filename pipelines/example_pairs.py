@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -66,12 +67,13 @@ def couples(service: Service) -> list[Couple]:
 
 def likeness(one: str, other: str) -> float:
     """Jaccard similarity of the words in two CamelCase names."""
-    a, b = set(_name_words(one)), set(_name_words(other))
+    a, b = _name_words(one), _name_words(other)
     return len(a & b) / len(a | b)
 
 
-def _name_words(name: str) -> list[str]:
-    return [w.lower() for w in CAMEL_WORD.findall(name)]
+@cache
+def _name_words(name: str) -> frozenset[str]:
+    return frozenset(w.lower() for w in CAMEL_WORD.findall(name))
 
 
 def _is_fit(operation: Operation) -> bool:
