@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,8 @@ from pipelines.settings import Settings
 TIMEOUT_S = 30.0
 READ_TRIES = 4
 ACTIVE = ("queued", "running")
+PRINTED = ("task.stdout", "task.stderr")
+LOUD = ("warning", "error", "critical")
 
 
 class Answered(BaseModel):
@@ -197,11 +199,15 @@ def _review_path(dag_id: str, run_id: str, task_id: str) -> str:
     return f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/-1/hitlDetails"
 
 
-def _lines(entry: Any) -> Iterator[str]:
-    """The text of one log entry: what the task printed as it is, what Airflow reports with its level."""
-    text = entry if isinstance(entry, str) else str(entry.get("event", ""))
-    if not text.startswith(("::group::", "::endgroup::")):
-        yield from text.splitlines()
+def _lines(entry: Any) -> list[str]:
+    """What the task printed, and Airflow's own warnings and errors; its book-keeping is left out."""
+    if isinstance(entry, str):
+        return entry.splitlines()
+    text = str(entry.get("event", ""))
+    if str(entry.get("logger", "")).startswith(PRINTED):
+        return text.splitlines() or [""]
+    raised = [f"{e.get('exc_type')}: {e.get('exc_value')}" for e in entry.get("error_detail") or []]
+    return ([text, *raised] if raised else text.splitlines()) if entry.get("level") in LOUD else []
 
 
 def _explained(answer: httpx.Response, what: str, user: str) -> ScriptoriumError:

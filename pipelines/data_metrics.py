@@ -54,7 +54,9 @@ def corpus_metrics(table: Table) -> tuple[Metrics, Places]:
 
     metrics, places = _file_metrics(table)
     training = table.frame.filter(polars.col("split") == "train")
-    leaked = table.frame.filter(polars.col("split") == "heldout").filter(polars.col("text").is_in(_set(training, "text")))
+    leaked = table.frame.filter(polars.col("split") == "heldout").filter(
+        polars.col("text").is_in(_set(training, "text"))
+    )
     metrics |= {"training_rows": len(training), "heldout_in_training": len(leaked)}
     places["heldout_in_training"] = _lines(leaked)
     return metrics, places
@@ -68,9 +70,10 @@ def examples_metrics(table: Table, task: Task) -> tuple[Metrics, Places]:
     if task.answer == "label":
         targets = table.frame.group_by("text").agg(polars.col("target").n_unique().alias("n"), "line")
         torn = targets.filter(polars.col("n") > 1).sort("line")
-        shares = table.frame["target"].value_counts(normalize=True)["proportion"]
-        metrics["labels"] = table.frame["target"].n_unique()
-        metrics["rarest_label_share"] = float(shares.min() or 0)  # type: ignore[arg-type]
+        shares = table.frame["target"].value_counts(normalize=True).sort("proportion", "target").rows()
+        metrics["labels"] = len(shares)
+        metrics["rarest_label_share"] = shares[0][1] if shares else 0
+        places["rarest_label_share"] = [f"label {label!r}" for label, _ in shares[:1]]
         metrics["contradictions_share"] = len(torn) / max(1, len(targets))
         places["contradictions_share"] = [f"lines {', '.join(map(str, found))}" for found in torn["line"].to_list()[:3]]
     return metrics, places
@@ -80,7 +83,9 @@ def split_metrics(splits: Mapping[str, Table], corpus: Table, task: Task) -> tup
     """What the suite across train, validation and test judges."""
     import polars
 
-    train, validation, test = (splits[name].frame for name in ("train", "validation", "test"))
+    train, validation, test = (
+        splits[name].frame.with_columns(part=polars.lit(name)) for name in ("train", "validation", "test")
+    )
     both = polars.concat([train, validation])
     repeated = polars.concat([test, validation]).filter(polars.col("id").is_in(_set(train, "id")))
     repeated = polars.concat([repeated, test.filter(polars.col("id").is_in(_set(validation, "id")))])
@@ -93,12 +98,12 @@ def split_metrics(splits: Mapping[str, Table], corpus: Table, task: Task) -> tup
         known = _set(train, "target")
         leaks["unknown_labels"] = polars.concat([validation, test]).filter(~polars.col("target").is_in(known))
     metrics: Metrics = {name: len(rows) for name, rows in leaks.items()}
-    places = {name: [f"id {found}" for found in rows["id"].to_list()[:3]] for name, rows in leaks.items()}
+    places = {name: _parts(rows) for name, rows in leaks.items()}
     near = near_duplicates(test["text"].to_list(), both["text"].to_list())
     seen = test.filter(polars.col("first").is_in(_set(corpus.frame.filter(polars.col("split") == "train"), "text")))
     for name, numbers in (("near_duplicate_share", near), ("test_in_corpus_share", _positions(test, seen))):
         metrics[name] = len(numbers) / max(1, len(test))
-        places[name] = [f"test, line {test['line'][number]}" for number in numbers[:3]]
+        places[name] = _parts(test[numbers])
     return metrics, places
 
 
@@ -167,6 +172,10 @@ def _file_metrics(table: Table) -> tuple[Metrics, Places]:
 
 def _lines(rows: polars.DataFrame) -> list[str]:
     return [f"line {line} (id {found})" for line, found in rows.select("line", "id").head(3).rows()]
+
+
+def _parts(rows: polars.DataFrame) -> list[str]:
+    return [f"{part}.jsonl line {line} (id {found})" for part, line, found in rows["part", "line", "id"].head(3).rows()]
 
 
 def _set(rows: polars.DataFrame, column: str) -> Any:

@@ -127,9 +127,9 @@ def _by_interval(gate: Gate, value: float, rival_name: str, rival: float | None,
     against = rival_name if rival is None else f"{rival_name} ({rival:.4g})"
     spread = f"gain over {against} {gain.value:+.4f}, interval {gain.low:+.4f} to {gain.high:+.4f}"
     words = {
-        "pass": f"{spread}: clears {needed:+g}",
-        "fail": f"{spread}: needs a lower end {'above' if gate.above else 'of at least'} {needed:+g}",
-        "insufficient": f"{spread}: too few examples to be sure of {needed:+g}",
+        "pass": f"{spread}; the limit is {needed:g}",
+        "fail": f"{spread}: needs a lower end {'above' if gate.above else 'of at least'} {needed:g}",
+        "insufficient": f"{spread}: too few examples to be sure of {needed:g}",
     }
     return _verdict(gate, outcome, words[outcome], value=value, limit=needed, gain=gain)
 

@@ -69,7 +69,7 @@ def register_bytes(name: str, artifact: Path, dossier: Dossier, tags: Mapping[st
         return version
     if verify(str(artifact)).digest != dossier.model.digest:
         raise Refused(f"{artifact} is not the model of dossier {dossier.sha256[:12]}: its digest differs")
-    source = _log_model(client, name, artifact, dossier, settings)
+    model_id = _log_model(client, name, artifact, dossier, settings)
     kept = {
         "dossier": dossier.sha256,
         "digest": dossier.model.digest,
@@ -78,7 +78,9 @@ def register_bytes(name: str, artifact: Path, dossier: Dossier, tags: Mapping[st
         "run_id": dossier.run_id,
         **tags,
     }
-    made = client.create_model_version(name, source, run_id=dossier.mlflow_run, tags=kept, await_creation_for=0)
+    made = client.create_model_version(
+        name, f"models:/{model_id}", run_id=dossier.mlflow_run, tags=kept, await_creation_for=0, model_id=model_id
+    )
     return str(made.version)
 
 
@@ -199,7 +201,7 @@ def version_of(client: MlflowClient, name: str, seal: str) -> str | None:
 
 
 def _log_model(client: MlflowClient, name: str, artifact: Path, dossier: Dossier, settings: Settings) -> str:
-    """Save the model with its code and manifest as a pyfunc, and upload it; returns models:/ID."""
+    """Save the model with its code and manifest as a pyfunc, and upload it; returns its id there."""
     from mlflow.entities import LoggedModelStatus
 
     # Candidates stand beside their run; promoted models lie where training may not write.
@@ -217,7 +219,7 @@ def _log_model(client: MlflowClient, name: str, artifact: Path, dossier: Dossier
         )
         client.log_model_artifacts(logged.model_id, str(Path(folder) / "model"))
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-    return f"models:/{logged.model_id}"
+    return str(logged.model_id)
 
 
 def _save_pyfunc(target: Path, artifact: Path, dossier: Dossier) -> None:

@@ -79,7 +79,7 @@ def parse(line: bytes) -> dict[str, Any] | str:
     except UnicodeDecodeError as error:
         return f"not UTF-8 at byte {error.start + 1}; save the file as UTF-8"
     except json.JSONDecodeError as error:
-        return f"not JSON: {error.msg} at character {error.pos + 1}"
+        return f"not JSON: {error.msg} (character {error.pos + 1})"
     except ValueError as error:
         return f"not JSON: {error}"
     return row if isinstance(row, dict) else f"a JSON {type(row).__name__}, not an object"

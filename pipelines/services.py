@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 
 import psutil
 
@@ -31,16 +30,16 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Row:
-    """One line of `scriptorium status`."""
+    """One line of `scriptorium status`; `where` is a page, or the log of a server that has none."""
 
     name: str
     healthy: bool
     state: str
     pid: int | None
-    since: datetime | None
+    since: str | None
     restarts: int
     memory_mb: int
-    log: str
+    where: str
 
 
 def up(settings: Settings, say: Callable[[str], None] = print) -> None:
@@ -86,7 +85,8 @@ def status(settings: Settings) -> list[Row]:
     for part in elsewhere.keys() - {server.part for server in stack.servers}:
         answers = elsewhere[part](settings)
         state_text = "runs elsewhere" if answers else "runs elsewhere, does not answer"
-        rows.append(Row(part, answers, state_text, None, None, 0, 0, ""))
+        url = settings.mlflow_url if part == "mlflow" else settings.airflow_url
+        rows.append(Row(part, answers, state_text, None, None, 0, 0, url))
     return rows
 
 
@@ -165,16 +165,17 @@ def _waiting(settings: Settings, stack: Stack, state: State) -> dict[str, str]:
 def _row(settings: Settings, name: str, state: State | None, waiting: dict[str, str]) -> Row:
     server = state.servers[name] if state else ServerState(process=None, started=None, restarts=0, done=False)
     process = alive(server.process) if server.process else None
+    pages = {"mlflow": settings.mlflow_url, "api-server": settings.airflow_url}
     text = "stopped" if state is None else waiting.get(name, "healthy")
     return Row(
         name=name,
         healthy=text == "healthy" and process is not None,
         state=text,
         pid=process.pid if process else None,
-        since=server.started,
+        since=server.started.isoformat(timespec="seconds") if server.started else None,
         restarts=server.restarts,
         memory_mb=_memory(process) if process else 0,
-        log=str(log_of(settings, name)),
+        where=pages.get(name) or str(log_of(settings, name)),
     )
 
 

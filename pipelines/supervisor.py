@@ -108,7 +108,7 @@ class Supervisor:
         kept.restarts += 1
         kept.orphaned_groups.add(process.pid)
         how = f"ended after {lived:.0f} s with exit code {process.returncode}"
-        say(f"{kept.server.name}: {how}; starting it again in {kept.wait_s:.0f} s")
+        say(f"{kept.server.name}: {how}; starting it again in {kept.wait_s:.1f} s")
 
     def made(self, kept: Kept, code: int) -> None:
         name = kept.server.name

@@ -26,14 +26,17 @@ def validate(work: Work) -> None:
     """
     recipe, dataset = work.run.recipe, work.inputs["dataset"]
     found = check_data(dataset, recipe.data, recipe.task)
-    result = {"recipe": recipe.name, "dataset_md5": work.run.dataset_md5, **found}
+    # The recipe's name stays out: recipes that read the same data share what is made from it.
+    result = {"dataset_md5": work.run.dataset_md5, "examples": recipe.data.examples, **found}
     print(_table(found["checks"]), flush=True)
     if failed := [outcome for outcome in found["checks"] if not outcome["passed"]]:
         kept = work.settings.home / "refused" / f"{recipe.name}-{work.run.dataset_md5}"
         kept.mkdir(parents=True, exist_ok=True)
         _write(kept, result)
         reasons = "\n".join(f"- {explain(outcome)}" for outcome in failed)
-        raise Refused(f"the data is refused: {len(failed)} checks failed\n{reasons}\nAll checks: {kept}/validation.html")
+        raise Refused(
+            f"the data is refused: {len(failed)} checks failed\n{reasons}\nAll checks: {kept}/validation.html"
+        )
     _write(work.out, result)
 
 
@@ -115,5 +118,7 @@ def _write(folder: Path, result: Mapping[str, Any]) -> None:
     from pipelines.page import render
 
     write_json(folder / "validation.json", result)
-    page = render("validation.html", **result, number=_number)
+    names = dict.fromkeys(outcome["subject"] for outcome in result["checks"])
+    groups = [(name, [o for o in result["checks"] if o["subject"] == name]) for name in reversed(names)]
+    page = render("validation.html", **result, groups=groups, number=_number)
     (folder / "validation.html").write_text(page, encoding="utf-8")
