@@ -25,7 +25,8 @@ class ServedModel(PythonModel):  # type: ignore[misc]
         verify_model(folder, Path(context.artifacts["manifest"]))
         self.answer = load(folder, str(context.model_config["task"]))
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
+    # MLflow takes an annotation of model_input for the model's signature, so it has none.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201, ARG002
         """Answer each row of a data frame: {"prediction", "probability"} for labels, {"prediction"} for texts."""
         return list(self.answer(model_input.to_dict("records")))
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipelines.settings import Settings
 
 MD5 = "0123456789abcdef0123456789abcdef.dir"
-WORDS = "[PAD] [UNK] [CLS] [SEP] deletes creates lists a the table bucket user".split()
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "deletes", "creates", "lists", "a", "the", "table", "bucket", "user"]
 
 
 def recipe(**changes: Any) -> Any:
@@ -51,9 +51,14 @@ def finished_run(settings: Settings, run_id: str, **changes: Any) -> tuple[str, 
     run_uri = freeze(run, settings)
     dataset = artifact(settings, run_uri, "dataset", {}, {"tasks/rows.jsonl": "{}\n"})
     validation = artifact(settings, run_uri, "validate", {"dataset": dataset}, {"validation.html": "<p>valid</p>"})
-    base = artifact(settings, run_uri, "base", {"dataset": dataset, "validation": validation}, {"model/config.json": "{}"})
+    base = artifact(
+        settings, run_uri, "base", {"dataset": dataset, "validation": validation}, {"model/config.json": "{}"}
+    )
     adapted = artifact(settings, run_uri, "pretrain", {"dataset": dataset, "base": base}, {"model/config.json": "{ }"})
-    files = changes.get("model") or {"model/model.safetensors": f"weights {changes.get('seed', 1)}", "model/config.json": "{}"}
+    files = changes.get("model") or {
+        "model/model.safetensors": f"weights {changes.get('seed', 1)}",
+        "model/config.json": "{}",
+    }
     tuned = artifact(settings, run_uri, "finetune", {"dataset": dataset, "model": adapted}, files)
     inputs = {"dataset": dataset, "base": base, "adapted": adapted, "tuned": tuned}
     if changes.get("champion"):

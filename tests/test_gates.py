@@ -26,7 +26,11 @@ def report(**changes):
 
 
 def champion(value, low, high):
-    return {"version": "3", "metrics": {"accuracy": interval(0.77, 0.74, 0.80)}, "difference": interval(value, low, high)}
+    return {
+        "version": "3",
+        "metrics": {"accuracy": interval(0.77, 0.74, 0.80)},
+        "difference": interval(value, low, high),
+    }
 
 
 def outcome(gate, **changes):
