@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd  # type: ignore[import-untyped]
 from mlflow.models import set_model  # noqa: TID253 - MLflow itself loads this file
 from mlflow.pyfunc import PythonModel  # noqa: TID253
 
@@ -25,8 +26,7 @@ class ServedModel(PythonModel):  # type: ignore[misc]
         verify_model(folder, Path(context.artifacts["manifest"]))
         self.answer = load(folder, str(context.model_config["task"]))
 
-    # MLflow takes an annotation of model_input for the model's signature, so it has none.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201, ARG002
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
         """Answer each row of a data frame: {"prediction", "probability"} for labels, {"prediction"} for texts."""
         return list(self.answer(model_input.to_dict("records")))
 
@@ -60,12 +60,13 @@ def load(folder: Path, task_name: str) -> Any:
 def _classifier(folder: Path, texts: tuple[str, ...]) -> Any:
     from models.backbone import load_classifier
     from models.predict import classify
+    from models.tasks.pair_classification import answer_of
 
     model, tokenizer = load_classifier(folder)
 
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         pairs = [(str(row[texts[0]]), str(row[texts[1]])) for row in rows]
-        return [_labelled(chances) for chances in classify(model, tokenizer, pairs)]
+        return [dict(answer_of(chances)) for chances in classify(model, tokenizer, pairs)]
 
     return answer
 
@@ -80,13 +81,6 @@ def _writer(folder: Path, prompt: str) -> Any:
         return [{"prediction": text} for text in generate(model, tokenizer, [str(row[prompt]) for row in rows])]
 
     return answer
-
-
-def _labelled(chances: Mapping[str, float]) -> dict[str, Any]:
-    """The likeliest label, and the probability of the positive one of two, else of the likeliest."""
-    likeliest = max(sorted(chances), key=lambda label: chances[label])
-    shown = max(chances) if len(chances) == 2 else likeliest
-    return {"prediction": likeliest, "probability": chances[shown]}
 
 
 def _files(manifest: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,14 @@ from pipelines.artifact import verify
 from pipelines.dossier import Dossier, refuse_unless_passed
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.run import read_run
-from pipelines.settings import ROOT, Settings, read_settings
+from pipelines.served_model import log_model
+from pipelines.settings import Settings, read_settings
 from pipelines.tracking import connect, experiment_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION, CHALLENGER, LEDGER_HEAD = "champion", "challenger", "ledger_head"
-SERVED_BY = ("accelerate", "mlflow", "numpy", "pandas", "safetensors", "tokenizers", "torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,9 @@ def register_bytes(name: str, artifact: Path, dossier: Dossier, tags: Mapping[st
         return version
     if verify(str(artifact)).digest != dossier.model.digest:
         raise Refused(f"{artifact} is not the model of dossier {dossier.sha256[:12]}: its digest differs")
-    model_id = _log_model(client, name, artifact, dossier, settings)
+    promoted = name == dossier.name
+    experiment = experiment_id(client, f"{name}-production") if promoted else dossier.mlflow_experiment
+    model_id = log_model(client, dossier, artifact, experiment, settings)
     kept = {
         "dossier": dossier.sha256,
         "digest": dossier.model.digest,
@@ -198,52 +199,3 @@ def version_of(client: MlflowClient, name: str, seal: str) -> str | None:
     """The version registered for a dossier, the first if a killed try left two."""
     found = client.search_model_versions(f"name = '{name}' and tags.dossier = '{seal}'")
     return str(min((int(v.version) for v in found), default="")) or None
-
-
-def _log_model(client: MlflowClient, name: str, artifact: Path, dossier: Dossier, settings: Settings) -> str:
-    """Save the model with its code and manifest as a pyfunc, and upload it; returns its id there."""
-    from mlflow.entities import LoggedModelStatus
-
-    # Candidates stand beside their run; promoted models lie where training may not write.
-    candidate = name == candidates(dossier.name)
-    experiment = dossier.mlflow_experiment if candidate else experiment_id(client, f"{name}-production")
-    settings.work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="model-", dir=settings.work) as folder:
-        _save_pyfunc(Path(folder) / "model", artifact, dossier)
-        logged = client.create_logged_model(
-            experiment,
-            name=dossier.name,
-            source_run_id=dossier.mlflow_run if candidate else None,
-            tags={"dossier": dossier.sha256},
-            model_type="pyfunc",
-        )
-        client.log_model_artifacts(logged.model_id, str(Path(folder) / "model"))
-    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-    return str(logged.model_id)
-
-
-def _save_pyfunc(target: Path, artifact: Path, dossier: Dossier) -> None:
-    """Models-from-code: no pickle, the requirements named, and models/ beside it so that it loads without this tree."""
-    import mlflow.pyfunc
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    from models.tasks import TASKS
-
-    task = TASKS[dossier.recipe["task"]]
-    mlflow.pyfunc.save_model(
-        target,
-        python_model=str(ROOT / "models" / "serving.py"),
-        code_paths=[str(ROOT / "models")],
-        artifacts={"model": str(artifact / "model"), "manifest": str(artifact / "manifest.json")},
-        model_config={"task": task.name},
-        signature=ModelSignature(inputs=Schema([ColSpec("string", text) for text in task.texts])),
-        pip_requirements=requirements(),
-    )
-
-
-def requirements() -> list[str]:
-    """What serving needs, with the versions that are installed here."""
-    from importlib.metadata import version
-
-    return [f"{package}=={version(package)}" for package in SERVED_BY]

@@ -1,4 +1,4 @@
-"""A finished run for tests of the decisions: real artifacts of every step, sealed as the steps would, with a tiny model."""
+"""A finished run for tests of decisions: real artifacts of every step, sealed as the steps would, with a tiny model."""
 
 from __future__ import annotations
 

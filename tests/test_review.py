@@ -1,0 +1,137 @@
+"""Whose answer counts, for what, how long, and that it is final."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines.dossier import write
+from pipelines.errors import Refused
+from pipelines.promote import check_age, check_belonging, check_evidence, same_answer
+from pipelines.review import Answer, decide, read_packet, read_review, write_review
+from pipelines.run import read_run
+from pipelines.settings import read_settings
+from tests.evidence import finished_run
+from tests.test_dossier import dossier_of
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return read_settings({"SCRIPTORIUM_HOME": str(tmp_path)})
+
+
+@pytest.fixture
+def dossier(settings):
+    return dossier_of(settings)
+
+
+def answer(dossier, **changes):
+    given = {
+        "option": "Approve",
+        "reviewer": "reviewer",
+        "reason": "reads well",
+        "at": NOON,
+        "asked": f"Make it the champion?\n... dossier `{dossier.sha256}` ...",
+        "requester": "engineer",
+    }
+    return Answer(**given | changes)
+
+
+def decided(dossier, **changes):
+    return decide(answer(dossier, **changes), read_run(dossier.run_uri), dossier, "models:/checker-candidates/1")
+
+
+def test_an_entitled_reviewers_answer_becomes_the_review_with_name_time_and_reason(dossier):
+    review = decided(dossier)
+    assert (review.decision, review.reviewer, review.reason, review.decided_at) == (
+        "approved",
+        "reviewer",
+        "reads well",
+        NOON,
+    )
+    assert review.dossier == dossier.sha256
+
+
+def test_a_refusal_is_a_decision_and_no_error(dossier):
+    assert decided(dossier, option="Reject", reason="it guesses").decision == "rejected"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reviewer": "admin"}, "admin answered, but may not review"),
+        ({"requester": "reviewer"}, "asked for this run"),
+        ({"reason": " \n"}, "without a reason"),
+        ({"asked": "Make it the champion?"}, "was not about dossier"),
+        ({"option": "Approve,Reject"}, "answered with Approve or Reject"),
+    ],
+)
+def test_an_answer_that_does_not_count_is_refused_saying_why(dossier, changes, message):
+    with pytest.raises(Refused, match=message):
+        decided(dossier, **changes)
+
+
+def test_who_asked_for_the_run_may_not_review_it(settings):
+    dossier = dossier_of(settings, requester="reviewer")
+    with pytest.raises(Refused, match="another reviewer must"):
+        decided(dossier)
+
+
+def test_a_decision_is_final(settings, dossier):
+    review = decided(dossier)
+    uri = write_review(review, settings)
+    assert write_review(review, settings) == uri
+    assert read_review(uri, settings) == review
+    with pytest.raises(Refused, match="a decision is final"):
+        write_review(decided(dossier, option="Reject"), settings)
+    assert read_review(uri, settings).decision == "approved"
+
+
+def test_a_review_elsewhere_or_of_another_dossier_is_refused(settings, dossier, tmp_path):
+    uri = Path(write_review(decided(dossier), settings))
+    other = uri.with_name("f" * 64)
+    uri.rename(other)
+    with pytest.raises(Refused, match="about another dossier"):
+        read_review(str(other), settings)
+    with pytest.raises(Refused):
+        read_review(str(tmp_path / "review"), settings)
+
+
+def test_an_approval_expires(dossier):
+    run, review = read_run(dossier.run_uri), decided(dossier)
+    check_age(review, run, NOON + timedelta(days=7))
+    with pytest.raises(Refused, match="expired after 7 days"):
+        check_age(review, run, NOON + timedelta(days=7, seconds=1))
+
+
+def test_the_approval_of_one_run_is_none_for_another(settings, dossier):
+    other, _ = finished_run(settings, "manual__2")
+    with pytest.raises(Refused, match="not of run manual__2"):
+        check_belonging(dossier, other, read_run(other))
+
+
+def test_promotion_hashes_every_byte_and_judges_the_report_anew(dossier):
+    run = read_run(dossier.run_uri)
+    check_evidence(dossier, run)
+    generous = dossier.model_copy(update={"gates": dossier.gates[:1]})
+    with pytest.raises(Refused, match="judge the report otherwise"):
+        check_evidence(generous, run)
+    (Path(dossier.model.uri) / "model" / "model.safetensors").write_text("weights!")
+    with pytest.raises(Refused, match=r"model\.safetensors"):
+        check_evidence(dossier, run)
+
+
+def test_the_form_shows_the_packet_of_its_dossier(settings, dossier, monkeypatch):
+    monkeypatch.setenv("SCRIPTORIUM_HOME", str(settings.home))
+    assert read_packet(write(dossier, "# the packet", settings)) == "# the packet"
+    with pytest.raises(Refused):
+        read_packet("/etc/passwd")
+
+
+def test_a_served_answer_may_differ_by_rounding_only():
+    row = {"prediction": "no", "probability": 0.12}
+    assert same_answer({"prediction": "no", "probability": 0.13}, row)
+    assert not same_answer({"prediction": "no", "probability": 0.2}, row)
+    assert not same_answer({"prediction": "no", "probability": float("nan")}, row)
