@@ -78,7 +78,8 @@ def _bits(model: Any, rows: Sequence[tuple[list[int], int]]) -> list[float]:
     width = max(len(tokens) for tokens, _ in rows)
     tokens = torch.tensor([row + [0] * (width - len(row)) for row, _ in rows], device=model.device)
     places = torch.arange(width, device=model.device)
-    lengths, starts = (torch.tensor(n, device=model.device)[:, None] for n in zip(*((len(r), p) for r, p in rows)))
+    lengths = torch.tensor([len(row) for row, _ in rows], device=model.device)[:, None]
+    starts = torch.tensor([start for _, start in rows], device=model.device)[:, None]
     with torch.inference_mode(), autocast(model.device):
         logits = model(input_ids=tokens, attention_mask=(places < lengths).long()).logits
     nats = torch.nn.functional.cross_entropy(logits[:, :-1].float().transpose(1, 2), tokens[:, 1:], reduction="none")

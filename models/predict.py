@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models.encoding import encode_pairs
 from models.precision import autocast
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Pair = tuple[str, str]
 Progress = Callable[[int, int], None]
@@ -40,3 +44,26 @@ def _classify_batch(model: Any, tokenizer: Any, batch: Sequence[Pair]) -> list[d
         logits = model(**encoded).logits
     labels = [model.config.id2label[n] for n in range(model.config.num_labels)]
     return [dict(zip(labels, row, strict=True)) for row in logits.float().softmax(-1).tolist()]
+
+
+def embed(model: Any, tokenizer: Any, texts: Sequence[str], progress: Progress | None = None) -> NDArray[Any]:
+    """Mean of the encoder's last hidden states over the tokens of each text, shape (texts, width).
+
+    `model` is an encoder with or without a language-model head.
+    """
+    distinct = sorted(set(texts), key=lambda text: (len(text), text))
+    found: dict[str, NDArray[Any]] = {}
+    for start in range(0, len(distinct), BATCH):
+        batch = distinct[start : start + BATCH]
+        found |= zip(batch, _embed_batch(model, tokenizer, batch), strict=True)
+        if progress:
+            progress(len(found), len(distinct))
+    return np.stack([found[text] for text in texts])
+
+
+def _embed_batch(model: Any, tokenizer: Any, batch: Sequence[str]) -> NDArray[Any]:
+    encoded = tokenizer(list(batch), truncation=True, padding=True, return_tensors="pt").to(model.device)
+    with torch.inference_mode(), autocast(model.device):
+        states = model.base_model(**encoded).last_hidden_state.float()
+    mask = encoded["attention_mask"][..., None]
+    return np.asarray(((states * mask).sum(1) / mask.sum(1)).cpu().numpy())

@@ -14,7 +14,7 @@ from models.tasks.task import Task
 from pipelines.rows import Row, lines, parse, problem
 
 if TYPE_CHECKING:
-    import polars
+    import polars as pl
 
 Metrics = dict[str, float]
 # Where the first offenders stand, in words, by metric.
@@ -29,13 +29,13 @@ NEAR = 0.8  # Jaccard similarity from which two texts count as the same
 class Table:
     """The well-formed rows of a file: line, id, text (all texts joined, plain), longest, empty, target, split."""
 
-    frame: polars.DataFrame
+    frame: pl.DataFrame
     bad: list[str]
 
 
 def read_table(path: Path, form: type[Row], texts: Sequence[str], target: str | None) -> Table:
     """Read a file, keeping the malformed lines aside with what is wrong with each."""
-    import polars
+    import polars as pl
 
     found, bad = [], []
     for number, line in lines(path):
@@ -45,18 +45,16 @@ def read_table(path: Path, form: type[Row], texts: Sequence[str], target: str | 
             bad.append(f"line {number}: {wrong}")
         else:
             found.append(_facts(number, row, texts, target))
-    return Table(polars.DataFrame(found, schema=_SCHEMA), bad)
+    return Table(pl.DataFrame(found, schema=_SCHEMA), bad)
 
 
 def corpus_metrics(table: Table) -> tuple[Metrics, Places]:
     """What the corpus suite judges."""
-    import polars
+    import polars as pl
 
     metrics, places = _file_metrics(table)
-    training = table.frame.filter(polars.col("split") == "train")
-    leaked = table.frame.filter(polars.col("split") == "heldout").filter(
-        polars.col("text").is_in(_set(training, "text"))
-    )
+    training = table.frame.filter(pl.col("split") == "train")
+    leaked = table.frame.filter(pl.col("split") == "heldout").filter(pl.col("text").is_in(_set(training, "text")))
     metrics |= {"training_rows": len(training), "heldout_in_training": len(leaked)}
     places["heldout_in_training"] = _lines(leaked)
     return metrics, places
@@ -64,12 +62,12 @@ def corpus_metrics(table: Table) -> tuple[Metrics, Places]:
 
 def examples_metrics(table: Table, task: Task) -> tuple[Metrics, Places]:
     """What the suite for one split of a task judges."""
-    import polars
+    import polars as pl
 
     metrics, places = _file_metrics(table)
     if task.answer == "label":
-        targets = table.frame.group_by("text").agg(polars.col("target").n_unique().alias("n"), "line")
-        torn = targets.filter(polars.col("n") > 1).sort("line")
+        targets = table.frame.group_by("text").agg(pl.col("target").n_unique().alias("n"), "line")
+        torn = targets.filter(pl.col("n") > 1).sort("line")
         shares = table.frame["target"].value_counts(normalize=True).sort("proportion", "target").rows()
         metrics["labels"] = len(shares)
         metrics["rarest_label_share"] = shares[0][1] if shares else 0
@@ -81,26 +79,26 @@ def examples_metrics(table: Table, task: Task) -> tuple[Metrics, Places]:
 
 def split_metrics(splits: Mapping[str, Table], corpus: Table, task: Task) -> tuple[Metrics, Places]:
     """What the suite across train, validation and test judges."""
-    import polars
+    import polars as pl
 
     train, validation, test = (
-        splits[name].frame.with_columns(part=polars.lit(name)) for name in ("train", "validation", "test")
+        splits[name].frame.with_columns(part=pl.lit(name)) for name in ("train", "validation", "test")
     )
-    both = polars.concat([train, validation])
-    repeated = polars.concat([test, validation]).filter(polars.col("id").is_in(_set(train, "id")))
-    repeated = polars.concat([repeated, test.filter(polars.col("id").is_in(_set(validation, "id")))])
+    both = pl.concat([train, validation])
+    repeated = pl.concat([test, validation]).filter(pl.col("id").is_in(_set(train, "id")))
+    repeated = pl.concat([repeated, test.filter(pl.col("id").is_in(_set(validation, "id")))])
     leaks = {
         "ids_in_two_splits": repeated,
-        "test_in_training": test.filter(polars.col("text").is_in(_set(both, "text"))),
-        "validation_in_training": validation.filter(polars.col("text").is_in(_set(train, "text"))),
+        "test_in_training": test.filter(pl.col("text").is_in(_set(both, "text"))),
+        "validation_in_training": validation.filter(pl.col("text").is_in(_set(train, "text"))),
     }
     if task.answer == "label":
         known = _set(train, "target")
-        leaks["unknown_labels"] = polars.concat([validation, test]).filter(~polars.col("target").is_in(known))
+        leaks["unknown_labels"] = pl.concat([validation, test]).filter(~pl.col("target").is_in(known))
     metrics: Metrics = {name: len(rows) for name, rows in leaks.items()}
     places = {name: _parts(rows) for name, rows in leaks.items()}
     near = near_duplicates(test["text"].to_list(), both["text"].to_list())
-    seen = test.filter(polars.col("first").is_in(_set(corpus.frame.filter(polars.col("split") == "train"), "text")))
+    seen = test.filter(pl.col("first").is_in(_set(corpus.frame.filter(pl.col("split") == "train"), "text")))
     for name, numbers in (("near_duplicate_share", near), ("test_in_corpus_share", _positions(test, seen))):
         metrics[name] = len(numbers) / max(1, len(test))
         places[name] = _parts(test[numbers])
@@ -144,19 +142,19 @@ def _facts(number: int, row: Mapping[str, Any], texts: Sequence[str], target: st
         "first": found[0],
         "text": "\n".join(found),
         "longest": max(len(row[column]) for column in texts),
-        "empty": not all(found) or answer is not None and not plain(answer),
+        "empty": not all(found) or (answer is not None and not plain(answer)),
         "target": answer,
         "split": row.get("split", "train"),
     }
 
 
 def _file_metrics(table: Table) -> tuple[Metrics, Places]:
-    import polars
+    import polars as pl
 
     frame = table.frame
-    again = frame.filter(~polars.col("id").is_first_distinct())
+    again = frame.filter(~pl.col("id").is_first_distinct())
     empty = frame.filter("empty")
-    copied = frame.filter(~polars.struct("text", "target").is_first_distinct())
+    copied = frame.filter(~pl.struct("text", "target").is_first_distinct())
     metrics: Metrics = {
         "malformed_lines": len(table.bad),
         "rows": len(frame),
@@ -170,19 +168,19 @@ def _file_metrics(table: Table) -> tuple[Metrics, Places]:
     return metrics, {"malformed_lines": table.bad[:3]} | {name: _lines(rows) for name, rows in offenders.items()}
 
 
-def _lines(rows: polars.DataFrame) -> list[str]:
+def _lines(rows: pl.DataFrame) -> list[str]:
     return [f"line {line} (id {found})" for line, found in rows.select("line", "id").head(3).rows()]
 
 
-def _parts(rows: polars.DataFrame) -> list[str]:
+def _parts(rows: pl.DataFrame) -> list[str]:
     return [f"{part}.jsonl line {line} (id {found})" for part, line, found in rows["part", "line", "id"].head(3).rows()]
 
 
-def _set(rows: polars.DataFrame, column: str) -> Any:
+def _set(rows: pl.DataFrame, column: str) -> Any:
     return rows[column].unique().implode()
 
 
-def _positions(rows: polars.DataFrame, some: polars.DataFrame) -> list[int]:
+def _positions(rows: pl.DataFrame, some: pl.DataFrame) -> list[int]:
     chosen = set(some["line"])
     return [number for number, line in enumerate(rows["line"]) if line in chosen]
 

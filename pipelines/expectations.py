@@ -75,14 +75,14 @@ def judge(subject: str, metrics: Mapping[str, float], checks: Sequence[Check]) -
 
     A metric without a value, or one that no check looks at, fails.
     """
-    import pandas
+    import pandas as pd  # type: ignore[import-untyped]
 
     gx = _great_expectations()
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas("metrics").add_dataframe_asset(subject)
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch(
-        batch_parameters={"dataframe": pandas.DataFrame([metrics], dtype=float)}
+        batch_parameters={"dataframe": pd.DataFrame([metrics], dtype=float)}
     )
     result = batch.validate(gx.ExpectationSuite(name=subject, expectations=list(_expectations(checks))))
     return [entry.to_json_dict() for entry in result.results]

@@ -62,7 +62,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Number and bytes of each line. Only "\\n" ends a line: texts may hold U+2028 and other separators."""
+    """Number and bytes of each line. Only a line feed ends one: texts may hold U+2028 and other separators."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:

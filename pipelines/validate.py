@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models.tasks import TASKS
+from models.tasks.task import Task
 from pipelines.artifact import sha256_file, write_json
 from pipelines.data_metrics import Metrics, Places, corpus_metrics, examples_metrics, read_table, split_metrics
 from pipelines.errors import Refused
@@ -17,6 +19,16 @@ from pipelines.steps import Work
 
 SPLITS = ("train", "validation", "test")
 Outcome = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A file, or the splits together: its metrics, where the offenders stand, and what is expected."""
+
+    name: str
+    metrics: Metrics
+    places: Places
+    checks: Sequence[Check]
 
 
 def validate(work: Work) -> None:
@@ -42,11 +54,11 @@ def validate(work: Work) -> None:
 
 def check_data(dataset: Path, data: Data, task_name: str) -> dict[str, Any]:
     """Every check on the data below `dataset` that a recipe names: {"checks", "files", "great_expectations"}."""
-    subjects = list(_subjects(dataset, data, task_name))
-    judged = {name: judge(name, metrics, checks) for name, metrics, _, checks in subjects}
+    subjects = list(_subjects(dataset, data, TASKS[task_name]))
+    judged = {s.name: judge(s.name, s.metrics, s.checks) for s in subjects}
     return {
-        "checks": [o for name, *rest in subjects for o in _outcomes(name, *rest, judged[name])],
-        "files": {name: sha256_file(dataset / name) for name, *_ in subjects if (dataset / name).is_file()},
+        "checks": [outcome for s in subjects for outcome in _outcomes(s, judged[s.name])],
+        "files": {s.name: sha256_file(dataset / s.name) for s in subjects if (dataset / s.name).is_file()},
         "great_expectations": judged,
     }
 
@@ -60,35 +72,33 @@ def explain(outcome: Outcome) -> str:
     )
 
 
-def _subjects(dataset: Path, data: Data, task_name: str) -> Iterator[tuple[str, Metrics, Places, Sequence[Check]]]:
-    """Name, metrics, places of the offenders and checks: of each corpus, of each split, and across the splits."""
-    task, corpora, splits = TASKS[task_name], {}, {}
+def _subjects(dataset: Path, data: Data, task: Task) -> Iterator[Subject]:
+    """Each corpus, each split, and the splits together."""
+    corpora, splits = {}, {}
     for name in dict.fromkeys((data.corpus, data.replay.corpus)):
         print(f"reading {name}", flush=True)
         corpora[name] = read_table(dataset / name, FORMATS["unlabeled"], ("text",), None)
-        yield name, *corpus_metrics(corpora[name]), CORPUS
+        yield Subject(name, *corpus_metrics(corpora[name]), CORPUS)
     for split in SPLITS:
         name = f"{data.examples}/{split}.jsonl"
         print(f"reading {name}", flush=True)
         splits[split] = read_table(dataset / name, FORMATS[task.name], task.texts, task.target)
-        yield name, *examples_metrics(splits[split], task), examples_checks(task)
-    yield data.examples, *split_metrics(splits, corpora[data.corpus], task), splits_checks(task)
+        yield Subject(name, *examples_metrics(splits[split], task), examples_checks(task))
+    yield Subject(data.examples, *split_metrics(splits, corpora[data.corpus], task), splits_checks(task))
 
 
-def _outcomes(
-    subject: str, metrics: Metrics, places: Places, checks: Sequence[Check], judged: Sequence[Mapping[str, Any]]
-) -> Iterator[Outcome]:
-    for check in checks:
+def _outcomes(subject: Subject, judged: Sequence[Mapping[str, Any]]) -> Iterator[Outcome]:
+    for check in subject.checks:
         verdicts = [j["success"] for j in judged if j["expectation_config"]["kwargs"].get("column") == check.metric]
         passed = bool(verdicts) and all(verdicts)
         yield {
-            "subject": subject,
+            "subject": subject.name,
             "metric": check.metric,
             "what": check.what,
-            "observed": round(metrics[check.metric], 6),
+            "observed": round(subject.metrics[check.metric], 6),
             "limit": limit(check),
             "passed": passed,
-            "places": [] if passed else places.get(check.metric, []),
+            "places": [] if passed else subject.places.get(check.metric, []),
             "cure": "" if passed else check.cure,
         }
 

@@ -1,0 +1,105 @@
+"""What the answers of several models to the same test examples say about them: numbers with their intervals."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from models.metrics import HIGHER_IS_BETTER
+from models.statistics import Interval, difference, interval
+from models.tasks.pair_classification import certainty
+from models.tasks.task import Prediction, Row, Task
+
+CONFIDENCE = 0.95
+EXAMPLES = 10
+
+Predictions = Sequence[Prediction]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The test examples of a task, and how to draw from them; every interval uses the same draws."""
+
+    task: Task
+    rows: Sequence[Row]
+    seed: int
+
+    def intervals(self, predictions: Predictions) -> dict[str, dict[str, float]]:
+        """Each metric as {value, low, high}."""
+        statistics = self.task.statistics(predictions)
+        return {name: self._interval(statistic) for name, statistic in sorted(statistics.items())}
+
+    def opponent(self, ours: Predictions, theirs: Predictions) -> dict[str, Any]:
+        """Another model's metrics, its interval on the primary metric, and ours minus theirs on that metric."""
+        statistics = self.task.statistics(theirs)
+        primary = statistics[self.task.primary]
+        return {
+            "metrics": {name: round(value, 6) for name, value in sorted(self.task.metrics(theirs).items())},
+            "interval": self._interval(primary),
+            "difference": self._interval(difference(self.task.statistics(ours)[self.task.primary], primary)),
+        }
+
+    def _interval(self, statistic: Any) -> dict[str, float]:
+        groups = [self.task.group(row) for row in self.rows]
+        return rounded(interval(statistic, groups, seed=self.seed, confidence=CONFIDENCE))
+
+
+def rounded(found: Interval) -> dict[str, float]:
+    """An interval as JSON, to six digits; -0.0 becomes 0.0."""
+    return {name: round(value, 6) + 0.0 for name, value in asdict(found).items()}
+
+
+def calibration_rows(task: Task, predictions: Predictions) -> list[dict[str, Any]]:
+    """Bins of confidence with the accuracy in each; empty for a task without probabilities."""
+    from models.metrics import calibration
+
+    if task.answer != "label":
+        return []
+    bins = calibration(*certainty(predictions))
+    return [{name: round(value, 6) for name, value in row.items()} for row in bins]
+
+
+def clearly(found: Mapping[str, float], metric: str) -> str:
+    """Which way an interval of a difference points: "better", "worse" or "unclear"."""
+    low, high = (found["low"], found["high"]) if HIGHER_IS_BETTER[metric] else (-found["high"], -found["low"])
+    return "better" if low > 0 else "worse" if high < 0 else "unclear"
+
+
+def examples(
+    task: Task, rows: Sequence[Row], predictions: Predictions, champion: Predictions | None
+) -> list[dict[str, Any]]:
+    """Ten examples side by side: the worst mistakes, where the champion differs, and the rest by chance.
+
+    Chance is the hash of the id: the same examples come up in every run, whatever the model.
+    """
+    chosen: dict[int, str] = {}
+    by_chance = sorted(range(len(rows)), key=lambda n: hashlib.sha256(str(rows[n]["id"]).encode()).hexdigest())
+    differs = [n for n in by_chance if champion and champion[n]["prediction"] != predictions[n]["prediction"]]
+    for why, numbers, most in (
+        ("worst mistake", _mistakes(task, predictions), 3),
+        ("champion differs", differs, 3),
+        ("by chance", by_chance, EXAMPLES),
+    ):
+        for number in [n for n in numbers if n not in chosen][: min(most, EXAMPLES - len(chosen))]:
+            chosen[number] = why
+    return [_example(task, rows[n], predictions[n], champion[n] if champion else None, chosen[n]) for n in chosen]
+
+
+def _mistakes(task: Task, predictions: Predictions) -> list[int]:
+    """Positions of the wrong answers, the surest first; of texts, those least like their reference."""
+    if task.answer == "text":
+        return sorted(range(len(predictions)), key=lambda n: (predictions[n]["rouge_l"], predictions[n]["id"]))
+    confidence, correct = certainty(predictions)
+    wrong = [n for n in range(len(predictions)) if not correct[n]]
+    return sorted(wrong, key=lambda n: (-confidence[n], predictions[n]["id"]))
+
+
+def _example(task: Task, row: Row, ours: Prediction, theirs: Prediction | None, why: str) -> dict[str, Any]:
+    shown = {"id": row["id"], "why": why, **{column: row[column] for column in task.texts}}
+    shown |= {"prediction": ours["prediction"], "champion_prediction": theirs["prediction"] if theirs else None}
+    if task.answer == "text":
+        return {**shown, "reference": row[task.target]}
+    said = {"probability": ours["probability"], "champion_probability": theirs["probability"] if theirs else None}
+    return {**shown, **said, "label": row[task.target]}

@@ -1,0 +1,136 @@
+"""The steps that answer the test set: with a model, and with what can be had without it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from models.tasks import TASKS
+from models.tasks.pair_classification import answer_of
+from pipelines.artifact import write_json
+from pipelines.rows import read_rows
+from pipelines.steps import Work
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def score(work: Work) -> None:
+    """Answer every test example with the model; write predictions.jsonl in file order, and metrics.json."""
+    task = TASKS[work.run.recipe.task]
+    rows = read_split(work, "test")
+    print(f"answering {len(rows):,} test examples", flush=True)
+    answer = _labels if task.answer == "label" else _texts
+    predictions = answer(work.inputs["model"] / "model", rows)
+    write_predictions(work.out / "predictions.jsonl", predictions)
+    write_json(work.out / "metrics.json", rounded(task.metrics(predictions)))
+    print(_spoken("the model", task.metrics(predictions)), flush=True)
+
+
+def baselines(work: Work) -> None:
+    """Answer the test set the trivial ways; write predictions_NAME.jsonl for each, and metrics.json."""
+    task = TASKS[work.run.recipe.task]
+    metrics = {}
+    for name, answer in _baselines(work).items():
+        predictions = answer(read_split(work, "train"), read_split(work, "test"))
+        write_predictions(work.out / f"predictions_{name}.jsonl", predictions)
+        metrics[name] = rounded(task.metrics(predictions))
+        print(_spoken(f"baseline {name}", metrics[name]), flush=True)
+    write_json(work.out / "metrics.json", metrics)
+
+
+def read_split(work: Work, split: str) -> list[dict[str, Any]]:
+    """The rows of the recipe's train, validation or test examples."""
+    return read_rows(work.inputs["dataset"] / work.run.recipe.data.examples / f"{split}.jsonl")
+
+
+def read_predictions(path: Path) -> list[dict[str, Any]]:
+    return read_rows(path)
+
+
+def write_predictions(path: Path, predictions: Rows) -> None:
+    """Write one prediction a line."""
+    lines = (json.dumps(row, ensure_ascii=False, sort_keys=True, allow_nan=False) for row in predictions)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Six digits: more than any test set supports, and fewer than the noise of the last bit."""
+    return {name: round(value, 6) for name, value in metrics.items()}
+
+
+def _labels(folder: Path, rows: Rows) -> list[dict[str, Any]]:
+    from models.backbone import load_classifier
+    from models.predict import classify
+
+    model, tokenizer = load_classifier(folder)
+    pairs = [(row["text_a"], row["text_b"]) for row in rows]
+    answers = [answer_of(found) for found in classify(model, tokenizer, pairs, progress("pairs"))]
+    return [
+        {"id": row["id"], "label": row["label"], **answer, "probability": round(answer["probability"], 6)}
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+
+
+def _texts(folder: Path, rows: Rows) -> list[dict[str, Any]]:
+    from models.backbone import load_causal
+    from models.generate import completion_bits, generate
+    from models.metrics import rouge_l
+
+    model, tokenizer = load_causal(folder)
+    prompts, references = ([row[column] for row in rows] for column in ("prompt", "completion"))
+    written = generate(model, tokenizer, prompts, progress("texts"))
+    bits = completion_bits(model, tokenizer, prompts, references)
+    return [
+        {
+            "id": row["id"],
+            "reference": row["completion"],
+            "prediction": text,
+            "bits": round(needed, 4),
+            "bytes": len(row["completion"].encode()),
+            "rouge_l": round(overlap, 6),
+        }
+        for row, text, needed, overlap in zip(rows, written, bits, rouge_l(references, written), strict=True)
+    ]
+
+
+def _baselines(work: Work) -> dict[str, Callable[[Rows, Rows], list[dict[str, Any]]]]:
+    from models import baselines as trivial
+
+    if TASKS[work.run.recipe.task].answer == "text":
+        return {"nearest_prompt": trivial.nearest_prompt}
+    found: dict[str, Callable[[Rows, Rows], list[dict[str, Any]]]] = {"overlap_tfidf": trivial.overlap}
+    if work.run.recipe.pretrain.objective == "masked":
+        embed = _frozen_encoder(work.inputs["base"] / "model")
+        # One number is fitted, so the small split is enough; reading the large one would take minutes.
+        validation = read_split(work, "validation")
+        found["frozen_cosine"] = lambda _, test: trivial.cosine(validation, test, embed)
+    return found
+
+
+def _frozen_encoder(folder: Path) -> Any:
+    from models.backbone import load_masked
+    from models.predict import embed
+
+    model, tokenizer = load_masked(folder)
+    return lambda texts: embed(model, tokenizer, texts, progress("texts"))
+
+
+def _spoken(who: str, metrics: Mapping[str, float]) -> str:
+    return f"{who}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+
+
+def progress(unit: str, every: float = 5.0) -> Callable[[int, int], None]:
+    """A function that prints how far a loop is and how long the rest will take, at most every few seconds."""
+    start = told = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= every and done < total:
+            told = now
+            print(f"  {done:,} of {total:,} {unit}, {(now - start) / done * (total - done):.0f} s left", flush=True)
+
+    return tell
