@@ -1,0 +1,32 @@
+"""The environment is read strictly, and is handed on to other processes whole."""
+
+import pytest
+
+from pipelines.errors import ScriptoriumError
+from pipelines.settings import as_environment, read_settings
+
+
+def test_an_unknown_variable_gets_the_near_miss():
+    with pytest.raises(ScriptoriumError, match="SCRIPTORIUM_HOMES is unknown; did you mean 'SCRIPTORIUM_HOME'"):
+        read_settings({"SCRIPTORIUM_HOMES": "/tmp"})
+
+
+@pytest.mark.parametrize("port", ["80", "70000", "http"])
+def test_a_port_that_is_none_is_refused_with_the_range(port):
+    with pytest.raises(ScriptoriumError, match=r"SCRIPTORIUM_MLFLOW_PORT is '.*a port number from 1024 to 65535"):
+        read_settings({"SCRIPTORIUM_MLFLOW_PORT": port})
+
+
+def test_threads_that_are_no_number_are_refused():
+    with pytest.raises(ScriptoriumError, match="SCRIPTORIUM_THREADS is 'many'"):
+        read_settings({"SCRIPTORIUM_THREADS": "many"})
+
+
+def test_another_process_in_another_folder_reads_the_same_settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = read_settings(
+        {"SCRIPTORIUM_HOME": "here", "SCRIPTORIUM_AIRFLOW_PORT": "18080", "SCRIPTORIUM_THREADS": "1"}
+    )
+    monkeypatch.chdir("/")
+    assert settings.home == tmp_path / "here"
+    assert read_settings(as_environment(settings)) == settings
