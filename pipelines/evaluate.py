@@ -1,0 +1,118 @@
+"""The step that proves a model: its scores beside the baselines', the champion's and its own without pretraining."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models.tasks import TASKS
+from pipelines.artifact import read_json, read_manifest, write_json
+from pipelines.comparison import CONFIDENCE, Comparison, calibration_rows, examples
+from pipelines.report import render_report
+from pipelines.rows import read_rows
+from pipelines.score import read_split
+from pipelines.steps import Work, make
+
+POINTS = 200  # of a curve; more cannot be seen
+
+
+def evaluate(work: Work) -> None:
+    """Compare the tuned model with everything it must beat; write report.json and report.html."""
+    comparison = Comparison(TASKS[work.run.recipe.task], read_split(work, "test"), work.run.recipe.seed)
+    answers = {name: _answers(work, name) for name in ("tuned", "control", "champion") if name in work.inputs}
+    print("drawing 2,000 bootstrap samples for each interval", flush=True)
+    report = {
+        **_subject(work, comparison),
+        **_scores(comparison, answers, _baseline_answers(work)),
+        **bits_per_byte(work),
+        "curves": {name: curve(work.inputs[source]) for name, source in CURVES.items()},
+    }
+    write_json(work.out / "report.json", report)
+    (work.out / "report.html").write_text(render_report(report), encoding="utf-8")
+    _tell(report)
+
+
+CURVES = {"base": "base", "pretrain": "adapted", "finetune": "tuned"}
+
+
+def _subject(work: Work, comparison: Comparison) -> dict[str, Any]:
+    """What the report is about, and where it came from."""
+    recipe = work.run.recipe
+    return {
+        "recipe": recipe.name,
+        "description": recipe.description,
+        "task": recipe.task,
+        "primary": comparison.task.primary,
+        "n": len(comparison.rows),
+        "confidence": CONFIDENCE,
+        "dataset_md5": work.run.dataset_md5,
+        "settings": recipe.model_dump(mode="json", include={"data", "base", "pretrain", "finetune", "seed"}),
+        "digests": {name: read_manifest(str(uri)).digest for name, uri in sorted(work.inputs.items())},
+    }
+
+
+def _scores(
+    comparison: Comparison, answers: Mapping[str, list[dict[str, Any]]], baselines: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    ours, champion = answers["tuned"], answers.get("champion")
+    control = answers.get("control")
+    return {
+        "metrics": comparison.intervals(ours),
+        "baselines": {name: comparison.opponent(ours, theirs) for name, theirs in baselines.items()},
+        "champion": comparison.opponent(ours, champion) if champion else None,
+        "control": comparison.opponent(ours, control) if control else None,
+        "calibration": calibration_rows(comparison.task, ours),
+        "examples": examples(comparison.task, comparison.rows, ours, champion),
+    }
+
+
+def _answers(work: Work, name: str) -> list[dict[str, Any]]:
+    """A model's predictions on the test set; a model already asked is not asked again."""
+    inputs = {"dataset": str(work.inputs["dataset"]), "model": str(work.inputs[name])}
+    return read_rows(Path(make("score", work.run_uri, inputs)) / "predictions.jsonl")
+
+
+def _baseline_answers(work: Work) -> dict[str, list[dict[str, Any]]]:
+    inputs = {name: str(work.inputs[name]) for name in ("dataset", "base")}
+    folder = Path(make("baselines", work.run_uri, inputs))
+    return {name: read_rows(folder / f"predictions_{name}.jsonl") for name in read_json(folder / "metrics.json")}
+
+
+def bits_per_byte(work: Work) -> dict[str, Any]:
+    """Bits per byte on domain and general text after each stage: what was learned, and what was forgotten."""
+    before, after = (read_json(work.inputs[name] / "metrics.json")["bits_per_byte"] for name in ("base", "adapted"))
+    change = {corpus: round(after[corpus] / before[corpus] - 1, 6) for corpus in before}
+    stages = {"base": before, "pretrained": after, "finetuned": _after_finetuning(work)}
+    return {"bits_per_byte": stages, "bits_per_byte_change": change}
+
+
+def _after_finetuning(work: Work) -> dict[str, float]:
+    raise NotImplementedError
+
+
+def curve(folder: Path) -> list[dict[str, Any]]:
+    """A training's loss curve, evenly thinned to what a plot can show; empty when nothing was trained."""
+    path = folder / "curve.jsonl"
+    rows = read_rows(path) if path.is_file() else []
+    step = max(1, -(-len(rows) // POINTS))
+    return rows[::-step][::-1]
+
+
+def _tell(report: Mapping[str, Any]) -> None:
+    """The main numbers, for the task's log."""
+    primary, found = report["primary"], report["metrics"][report["primary"]]
+    print(
+        f"{primary} {found['value']:.4f} (95 % interval {found['low']:.4f} to {found['high']:.4f}), n = {report['n']:,}"
+    )
+    opponents = {f"baseline {name}": value for name, value in report["baselines"].items()}
+    opponents |= {"the champion": report["champion"], "without continued pretraining": report["control"]}
+    for name, other in opponents.items():
+        if other:
+            gap = other["difference"]
+            print(
+                f"  {other['metrics'][primary]:.4f} {name}: "
+                f"difference {gap['value']:+.4f} ({gap['low']:+.4f} to {gap['high']:+.4f})"
+            )
+    for stage, values in report["bits_per_byte"].items():
+        print(f"  bits per byte, {stage}: " + ", ".join(f"{name} {value:.4f}" for name, value in values.items()))

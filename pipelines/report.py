@@ -1,0 +1,106 @@
+"""The report as one HTML page that a reviewer reads in two minutes, offline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.metrics import HIGHER_IS_BETTER
+from pipelines import plots
+from pipelines.comparison import clearly
+from pipelines.page import render
+
+NAMES = {
+    "accuracy": "Accuracy",
+    "f1": "F1 (macro)",
+    "auc": "AUC",
+    "ece": "Calibration error",
+    "rouge_l": "ROUGE-L",
+    "bits_per_byte": "Bits per byte of the references",
+    "overlap_tfidf": "Overlap and TF-IDF",
+    "frozen_cosine": "Frozen encoder's cosine",
+    "nearest_prompt": "Nearest training prompt",
+    "base": "Base model",
+    "pretrain": "Continued pretraining",
+    "finetune": "Fine-tuning",
+}
+COLORS = {"domain": "var(--model)", "general": "var(--general)"}
+BADGES = {"better": ("good", "better"), "worse": ("bad", "worse"), "unclear": ("plain", "no clear difference")}
+Report = Mapping[str, Any]
+
+
+def render_report(report: Report) -> str:
+    """The page for a report.json, see pipelines/evaluate.py; the same report is the same page."""
+    return render(
+        "report.html",
+        report=report,
+        summary=summary(report),
+        primary=name(report["primary"]),
+        score=report["metrics"][report["primary"]],
+        rivals=rivals(report),
+        plots=_plots(report),
+        higher=HIGHER_IS_BETTER,
+        name=name,
+        verdict=lambda gap: BADGES[clearly(gap, report["primary"])],
+        spread=spread,
+        signed=lambda value: f"{value:+.3f}",
+    )
+
+
+def name(word: str) -> str:
+    """A metric, baseline or stage in words."""
+    return NAMES.get(word, word.replace("_", " ").capitalize())
+
+
+def spread(found: Mapping[str, float], sign: str = "") -> str:
+    """An interval in words."""
+    return f"{found['low']:{sign}.3f} to {found['high']:{sign}.3f}"
+
+
+def summary(report: Report) -> str:
+    """The verdict in two or three sentences."""
+    primary = report["primary"]
+    beaten = [r for r in rivals(report) if r["kind"] == "baseline"]
+    short = [r["name"] for r in beaten if clearly(r["difference"], primary) != "better"]
+    told = f"It does not clearly beat {' and '.join(short)}." if short else "It clearly beats every trivial answer."
+    champion = report["champion"]
+    against = {"better": "is clearly better than", "worse": "is clearly worse than", "unclear": "cannot be told from"}
+    rival = f" It {against[clearly(champion['difference'], primary)]} the champion." if champion else ""
+    change = report["bits_per_byte_change"]
+    learned = " and ".join(
+        f"{abs(value):.1%} {'fewer' if value < 0 else 'more'} bits for {corpus} text"
+        for corpus, value in change.items()
+    )
+    return f"{told}{rival} After continued pretraining it needs {learned}."
+
+
+def rivals(report: Report) -> list[dict[str, Any]]:
+    """Everything that the model is compared with: the champion, the baselines from the best on, and its control."""
+    primary = report["primary"]
+    sign = -1 if HIGHER_IS_BETTER[primary] else 1
+    ordered = sorted(report["baselines"].items(), key=lambda item: sign * item[1]["metrics"][primary])
+    found = [{"kind": "baseline", "name": name(word), **values} for word, values in ordered]
+    if report["champion"]:
+        found.insert(0, {"kind": "champion", "name": "Champion", **report["champion"]})
+    if report["control"]:
+        found.append({"kind": "control", "name": "No continued pretraining", **report["control"]})
+    return found
+
+
+def _plots(report: Report) -> dict[str, Any]:
+    colors = {"champion": "var(--champion)", "baseline": "var(--other)", "control": "var(--general)"}
+    rows = [{"name": "This model", "color": "var(--model)", **report["metrics"][report["primary"]]}]
+    rows += [{"name": r["name"], "color": colors[r["kind"]], **r["interval"]} for r in rivals(report)]
+    stages = report["bits_per_byte"]
+    lines = {corpus: {stage: found[corpus] for stage, found in stages.items()} for corpus in COLORS}
+    return {
+        "scores": plots.intervals(rows, report["primary"]),
+        "bits": plots.slopes(lines, COLORS),
+        "curves": {stage: _curve(rows) for stage, rows in report["curves"].items() if len(rows) > 1},
+        "calibration": plots.reliability(report["calibration"]) if report["calibration"] else None,
+    }
+
+
+def _curve(rows: list[Mapping[str, Any]]) -> Any:
+    across = "tokens" if rows[-1].get("tokens") else "step"
+    return plots.curve([(row[across], row["loss"]) for row in rows], across, "loss")
