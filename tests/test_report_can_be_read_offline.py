@@ -1,0 +1,188 @@
+"""The report compares a model with everything it must beat, and is one page that needs nothing from elsewhere."""
+
+import copy
+import random
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from models.tasks import TASKS
+from pipelines.comparison import Comparison, calibration_rows, clearly, examples
+from pipelines.plots import Scale
+from pipelines.report import render_report, rivals, summary
+
+PAIRS = TASKS["pair_classification"]
+ROWS = [
+    {"id": f"r{n}", "text_a": f"<b>document</b> {n // 2}", "text_b": f"summary {n}", "label": "yes" if n % 2 else "no"}
+    for n in range(400)
+]
+
+
+def predictions(share_right, seed=0):
+    chance = random.Random(seed)
+    found = []
+    for row in ROWS:
+        right = chance.random() < share_right
+        probability = chance.uniform(0.55, 0.95)
+        said = row["label"] if right else {"yes": "no", "no": "yes"}[row["label"]]
+        found.append({**row, "prediction": said, "probability": probability if said == "yes" else 1 - probability})
+    return found
+
+
+def report(champion=None):
+    ours = predictions(0.8)
+    compared = Comparison(PAIRS, ROWS, seed=7)
+    curve = [{"step": n, "tokens": n * 1000, "loss": 7 / n} for n in range(1, 50)]
+    return {
+        "recipe": "checker",
+        "description": "Checks <script>alert(1)</script> summaries.",
+        "task": "pair_classification",
+        "primary": "accuracy",
+        "n": len(ROWS),
+        "confidence": 0.95,
+        "dataset_md5": "d41d8cd98f00b204e9800998ecf8427e.dir",
+        "settings": {"seed": 7, "base": {"model": "some-encoder", "sha256": None}},
+        "digests": {"tuned": "a" * 64},
+        "metrics": compared.intervals(ours),
+        "baselines": {"overlap_tfidf": compared.opponent(ours, predictions(0.6, 1))},
+        "champion": compared.opponent(ours, champion) if champion else None,
+        "control": compared.opponent(ours, predictions(0.79, 3)),
+        "bits_per_byte": {stage: {"domain": 2.0, "general": 2.1} for stage in ("base", "pretrained", "finetuned")},
+        "bits_per_byte_change": {"domain": -0.12, "general": 0.01},
+        "curves": {"base": [], "pretrain": curve, "finetune": curve},
+        "calibration": calibration_rows(PAIRS, ours),
+        "examples": examples(PAIRS, ROWS, ours, champion),
+    }
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render_report(report(predictions(0.7, 2)))
+
+
+class Tags(HTMLParser):
+    """Collects tags that must be closed, and whatever a tag would load."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.loaded, self.names = [], [], set()
+
+    def handle_starttag(self, tag, attrs):
+        self.names.add(tag)
+        self.loaded += [v for k, v in attrs if k in {"src", "href", "srcset", "data", "xlink:href"}]
+        if tag not in {"meta", "br", "line", "circle", "polyline"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in {"line", "circle", "polyline"}:
+            assert self.open.pop() == tag
+
+
+def test_the_page_loads_nothing(page):
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == [], "every tag is closed"
+    assert tags.loaded == []
+    assert not re.search(r"url\(|@import|https?://", page)
+    assert tags.names.isdisjoint({"script", "link", "img", "iframe"})
+
+
+def test_texts_of_the_data_are_no_markup(page):
+    assert "&lt;b&gt;document&lt;/b&gt;" in page
+    assert "alert(1)" in page
+    assert "<script" not in page
+
+
+def test_the_page_shows_every_rival_and_every_part(page):
+    for words in ("Champion", "Overlap and TF-IDF", "No continued pretraining", "-12.0", "d41d8cd98f00b204e", "AUC"):
+        assert words in page
+    assert page.count("<svg") == 5, "scores, bits per byte, calibration and two curves; the empty one is left out"
+
+
+def test_the_same_report_is_the_same_page():
+    assert render_report(report()) == render_report(report())
+
+
+def test_a_first_model_has_no_champion_to_be_compared_with():
+    first = render_report(report())
+    assert "this would be the first" in first
+    assert "champion" not in summary(report())
+
+
+def test_generated_texts_have_a_page_too():
+    texts = [{"id": f"t{n}", "prompt": f"write {n}", "completion": f"text {n}"} for n in range(30)]
+    said = [
+        {"id": t["id"], "reference": t["completion"], "prediction": "text", "bits": 9.0, "bytes": 6, "rouge_l": 0.5}
+        for t in texts
+    ]
+    task = TASKS["generation"]
+    compared = Comparison(task, texts, seed=7)
+    written = report() | {
+        "task": "generation",
+        "primary": "rouge_l",
+        "n": 30,
+        "metrics": compared.intervals(said),
+        "baselines": {"nearest_prompt": compared.opponent(said, [{**p, "rouge_l": 0.4} for p in said])},
+        "control": None,
+        "calibration": calibration_rows(task, said),
+        "examples": examples(task, texts, said, said),
+    }
+    page = render_report(written)
+    assert "ROUGE-L" in page
+    assert "Can its confidence be believed?" not in page
+    assert set(written["metrics"]) == {"rouge_l", "bits_per_byte"}
+
+
+def test_the_summary_says_plainly_what_was_not_beaten():
+    weak = report()
+    weak["baselines"]["overlap_tfidf"]["difference"] = {"value": 0.01, "low": -0.01, "high": 0.03}
+    assert summary(weak).startswith("It does not clearly beat Overlap and TF-IDF.")
+    assert summary(report()).startswith("It clearly beats every trivial answer.")
+    assert "12.0% fewer bits for domain text and 1.0% more bits for general text" in summary(report())
+
+
+def test_the_best_baseline_comes_first():
+    two = report()
+    two["baselines"]["frozen_cosine"] = copy.deepcopy(two["baselines"]["overlap_tfidf"])
+    two["baselines"]["frozen_cosine"]["metrics"]["accuracy"] = 0.7
+    assert [r["name"] for r in rivals(two)][:2] == ["Frozen encoder's cosine", "Overlap and TF-IDF"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "metric", "answer"),
+    [
+        (0.01, 0.03, "accuracy", "better"),
+        (-0.03, -0.01, "accuracy", "worse"),
+        (-0.03, 0.01, "accuracy", "unclear"),
+        (0.0, 0.0, "accuracy", "unclear"),
+        (-0.03, -0.01, "bits_per_byte", "better"),
+        (0.01, 0.03, "bits_per_byte", "worse"),
+    ],
+)
+def test_a_difference_is_clear_only_when_its_interval_leaves_out_zero(low, high, metric, answer):
+    assert clearly({"low": low, "high": high}, metric) == answer
+
+
+def test_ten_examples_show_mistakes_differences_and_chance():
+    ours, champion = predictions(0.8), predictions(0.7, 2)
+    shown = examples(PAIRS, ROWS, ours, champion)
+    assert [e["why"] for e in shown] == ["worst mistake"] * 3 + ["champion differs"] * 3 + ["by chance"] * 4
+    assert len({e["id"] for e in shown}) == 10
+    assert all(e["prediction"] != e["label"] for e in shown[:3])
+    assert all(e["prediction"] != e["champion_prediction"] for e in shown[3:6])
+    alone = examples(PAIRS, ROWS, ours, None)
+    assert [e["why"] for e in alone] == ["worst mistake"] * 3 + ["by chance"] * 7
+    assert all(e["champion_prediction"] is None for e in alone)
+
+
+def test_a_model_compared_with_itself_differs_by_exactly_nothing():
+    same = Comparison(PAIRS, ROWS, seed=7).opponent(predictions(0.8), predictions(0.8))
+    assert same["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.613, 0.802), (0, 1), (0, 2e6)])
+def test_an_axis_has_round_ticks_within_it(low, high):
+    ticks = Scale(low, high, 0, 100).ticks()
+    assert 1 <= len(ticks) <= 8
+    assert all(low - 1e-9 <= t <= high + 1e-9 for t in ticks)
