@@ -23,8 +23,9 @@ check: setup ## style, types and import directions
 	@$(bin)/lint-imports
 
 lock: setup ## resolve requirements.lock again from pyproject.toml; existing pins stay
+	@# Without find-links: a folder with one machine's CPU build of torch would pin it for all.
 	@$(bin)/python -m pip config list | $(bin)/python infra/uv_settings.py > .venv/uv-settings
-	@. .venv/uv-settings && $(bin)/uv pip compile pyproject.toml --all-extras --universal \
+	@. .venv/uv-settings && unset UV_FIND_LINKS && $(bin)/uv pip compile pyproject.toml --all-extras --universal \
 	  --python-version 3.11 --no-annotate --quiet -o requirements.lock
 
 clean: ## remove .venv and caches; what the project wrote (.scriptorium, data) stays

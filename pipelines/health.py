@@ -82,6 +82,8 @@ def _dags(settings: Settings, started: datetime | None) -> dict[str, str]:
     for failure in airflow.import_failures():
         if started is None or failure.timestamp >= started:
             raise ScriptoriumError(f"{failure.filename} cannot be imported by Airflow:\n{failure.stack_trace.strip()}")
+    if not any(settings.recipes.glob("*.toml")):
+        return {}
     parsed = [dag.last_parsed_time for dag in airflow.dags() if dag.last_parsed_time]
     if not parsed or (started and max(parsed) < started):
         return {"dag-processor": "has not read the DAGs yet"}
