@@ -40,7 +40,7 @@ def train(recipe: Recipe) -> DAG:
         run = step("freeze", retries=0)(
             recipe=recipe.name,
             run="{{ run_id }}",
-            form="{{ json.dumps(params | dict) }}",
+            form="{{ json.dumps(dict(params)) }}",
             requester="{{ dag_run.triggering_user_name or 'schedule' }}",
         )
         dataset = step("dataset")(run)
