@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.artifact import publish, read_json, read_manifest, seal
+from pipelines.artifact import publish, read_manifest, seal
 from pipelines.recipe import parse_recipe
 from pipelines.run import freeze, new_run, read_run
-from pipelines.steps import made_from
+from pipelines.steps import made_from, target_of
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
@@ -18,36 +19,43 @@ MD5 = "0123456789abcdef0123456789abcdef.dir"
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "deletes", "creates", "lists", "a", "the", "table", "bucket", "user"]
 
 
-def recipe(**changes: Any) -> Any:
-    values = {
-        "name": "checker",
-        "description": "Does the summary belong to the document?",
-        "task": "pair_classification",
-        "data": {
-            "corpus": "corpus/domain.jsonl",
-            "examples": "tasks/summary_check",
-            "replay": {"corpus": "corpus/general.jsonl", "share": 0.1},
-        },
-        "base": {"model": "tiny"},
-        "pretrain": {"objective": "masked", "tokens": 1000},
-        "evaluate": {"control": False},
-        "gates": [
-            {"metric": "accuracy", "at_least": 0.7},
-            {"metric": "accuracy", "above": "baseline"},
-            {"metric": "accuracy", "not_below": "champion", "margin": 0.02},
-        ],
-        "review": {"reviewers": ["reviewer"], "expires_days": 7},
-    }
-    return parse_recipe(values | changes, "test")
+RECIPE = """
+name = "checker"
+description = "Does the summary belong to the document?"
+task = "pair_classification"
+[data]
+corpus = "corpus/domain.jsonl"
+examples = "tasks/summary_check"
+replay = { corpus = "corpus/general.jsonl", share = 0.1 }
+[base]
+model = "tiny"
+[pretrain]
+objective = "masked"
+tokens = 1000
+[[gates]]
+metric = "accuracy"
+at_least = 0.7
+[[gates]]
+metric = "accuracy"
+above = "baseline"
+[[gates]]
+metric = "accuracy"
+not_below = "champion"
+margin = 0.02
+[review]
+reviewers = ["reviewer"]
+"""
 
 
 def finished_run(settings: Settings, run_id: str, **changes: Any) -> tuple[str, str]:
     """Freeze a run and make its artifacts as the steps would; returns the URIs of the run and of its report.
 
-    `seed` decides the model's weights, `champion` is the artifact to compare with, `accuracy` the score,
-    `recipe` other recipe keys.
+    `seed` decides the model, `champion` is the artifact to compare with, `accuracy` the score, `recipe` other keys.
     """
-    run = new_run(recipe(**changes.get("recipe", {})), run_id, MD5, changes.get("requester", "engineer"))
+    seed = changes.get("seed", 1)
+    values = tomllib.loads(RECIPE) | {"seed": seed} | changes.get("recipe", {})
+    md5 = changes.get("dataset_md5", MD5)
+    run = new_run(parse_recipe(values, "test"), run_id, md5, changes.get("requester", "engineer"))
     run_uri = freeze(run, settings)
     dataset = artifact(settings, run_uri, "dataset", {}, {"tasks/rows.jsonl": "{}\n"})
     validation = artifact(settings, run_uri, "validate", {"dataset": dataset}, {"validation.html": "<p>valid</p>"})
@@ -55,12 +63,10 @@ def finished_run(settings: Settings, run_id: str, **changes: Any) -> tuple[str, 
         settings, run_uri, "base", {"dataset": dataset, "validation": validation}, {"model/config.json": "{}"}
     )
     adapted = artifact(settings, run_uri, "pretrain", {"dataset": dataset, "base": base}, {"model/config.json": "{ }"})
-    files = changes.get("model") or {
-        "model/model.safetensors": f"weights {changes.get('seed', 1)}",
-        "model/config.json": "{}",
-    }
+    control = artifact(settings, run_uri, "finetune", {"dataset": dataset, "model": base}, {"model/config.json": "{}"})
+    files = changes.get("model") or {"model/model.safetensors": f"weights {seed}", "model/config.json": "{}"}
     tuned = artifact(settings, run_uri, "finetune", {"dataset": dataset, "model": adapted}, files)
-    inputs = {"dataset": dataset, "base": base, "adapted": adapted, "tuned": tuned}
+    inputs = {"dataset": dataset, "base": base, "adapted": adapted, "tuned": tuned, "control": control}
     if changes.get("champion"):
         inputs["champion"] = str(changes["champion"])
     report = report_of(changes.get("accuracy", 0.8), bool(changes.get("champion")), changes.get("examples", EXAMPLES))
@@ -76,9 +82,8 @@ def artifact(settings: Settings, run_uri: str, step: str, inputs: dict[str, str]
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content.read_bytes() if isinstance(content, Path) else content.encode())
-    manifest = seal(folder, step, facts, inputs)
-    # Not at the step's own key: two runs of these tests may hold different bytes for the same facts.
-    target = Path(settings.artifacts) / step / f"{manifest.key[:32]}{manifest.digest[:32]}"
+    seal(folder, step, facts, inputs)
+    target = target_of(step, facts, settings)
     publish(folder, target)
     return str(target)
 
@@ -136,7 +141,3 @@ def tiny_classifier(folder: Path, seed: int) -> dict[str, Path]:
     )  # fmt: skip
     BertForSequenceClassification(config).eval().save_pretrained(folder)
     return {f"model/{path.name}": path for path in folder.iterdir()}
-
-
-def report_json(uri: str) -> Any:
-    return read_json(Path(uri) / "report.json")

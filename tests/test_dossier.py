@@ -32,7 +32,7 @@ def dossier_of(settings, **changes):
 def test_the_same_evidence_is_the_same_dossier_and_any_other_is_another(settings):
     one = dossier_of(settings)
     assert one.sha256 == dossier_of(settings).sha256
-    assert one.sha256 != dossier_of(settings, seed=2, run_id="manual__1").sha256
+    assert one.sha256 != dossier_of(settings, seed=2, run_id="manual__2").sha256
     assert one.sha256 != dossier_of(settings, accuracy=0.8001).sha256
     assert one.sha256 != one.model_copy(update={"requested_by": "eve"}).sha256
 
@@ -41,7 +41,7 @@ def test_a_dossier_names_data_recipe_code_model_files_and_scores(settings):
     dossier = dossier_of(settings)
     assert dossier.dataset_md5.endswith(".dir")
     assert set(dossier.model.files) == {"model/model.safetensors", "model/config.json"}
-    assert {"dataset", "validation", "base", "adapted", "tuned", "report"} == set(dossier.artifacts)
+    assert {"dataset", "validation", "base", "adapted", "tuned", "control", "report"} == set(dossier.artifacts)
     assert dossier.report["metrics"]["accuracy"]["value"] == 0.8
     assert "curves" not in dossier.report
 
@@ -72,16 +72,17 @@ def test_a_report_of_another_recipe_is_no_evidence_for_this_run(settings):
 
 def test_a_changed_byte_of_the_model_is_named(settings):
     run_uri, report = finished_run(settings, "manual__1")
-    weights = next(Path(settings.artifacts).glob("finetune/*/model/model.safetensors"))
+    (weights,) = Path(settings.artifacts).glob("finetune/*/model/model.safetensors")
     weights.write_text("weights 2")
     with pytest.raises(Refused, match=r"model\.safetensors"):
         artifacts_of(report, read_run(run_uri))
 
 
 def test_a_manifest_rewritten_to_fit_changed_bytes_is_refused(settings):
+    other_uri, other = finished_run(settings, "manual__2", seed=2)
     run_uri, report = finished_run(settings, "manual__1")
-    _, other = finished_run(settings, "manual__1", seed=2)
-    tuned, forged = (Path(artifacts_of(uri, read_run(run_uri))["tuned"]) for uri in (report, other))
+    forged = Path(artifacts_of(other, read_run(other_uri))["tuned"])
+    tuned = Path(artifacts_of(report, read_run(run_uri))["tuned"])
     for name in ("manifest.json", "model/model.safetensors"):
         (tuned / name).write_bytes((forged / name).read_bytes())
     with pytest.raises(Refused, match="not the tuned that the report looked at"):
