@@ -22,3 +22,9 @@ def stop_on_signals() -> None:
 def _request(number: int, frame: FrameType | None) -> None:
     requested.set()
     signal.signal(number, signal.SIG_DFL)
+
+
+def check(doing: str) -> None:
+    """Raise Stopped when a stop was requested; for work that is short enough to begin again."""
+    if requested.is_set():
+        raise Stopped(f"stopped while {doing}; the next try begins that again")

@@ -1,0 +1,208 @@
+"""Models and tokenizers, to and from folders: fp32 weights in safetensors, every weight accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch  # noqa: TID253 - this module is itself imported lazily
+
+Pair = tuple[Any, Any]
+
+# Decoders made here, Llama style; sizes with the embedding, which is tied to the head.
+SCRATCH: dict[str, dict[str, int]] = {
+    # 4.2 M parameters: learns in half an hour on two cores.
+    "tiny-decoder": {
+        "vocab_size": 8192,
+        "hidden_size": 224,
+        "intermediate_size": 608,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 7,
+        "max_position_embeddings": 512,
+    },
+    # 0.1 M parameters: shows in seconds that everything works.
+    "micro-decoder": {
+        "vocab_size": 1024,
+        "hidden_size": 64,
+        "intermediate_size": 160,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 512,
+    },
+}
+END = "<|end|>"
+
+
+def load_masked(folder: Path) -> Pair:
+    """A masked language model and its tokenizer, in eval mode. Raises ValueError when a weight is missing."""
+    from transformers import AutoModelForMaskedLM
+
+    return _load(AutoModelForMaskedLM, folder), load_tokenizer(folder)
+
+
+def load_causal(folder: Path) -> Pair:
+    """A decoder and its tokenizer, in eval mode. Raises ValueError when a weight is missing."""
+    from transformers import AutoModelForCausalLM
+
+    return _load(AutoModelForCausalLM, folder), load_tokenizer(folder)
+
+
+def load_classifier(folder: Path) -> Pair:
+    """A fine-tuned classifier and its tokenizer, in eval mode. Raises ValueError when a weight is missing."""
+    from transformers import AutoModelForSequenceClassification
+
+    from models.pair_head import PairClassifier
+
+    ours = PairClassifier.__name__ in (_config(folder).architectures or ())
+    return _load(PairClassifier if ours else AutoModelForSequenceClassification, folder), load_tokenizer(folder)
+
+
+def load_encoder(folder: Path) -> Pair:
+    """The encoder or decoder of a model without any head, and its tokenizer, in eval mode."""
+    from transformers import AutoModel
+
+    # A pooler is a head too: masked language models have none, and none of ours is used.
+    return _load(AutoModel, folder, may_lack=("pooler.",)), load_tokenizer(folder)
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The fast tokenizer of a model folder; no code of the folder is run."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+# Where transformers' encoders keep their masked language-model head.
+HEADS = ("cls", "lm_head")
+
+
+def masked_from_encoder(folder: Path, seed: int) -> tuple[Any, Any, bool]:
+    """A masked language model, its tokenizer, and whether its head is new because the folder has none.
+
+    A new head's output layer is tied to the word embeddings. Raises ValueError for a kind of encoder whose head has an
+    unknown place, which could not be fitted alone.
+    """
+    from transformers import AutoModelForMaskedLM
+
+    torch.manual_seed(seed)
+    model, info = _from_pretrained(AutoModelForMaskedLM, folder)
+    missing = list(info["missing_keys"])
+    head = next((name for name in HEADS if hasattr(model, name)), None)
+    if missing and (head is None or any(not name.startswith(head) for name in missing)):
+        raise ValueError(f"{folder} lacks {missing[0]}; a language-model head can be fitted to BERT and RoBERTa encoders")
+    return model, load_tokenizer(folder), bool(missing)
+
+
+def freeze_backbone(model: Any) -> None:
+    """Let only a language-model head learn; the word embeddings that its output is tied to stay as they are."""
+    for parameter in model.base_model.parameters():
+        parameter.requires_grad = False
+
+
+def masked_states_and_head(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, Any]:
+    """The encoder's states, shape (texts, length, width), and the head that turns any of them into logits."""
+    head = next((getattr(model, name) for name in HEADS if hasattr(model, name)), None)
+    if head is None:
+        return model(input_ids=ids, attention_mask=mask).logits, torch.nn.Identity()
+    return model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state, head
+
+
+def masked_with_encoder_of(masked: Path, classifier: Path) -> Pair:
+    """The masked language model of one folder with the encoder of a classifier: what fine-tuning did to language."""
+    model, tokenizer = load_masked(masked)
+    tuned = load_classifier(classifier)[0].base_model.state_dict()
+    lost, unknown = model.base_model.load_state_dict(tuned, strict=False)
+    if lost or any(not name.startswith("pooler.") for name in unknown):
+        raise ValueError(f"{classifier} and {masked} are not of one kind: {(lost or unknown)[0]}")
+    return model, tokenizer
+
+
+def save(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write config.json, model.safetensors (fp32) and the tokenizer's files."""
+    _quiet()
+    model.to(torch.float32).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def scratch(name: str, texts: Iterable[str], seed: int) -> Pair:
+    """A new decoder of a configuration of SCRATCH, with a byte-level BPE tokenizer trained on `texts`."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = train_tokenizer(texts, SCRATCH[name]["vocab_size"])
+    end = tokenizer.eos_token_id
+    sizes = {**SCRATCH[name], "vocab_size": len(tokenizer)}
+    config = LlamaConfig(**sizes, tie_word_embeddings=True, bos_token_id=end, eos_token_id=end, pad_token_id=end)
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(config).eval(), tokenizer
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
+    """A byte-level BPE tokenizer: it can write any text, and no text is unknown to it."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, special_tokens=[END], initial_alphabet=alphabet, show_progress=False
+    )
+    bpe.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token=END, eos_token=END, pad_token=END)
+
+
+def new_classifier(folder: Path, labels: Sequence[str], seed: int, max_length: int) -> Pair:
+    """A classifier over the encoder of a model folder, with a new head for `labels` in sorted order."""
+    from models.pair_head import PairClassifier
+
+    encoder, tokenizer = load_encoder(folder)
+    if tokenizer.sep_token_id is None:
+        raise ValueError(f"{folder}: pairs of texts need an encoder whose tokenizer has a separator token")
+    tokenizer.model_max_length = max_length
+    encoder.config.sep_token_id = tokenizer.sep_token_id
+    encoder.config.id2label = dict(enumerate(sorted(labels)))
+    encoder.config.label2id = {label: number for number, label in encoder.config.id2label.items()}
+    torch.manual_seed(seed)
+    return PairClassifier.over(encoder), tokenizer
+
+
+def _load(kind: Any, folder: Path, may_lack: tuple[str, ...] = ()) -> Any:
+    """A model all of whose weights are in the folder: transformers would fill a missing one with noise, and warn."""
+    model, info = _from_pretrained(kind, folder)
+    missing = [name for name in info["missing_keys"] if not name.startswith(may_lack)]
+    if missing:
+        raise ValueError(f"{folder} is no whole {kind.__name__}: its model.safetensors lacks {missing[0]}")
+    return model
+
+
+def _from_pretrained(kind: Any, folder: Path) -> tuple[Any, Any]:
+    """In eval mode and fp32: a checkpoint's own bf16 would make small steps of AdamW vanish."""
+    _quiet()
+    model, info = kind.from_pretrained(
+        folder,
+        config=_config(folder),
+        dtype=torch.float32,
+        local_files_only=True,
+        use_safetensors=True,
+        trust_remote_code=False,
+        output_loading_info=True,
+    )
+    if info["mismatched_keys"]:
+        raise ValueError(f"{folder}: {next(iter(info['mismatched_keys']))} has another shape than config.json says")
+    return model.eval(), info
+
+
+def _config(folder: Path) -> Any:
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def _quiet() -> None:
+    """No progress bars and load reports: what they would say is checked here, or is an error."""
+    from transformers import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()

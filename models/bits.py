@@ -1,0 +1,82 @@
+"""Bits per byte: how well a language model knows a kind of text, comparable between tokenizers.
+
+For a decoder, the bits of a text are those of all its tokens, each given the ones before, over the text's UTF-8 bytes.
+For a masked model, a fixed 15 % of a text's tokens are replaced by the mask at once; the bits are those of the true
+tokens there, over the UTF-8 bytes that these tokens stand for. The two kinds are not comparable with each other.
+Both are kept per text, so that a bootstrap over texts gives an interval; the value of a set is the ratio of the sums.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch  # noqa: TID253 - this module is itself imported lazily
+
+from models import stop
+from models.backbone import masked_states_and_head
+from models.masking import chosen
+from models.packing import IGNORED, by_tokens, padded
+
+SHARE = 0.15
+BATCH_TOKENS = 4096
+Example = dict[str, list[int]]
+
+
+def bits_per_byte(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[tuple[float, int]]:
+    """Bits and bytes of each text, in order; computed in fp32. Texts longer than the model are cut at its length."""
+    is_masked = "MaskedLM" in type(model).__name__
+    encode = _masked_example if is_masked else _causal_example
+    room = min(512, model.config.max_position_embeddings)
+    found = [encode(tokenizer, text, room) for text in texts]
+    bits = [0.0] * len(texts)
+    for batch in by_tokens([len(example["input_ids"]) for example, _ in found], BATCH_TOKENS, seed=0):
+        stop.check("measuring bits per byte")
+        values = _bits(model, [found[n][0] for n in batch], shift=not is_masked)
+        for number, value in zip(batch, values, strict=True):
+            bits[number] = value
+    return [(value, size) for value, (_, size) in zip(bits, found, strict=True)]
+
+
+def ratio(measured: Sequence[tuple[float, int]]) -> float:
+    """Bits per byte of all texts together."""
+    return round(sum(bits for bits, _ in measured) / sum(size for _, size in measured), 6)
+
+
+def _causal_example(tokenizer: Any, text: str, room: int) -> tuple[Example, int]:
+    """The end token begins a text, so that its first token is predicted too."""
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    tokens, offsets = encoded["input_ids"][: room - 1], encoded["offset_mapping"][: room - 1]
+    size = len(text[: offsets[-1][1]].encode()) if offsets else 0
+    return {"input_ids": [tokenizer.eos_token_id, *tokens], "labels": [IGNORED, *tokens]}, size
+
+
+def _masked_example(tokenizer: Any, text: str, room: int) -> tuple[Example, int]:
+    """The places are decided by the text itself: the same in every model with this tokenizer."""
+    encoded = tokenizer(text, truncation=True, max_length=room, return_offsets_mapping=True)
+    tokens, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    random = np.random.default_rng(zlib.crc32(text.encode()))
+    places = chosen(tokens, frozenset(tokenizer.all_special_ids), SHARE, random)
+    inputs, labels = list(tokens), [IGNORED] * len(tokens)
+    for place in places:
+        inputs[place], labels[place] = tokenizer.mask_token_id, tokens[place]
+    size = sum(len(text[slice(*offsets[place])].encode()) for place in places)
+    return {"input_ids": inputs, "labels": labels}, size
+
+
+def _bits(model: Any, examples: Sequence[Example], *, shift: bool) -> list[float]:
+    batch = {n: t.to(model.device) for n, t in padded(examples, {"input_ids": 0, "labels": IGNORED}).items()}
+    labels = batch.pop("labels")
+    with torch.inference_mode():
+        if shift:
+            labels = labels[:, 1:]
+            states, head = model(**batch, use_cache=False).logits[:, :-1], torch.nn.Identity()
+        else:
+            states, head = masked_states_and_head(model, batch["input_ids"], batch["attention_mask"])
+        wanted = labels != IGNORED
+        nats = torch.nn.functional.cross_entropy(head(states[wanted]).float(), labels[wanted], reduction="none")
+    sums = torch.zeros(labels.shape, dtype=torch.double, device=labels.device).masked_scatter(wanted, nats.double())
+    return [float(value) / math.log(2) for value in sums.sum(1)]

@@ -1,0 +1,57 @@
+"""Checkpoints: only whole ones have a name, only the weights that learn are in them, and nothing in them is code."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch  # noqa: TID253 - this module is itself imported lazily
+from safetensors.torch import load_file, save_file
+
+WEIGHTS = "weights.safetensors"
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest whole checkpoint. One that a kill left half-written has another name, and is removed."""
+    shutil.rmtree(folder / "part", ignore_errors=True)
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    return str(found[-1]) if found else None
+
+
+def keep(part: Path, folder: Path) -> None:
+    """Give a finished checkpoint its name once all of it has reached the disk, and remove the older ones."""
+    for path in part.iterdir():
+        sync(path)
+    if not folder.exists():
+        os.replace(part, folder)
+    for old in set(folder.parent.glob("checkpoint-*")) - {folder}:
+        shutil.rmtree(old)
+
+
+def trainable(model: Any) -> dict[str, torch.Tensor]:
+    """The weights that training changes, by name; tied ones once."""
+    return {n: p.detach().contiguous() for n, p in model.named_parameters() if p.requires_grad}
+
+
+def restore(model: Any, path: Path) -> None:
+    """Put saved weights back, bit for bit. Raises KeyError when the file is of another model."""
+    weights, parameters = load_file(path), dict(model.named_parameters())
+    with torch.no_grad():
+        for key, value in weights.items():
+            parameters[key].copy_(value)
+
+
+def save_whole(weights: dict[str, torch.Tensor], path: Path) -> None:
+    """Write a safetensors file that is either whole or not there."""
+    part = path.with_suffix(".part")
+    save_file(weights, part)
+    sync(part)
+    os.replace(part, path)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes have reached the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,114 @@
+"""What is learned: guess masked tokens, continue text, label pairs, complete prompts. Each a plan and a loss."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import torch  # noqa: TID253 - this module is itself imported lazily
+
+from models.backbone import masked_states_and_head
+from models.encoding import encode_completion, encode_pairs
+from models.masking import masked
+from models.packing import IGNORED, Tokens, best_fit, by_count, by_tokens, packed, padded, pieces
+from models.schedule import Batch, Plan
+
+
+def tokenise(tokenizer: Any, texts: Sequence[str], block: int) -> list[list[int]]:
+    """Pieces of at most `block` tokens of each text: framed as an encoder expects, or ended as a decoder does."""
+    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    if tokenizer.mask_token_id is None:
+        return pieces([[*tokens, tokenizer.eos_token_id] for tokens in encoded], block)
+    frame = ([tokenizer.cls_token_id], [tokenizer.sep_token_id])
+    return [[*frame[0], *piece, *frame[1]] for piece in pieces(encoded, block - 2)]
+
+
+def drawn(documents: Sequence[Tokens], tokens: int, seed: int) -> list[Tokens]:
+    """Documents in random order until they hold `tokens` tokens; from the start again when there are too few."""
+    order = list(range(len(documents)))
+    generator = random.Random(seed)  # noqa: S311 - no secret is drawn
+    found: list[Tokens] = []
+    while tokens > 0 and order:
+        generator.shuffle(order)
+        for number in order:
+            if tokens <= 0:
+                break
+            found.append(documents[number])
+            tokens -= len(documents[number])
+    return found
+
+
+def masked_plan(tokenizer: Any, documents: Sequence[Tokens], share: float, batch_tokens: int, seed: int) -> Plan:
+    """One pass over framed documents, batched by length; which tokens to guess depends on seed and place alone."""
+    special, mask, vocabulary = frozenset(tokenizer.all_special_ids), tokenizer.mask_token_id, len(tokenizer)
+    fill = {"input_ids": tokenizer.pad_token_id, "labels": IGNORED}
+
+    def collate(items: Sequence[int], epoch: int) -> Batch:
+        rows = (masked(documents[n], special, share, mask, vocabulary, (seed, epoch, n)) for n in items)
+        return padded([{"input_ids": ids, "labels": labels} for ids, labels in rows], fill)
+
+    return Plan([by_tokens([len(d) for d in documents], batch_tokens, seed)] if documents else [], collate)
+
+
+def masked_loss(model: Any, batch: Batch) -> torch.Tensor:
+    """Mean cross-entropy of the tokens to guess; only they go through the vocabulary, half of the work otherwise."""
+    labels = batch["labels"]
+    wanted = labels != IGNORED
+    states, head = masked_states_and_head(model, batch["input_ids"], batch["attention_mask"])
+    return torch.nn.functional.cross_entropy(head(states[wanted]).float(), labels[wanted])
+
+
+def causal_plan(documents: Sequence[Tokens], block: int, batch_tokens: int, pad: int, seed: int) -> Plan:
+    """One pass over ended documents, packed into blocks, as many blocks a batch as `batch_tokens` holds."""
+    blocks = best_fit([len(d) for d in documents], block)
+    batches = by_count([block] * len(blocks), max(1, batch_tokens // block), seed)
+
+    def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - packing is the same in every epoch
+        return packed([[documents[piece] for piece in blocks[n]] for n in items], pad)
+
+    return Plan([batches] if blocks else [], collate)
+
+
+def causal_loss(model: Any, batch: Batch) -> torch.Tensor:
+    """Mean cross-entropy of each labelled token, given those before it in its piece."""
+    inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+    labels = batch["labels"][:, 1:]
+    # With a cache, transformers would not look for restarting positions, and pieces would see each other.
+    logits = model(**inputs, use_cache=False).logits[:, :-1].float()
+    return torch.nn.functional.cross_entropy(logits[labels != IGNORED], labels[labels != IGNORED])
+
+
+def pair_plan(
+    tokenizer: Any, pairs: Sequence[tuple[str, str]], labels: Sequence[int], size: int, epochs: int, seed: int
+) -> Plan:
+    """`epochs` passes over pairs of texts, in batches of `size` pairs alike in length."""
+    rows = encode_pairs(tokenizer, pairs)
+    fill = {n: tokenizer.pad_token_id if n == "input_ids" else 0 for n in rows[0] if n != "attention_mask"}
+    lengths = [len(row["input_ids"]) for row in rows]
+
+    def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a pair is the same in every epoch
+        return padded([rows[n] for n in items], fill) | {"labels": torch.tensor([labels[n] for n in items])}
+
+    return Plan([by_count(lengths, size, seed + epoch) for epoch in range(epochs)], collate)
+
+
+def label_loss(model: Any, batch: Batch) -> torch.Tensor:
+    """Mean cross-entropy of the labels."""
+    inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+    return torch.nn.functional.cross_entropy(model(**inputs).logits.float(), batch["labels"])
+
+
+def completion_plan(
+    tokenizer: Any, pairs: Sequence[tuple[str, str]], room: int, size: int, epochs: int, seed: int
+) -> Plan:
+    """`epochs` passes over prompts and completions; only the completion and the end of the text are to be learned."""
+    encoded = [encode_completion(tokenizer, prompt, completion, room) for prompt, completion in pairs]
+    rows = [{"input_ids": ids, "labels": [IGNORED] * start + ids[start:]} for ids, start in encoded]
+    fill = {"input_ids": tokenizer.pad_token_id, "labels": IGNORED}
+
+    def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001
+        return padded([rows[n] for n in items], fill)
+
+    lengths = [len(ids) for ids, _ in encoded]
+    return Plan([by_count(lengths, size, seed + epoch) for epoch in range(epochs)], collate)

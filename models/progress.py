@@ -1,0 +1,38 @@
+"""One line every few seconds that says how far a training is, how fast, and how long it will still take."""
+
+from __future__ import annotations
+
+import time
+
+EVERY_SECONDS = 5.0
+
+
+class Progress:
+    """Counts from the step that this process began with, so that a resumed training tells its own speed."""
+
+    def __init__(self, steps: int, first_step: int, first_tokens: int) -> None:
+        self.steps, self.first_step, self.first_tokens = steps, first_step, first_tokens
+        self.started = self.shown = time.monotonic()
+
+    def show(self, step: int, tokens: int, loss: float) -> None:
+        """Print the line, unless one was printed less than five seconds ago; the last step always."""
+        now = time.monotonic()
+        if now - self.shown < EVERY_SECONDS and step != self.steps:
+            return
+        self.shown = now
+        seconds = max(now - self.started, 1e-9)
+        left = seconds / max(1, step - self.first_step) * (self.steps - step)
+        speed = (tokens - self.first_tokens) / seconds
+        print(
+            f"step {step} of {self.steps} ({step / self.steps:.0%}), loss {loss:.3f}, "
+            f"{speed:,.0f} tokens/s, {duration(left)} left",
+            flush=True,
+        )
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 45 s, 2 min 5 s, 1 h 4 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

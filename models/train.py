@@ -1,0 +1,231 @@
+"""Training: one Trainer, which goes through a plan, and which may be stopped at any step and gone on with exactly."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch  # noqa: TID253 - this module is itself imported lazily
+from safetensors.torch import save_file
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments  # noqa: TID253
+
+from models import stop
+from models.checkpoint import WEIGHTS, keep, last_checkpoint, restore, save_whole, trainable
+from models.precision import autocast, gains_by_bf16
+from models.progress import Progress
+from models.schedule import Batch, Pace, Plan, groups
+
+Loss = Callable[[Any, Batch], torch.Tensor]
+Row = dict[str, Any]
+
+CHECKPOINT_SECONDS = 45.0
+CURVE_ROWS = 100
+RECORD = "record.json"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How each epoch's end is judged. `measure` gives numbers of the model, `better` says which of two wins."""
+
+    measure: Callable[[Any], dict[str, float]]
+    metric: str
+    higher_is_better: bool
+    patience: int = 0  # epochs without a better value after which to stop; 0 never stops
+
+
+@dataclass
+class Record:
+    """What a training did so far; a part of each checkpoint, so that a resumed one writes the same curve."""
+
+    curve: list[Row] = field(default_factory=list)
+    epochs: list[Row] = field(default_factory=list)
+    best_epoch: int = 0
+    losses: list[float] = field(default_factory=list)  # since the last row of the curve
+    epoch_losses: list[float] = field(default_factory=list)
+    tokens: int = 0
+    bf16: bool = False
+
+
+def train(
+    model: Any, plan: Plan, pace: Pace, loss: Loss, checkpoints: Path, validation: Validation | None = None
+) -> Record:
+    """Train `model` in place through `plan`, from the last whole checkpoint on if there is one.
+
+    With a validation, the weights of its best epoch are restored at the end. Raises Stopped, after saving a
+    checkpoint, when asked to stop. The same inputs end in the same weights, bit for bit, on the same machine with the
+    same number of threads, however often it was stopped or killed.
+    """
+    if not len(plan):
+        return Record()
+    trainer = PlanTrainer(model, plan, pace, loss, checkpoints, validation)
+    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+    if stop.requested.is_set() and not trainer.is_done:
+        raise stop.Stopped(f"checkpoint saved at step {trainer.state.global_step} of {trainer.steps}")
+    if validation:
+        restore(model, checkpoints / f"best-{trainer.record.best_epoch}.safetensors")
+    model.eval()
+    return trainer.record
+
+
+class PlanTrainer(Trainer):  # type: ignore[misc]
+    """transformers' Trainer over a plan: own order, own loss, own checkpoints and own curve."""
+
+    # The loss is a mean over the micro-batch. Where a model's head drops `num_items_in_batch`, Trainer 5.23 would
+    # otherwise multiply loss and gradient by the accumulation steps.
+    loss_is_scaled_for_ga = False
+
+    def __init__(
+        self, model: Any, plan: Plan, pace: Pace, loss: Loss, checkpoints: Path, validation: Validation | None = None
+    ) -> None:
+        super().__init__(model, _arguments(pace, checkpoints), data_collator=_only, train_dataset=plan)
+        self.model_accepts_loss_kwargs = False
+        self.remove_callback(PrinterCallback)
+        self.plan, self.pace, self.loss, self.checkpoints, self.validation = plan, pace, loss, checkpoints, validation
+        self.record = Record(bf16=gains_by_bf16(model.device.type))
+        self.steps = -(-len(plan) // pace.accumulation)
+        self.add_callback(_EachStep(self))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the plan is at its end, or early stopping ended it."""
+        return self.state.global_step >= self.steps or self.is_stopped_early
+
+    @property
+    def is_stopped_early(self) -> bool:
+        patience = self.validation.patience if self.validation else 0
+        return patience > 0 and len(self.record.epochs) - self.record.best_epoch >= patience
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        return torch.utils.data.SequentialSampler(self.plan)
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        self.optimizer = torch.optim.AdamW(groups(self.model, self.pace), lr=self.pace.learning_rate, fused=True)
+        return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: self._factor(step))
+        return self.lr_scheduler
+
+    def _factor(self, step: int) -> float:
+        return self.pace.factor(step, self.steps)
+
+    def compute_loss(self, model: Any, inputs: Batch, return_outputs: bool = False, **_: Any) -> Any:
+        with autocast(model.device, bf16=self.record.bf16):
+            loss = self.loss(model, inputs)
+        if not torch.isfinite(loss):
+            raise ValueError(f"the loss became {loss.item()} at step {self.state.global_step}; lower the learning rate")
+        self.record.losses.append(loss.item())
+        self.record.epoch_losses.append(loss.item())
+        self.record.tokens += _tokens(inputs)
+        return loss
+
+    def add_curve_row(self) -> None:
+        losses = self.record.losses
+        rate = self.pace.learning_rate * self._factor(self.state.global_step - 1)
+        row = {"step": self.state.global_step, "tokens": self.record.tokens, "learning_rate": rate}
+        self.record.curve.append({**row, "loss": round(sum(losses) / len(losses), 6)})
+        losses.clear()
+
+    def end_epoch(self) -> None:
+        """Judge the model, and keep its weights when it is the best so far."""
+        losses, number = self.record.epoch_losses, len(self.record.epochs) + 1
+        row: Row = {"epoch": number, "loss": round(sum(losses) / len(losses), 6)}
+        losses.clear()
+        if self.validation:
+            self.model.eval()
+            row["validation"] = self.validation.measure(self.model)
+            if self._is_best(row["validation"]):
+                self.record.best_epoch = number
+                save_whole(trainable(self.model), self.checkpoints / f"best-{number}.safetensors")
+        self.record.epochs.append(row)
+        print(f"epoch {number}: {json.dumps(row)}", flush=True)
+
+    def _is_best(self, measured: dict[str, float]) -> bool:
+        validation, best = self.validation, self.record.best_epoch
+        if validation is None or not best:
+            return True
+        new, old = (v[validation.metric] for v in (measured, self.record.epochs[best - 1]["validation"]))
+        return new > old if validation.higher_is_better else new < old
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Write a checkpoint aside, and give it its name when all of it has reached the disk."""
+        super()._save_checkpoint(model, trial)
+        folder = self.checkpoints / f"checkpoint-{self.state.global_step}"
+        part = self.checkpoints / "part" / folder.name
+        (part / RECORD).write_text(json.dumps(vars(self.record)))
+        keep(part, folder)
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self.checkpoints / "part")
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = Path(str(output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(trainable(self.model), folder / WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        restore(self.model, Path(resume_from_checkpoint) / WEIGHTS)
+        self.record = Record(**json.loads((Path(resume_from_checkpoint) / RECORD).read_text()))
+        print(f"resumed from {Path(resume_from_checkpoint).name}", flush=True)
+
+
+class _EachStep(TrainerCallback):  # type: ignore[misc]
+    """After each step: the curve, the epoch's end, a checkpoint when it is time or a stop was asked for."""
+
+    def __init__(self, trainer: PlanTrainer) -> None:
+        self.trainer = trainer
+        self.saved = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        record = self.trainer.record
+        self.progress = Progress(self.trainer.steps, state.global_step, record.tokens)
+        numbers = "bf16 with fp32 weights" if record.bf16 else "fp32"
+        print(f"{self.trainer.steps} steps in {numbers} on {torch.get_num_threads()} threads", flush=True)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        trainer, record = self.trainer, self.trainer.record
+        self.progress.show(state.global_step, record.tokens, record.epoch_losses[-1])
+        if state.global_step % max(1, trainer.steps // CURVE_ROWS) == 0 or state.global_step == trainer.steps:
+            trainer.add_curve_row()
+        is_epoch_end = state.global_step in {-(-end // trainer.pace.accumulation) for end in trainer.plan.ends}
+        if is_epoch_end:
+            trainer.end_epoch()
+        control.should_training_stop |= trainer.is_stopped_early or stop.requested.is_set()
+        is_time = time.monotonic() - self.saved > CHECKPOINT_SECONDS
+        control.should_save = is_time or stop.requested.is_set() or (is_epoch_end and trainer.validation is not None)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.saved = time.monotonic()
+
+
+def _arguments(pace: Pace, checkpoints: Path) -> Any:
+    """The Trainer's arguments; whatever writes, logs or evaluates by itself is off."""
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=pace.accumulation,
+        num_train_epochs=1,
+        max_grad_norm=pace.clip,
+        learning_rate=pace.learning_rate,
+        seed=pace.seed,
+        logging_strategy="no",
+        save_strategy="no",
+        eval_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        use_cpu=not torch.cuda.is_available(),
+    )
+
+
+def _only(batches: list[Batch]) -> Batch:
+    return batches[0]
+
+
+def _tokens(inputs: Batch) -> int:
+    mask = inputs.get("attention_mask")
+    return int(inputs["input_ids"].numel() if mask is None else mask.sum())

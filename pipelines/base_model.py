@@ -1,0 +1,69 @@
+"""base: find the model that training starts from, or make it, and measure how well it knows language."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from pipelines.base_source import find
+from pipelines.corpus import bits_per_byte, training_texts, write_training
+from pipelines.errors import Refused, near_miss
+from pipelines.language_training import train_on_text
+from pipelines.recipe import Scratch
+from pipelines.steps import Work
+
+if TYPE_CHECKING:
+    from models.train import Record
+
+
+def base(work: Work) -> None:
+    """Write the base model with a fitted language-model head, its curve, and bits per byte before any adaptation."""
+    from models.backbone import save
+
+    started = time.monotonic()
+    chosen = work.run.recipe.base.model
+    model, tokenizer, record = _scratch(work, chosen.scratch) if isinstance(chosen, Scratch) else _found(work, chosen)
+    seconds = time.monotonic() - started
+    save(model, tokenizer, work.out / "model")
+    metrics = {"bits_per_byte": bits_per_byte(work, model, tokenizer), "tokens": record.tokens}
+    write_training(work.out, record, metrics, seconds)
+
+
+def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
+    """A new decoder: its tokenizer sees both corpora, its weights learn general text."""
+    from models.backbone import SCRATCH, scratch
+
+    recipe = work.run.recipe
+    if name not in SCRATCH:
+        raise Refused(f"base.model.scratch is {name!r}; {near_miss(name, SCRATCH)}")
+    if recipe.pretrain.objective != "causal":
+        raise Refused("a scratch model is a decoder; set pretrain.objective to causal, or name a base model")
+    general = recipe.data.replay.corpus
+    texts = [*training_texts(work, recipe.data.corpus), *training_texts(work, general)]
+    model, tokenizer = scratch(name, texts, recipe.seed)
+    print(f"{name}: {model.num_parameters():,} parameters, {len(tokenizer):,} tokens of its own", flush=True)
+    record = train_on_text(work, model, tokenizer, {general: 1.0}, recipe.base.tokens, recipe.base.learning_rate)
+    return model, tokenizer, record
+
+
+def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
+    """A pretrained model; an encoder without a language-model head gets one, fitted with the encoder frozen."""
+    from models.backbone import freeze_backbone, load_causal, masked_from_encoder
+    from models.train import Record
+
+    recipe = work.run.recipe
+    folder = find(name, recipe.base.sha256, work.settings)
+    try:
+        if recipe.pretrain.objective == "causal":
+            return *load_causal(folder), Record()
+        model, tokenizer, is_new = masked_from_encoder(folder, recipe.seed)
+    except ValueError as error:
+        raise Refused(f"base {name}: {error}") from None
+    if not is_new:
+        return model, tokenizer, Record()
+    if not recipe.base.tokens:
+        raise Refused(f"base {name} has no language-model head; set base.tokens, on which one is fitted")
+    print("the encoder has no language-model head: fitting one, with the encoder frozen", flush=True)
+    freeze_backbone(model)
+    shares = {recipe.data.replay.corpus: 0.5, recipe.data.corpus: 0.5}
+    return model, tokenizer, train_on_text(work, model, tokenizer, shares, recipe.base.tokens, recipe.base.learning_rate)

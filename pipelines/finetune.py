@@ -1,0 +1,121 @@
+"""finetune: train the adapted model on the task's examples, and keep the epoch that validates best."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from models.tasks import TASKS
+from pipelines.corpus import write_training
+from pipelines.errors import Refused
+from pipelines.rows import read_rows
+from pipelines.steps import Work
+
+if TYPE_CHECKING:
+    from models.schedule import Plan
+    from models.train import Loss, Validation
+
+Rows = list[dict[str, Any]]
+
+
+def finetune(work: Work) -> None:
+    """Write the fine-tuned model with merged weights, its curve, and how each epoch validated."""
+    import torch
+
+    from models.backbone import save
+    from models.methods import METHODS, count, merged
+    from models.schedule import Pace
+    from models.train import train
+
+    torch.set_num_threads(work.settings.threads)
+    settings, seed = work.run.recipe.finetune, work.run.recipe.seed
+    started = time.monotonic()
+    build = _labels if TASKS[work.run.recipe.task].answer == "label" else _texts
+    model, tokenizer, plan, loss, validation = build(work)
+    model = METHODS[settings.method](model, settings.rank)
+    print("{:,} of {:,} weights learn (method {})".format(*count(model), settings.method), flush=True)
+    pace = Pace(settings.learning_rate, weight_decay=settings.weight_decay, seed=seed)
+    record = train(model, plan, pace, loss, work.checkpoints, validation)
+    save(merged(model), tokenizer, work.out / "model")
+    metrics = {"epochs": record.epochs, "best_epoch": record.best_epoch, "tokens": record.tokens}
+    write_training(work.out, record, metrics, time.monotonic() - started)
+
+
+Training = tuple[Any, Any, "Plan", "Loss", "Validation"]
+
+
+def _labels(work: Work) -> Training:
+    """A classifier of pairs of texts."""
+    from models import objectives
+    from models.backbone import new_classifier
+
+    settings, seed = work.run.recipe.finetune, work.run.recipe.seed
+    rows, held = (_rows(work, split) for split in ("train", "validation"))
+    labels = sorted({row["label"] for row in rows})
+    model, tokenizer = new_classifier(work.inputs["model"] / "model", labels, seed, settings.max_length)
+    pairs, numbers = _pairs(rows), [labels.index(row["label"]) for row in rows]
+    plan = objectives.pair_plan(tokenizer, pairs, numbers, settings.batch_size, settings.epochs, seed)
+    print(f"{len(rows):,} pairs, labels {', '.join(labels)}; {len(held):,} to validate", flush=True)
+    return model, tokenizer, plan, objectives.label_loss, _validation(work, _measure_labels(work, tokenizer, held))
+
+
+def _measure_labels(work: Work, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
+    from models.predict import classify
+    from models.tasks.pair_classification import answer_of
+
+    def measure(model: Any) -> dict[str, float]:
+        answers = [answer_of(found) for found in classify(model, tokenizer, _pairs(rows))]
+        told = [{"label": row["label"], **answer} for row, answer in zip(rows, answers, strict=True)]
+        return {n: round(v, 6) for n, v in TASKS[work.run.recipe.task].metrics(told).items()}
+
+    return measure
+
+
+def _texts(work: Work) -> Training:
+    """A decoder that completes prompts."""
+    from models import objectives
+    from models.backbone import load_causal
+
+    settings, seed = work.run.recipe.finetune, work.run.recipe.seed
+    rows, held = (_rows(work, split) for split in ("train", "validation"))
+    model, tokenizer = load_causal(work.inputs["model"] / "model")
+    size, epochs = settings.batch_size, settings.epochs
+    plan = objectives.completion_plan(tokenizer, _pairs(rows), settings.max_length, size, epochs, seed)
+    print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
+    return model, tokenizer, plan, objectives.causal_loss, _validation(work, _measure_texts(tokenizer, held))
+
+
+def _measure_texts(tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
+    """Bits per byte of the completions: writing them all after every epoch would take longer than the training."""
+    from models.generate import completion_bits
+
+    prompts, completions = ([row[column] for row in rows] for column in ("prompt", "completion"))
+    size = sum(len(text.encode()) for text in completions)
+
+    def measure(model: Any) -> dict[str, float]:
+        return {"bits_per_byte": round(sum(completion_bits(model, tokenizer, prompts, completions)) / size, 6)}
+
+    return measure
+
+
+def _validation(work: Work, measure: Callable[[Any], dict[str, float]]) -> Validation:
+    from models.metrics import HIGHER_IS_BETTER
+    from models.train import Validation
+
+    task = TASKS[work.run.recipe.task]
+    metric = task.primary if task.answer == "label" else "bits_per_byte"
+    return Validation(measure, metric, HIGHER_IS_BETTER[metric], work.run.recipe.finetune.early_stopping)
+
+
+def _rows(work: Work, split: str) -> Rows:
+    path = work.inputs["dataset"] / work.run.recipe.data.examples / f"{split}.jsonl"
+    if rows := read_rows(path):
+        return rows
+    raise Refused(f"{path} has no rows; fine-tuning needs examples to learn from and examples to validate")
+
+
+def _pairs(rows: Rows) -> list[tuple[str, str]]:
+    """The two columns of text of each row, or its prompt and completion."""
+    columns = ("prompt", "completion") if "prompt" in rows[0] else ("text_a", "text_b")
+    return [(row[columns[0]], row[columns[1]]) for row in rows]

@@ -1,0 +1,44 @@
+"""pretrain: go on with the base model's own training, on text of the domain, with general text replayed."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+from pipelines.artifact import read_json
+from pipelines.corpus import bits_per_byte, write_training
+from pipelines.errors import Refused
+from pipelines.language_training import train_on_text
+from pipelines.steps import Work
+
+
+def pretrain(work: Work) -> None:
+    """Write the adapted model, its curve, and bits per byte after it; with no tokens, the base as it is."""
+    from models.backbone import save
+
+    settings, data = work.run.recipe.pretrain, work.run.recipe.data
+    model, tokenizer = _base(work)
+    shares = {data.corpus: 1 - data.replay.share, data.replay.corpus: data.replay.share}
+    started = time.monotonic()
+    record = train_on_text(work, model, tokenizer, shares, settings.tokens, settings.learning_rate)
+    seconds = time.monotonic() - started
+    if settings.tokens:
+        save(model, tokenizer, work.out / "model")
+    else:
+        shutil.copytree(work.inputs["base"] / "model", work.out / "model")
+    before = read_json(work.inputs["base"] / "metrics.json")["bits_per_byte"]
+    after = bits_per_byte(work, model, tokenizer)
+    for name, value in after.items():
+        print(f"{name}: {before[name]:.4f} bits per byte before, {value:.4f} after ({value / before[name] - 1:+.1%})")
+    metrics = {"bits_per_byte": after, "tokens": record.tokens, "replay_share": data.replay.share}
+    write_training(work.out, record, metrics, seconds)
+
+
+def _base(work: Work) -> tuple[object, object]:
+    from models.backbone import load_causal, load_masked
+
+    load = load_masked if work.run.recipe.pretrain.objective == "masked" else load_causal
+    try:
+        return load(work.inputs["base"] / "model")
+    except ValueError as error:
+        raise Refused(str(error)) from None
