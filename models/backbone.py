@@ -90,7 +90,7 @@ def masked_from_encoder(folder: Path, seed: int) -> tuple[Any, Any, bool]:
     missing = list(info["missing_keys"])
     head = next((name for name in HEADS if hasattr(model, name)), None)
     if missing and (head is None or any(not name.startswith(head) for name in missing)):
-        raise ValueError(f"{folder} lacks {missing[0]}; a language-model head can be fitted to BERT and RoBERTa encoders")
+        raise ValueError(f"{folder} lacks {missing[0]}; a head can be fitted to BERT and RoBERTa encoders")
     return model, load_tokenizer(folder), bool(missing)
 
 

@@ -10,9 +10,9 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models.backbone import masked_states_and_head
 from models.encoding import encode_completion, encode_pairs
-from models.masking import masked
+from models.masking import masked, vocabulary_of
 from models.packing import IGNORED, Tokens, best_fit, by_count, by_tokens, packed, padded, pieces
-from models.schedule import Batch, Plan
+from models.schedule import Batch, Passes, Plan
 
 
 def tokenise(tokenizer: Any, texts: Sequence[str], block: int) -> list[list[int]]:
@@ -41,14 +41,14 @@ def drawn(documents: Sequence[Tokens], tokens: int, seed: int) -> list[Tokens]:
 
 def masked_plan(tokenizer: Any, documents: Sequence[Tokens], share: float, batch_tokens: int, seed: int) -> Plan:
     """One pass over framed documents, batched by length; which tokens to guess depends on seed and place alone."""
-    special, mask, vocabulary = frozenset(tokenizer.all_special_ids), tokenizer.mask_token_id, len(tokenizer)
+    vocabulary = vocabulary_of(tokenizer)
     fill = {"input_ids": tokenizer.pad_token_id, "labels": IGNORED}
 
     def collate(items: Sequence[int], epoch: int) -> Batch:
-        rows = (masked(documents[n], special, share, mask, vocabulary, (seed, epoch, n)) for n in items)
+        rows = (masked(documents[n], vocabulary, share, (seed, epoch, n)) for n in items)
         return padded([{"input_ids": ids, "labels": labels} for ids, labels in rows], fill)
 
-    return Plan([by_tokens([len(d) for d in documents], batch_tokens, seed)] if documents else [], collate)
+    return Plan([by_tokens([len(d) for d in documents], batch_tokens, seed)] if documents else [], collate, masked_loss)
 
 
 def masked_loss(model: Any, batch: Batch) -> torch.Tensor:
@@ -67,7 +67,7 @@ def causal_plan(documents: Sequence[Tokens], block: int, batch_tokens: int, pad:
     def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - packing is the same in every epoch
         return packed([[documents[piece] for piece in blocks[n]] for n in items], pad)
 
-    return Plan([batches] if blocks else [], collate)
+    return Plan([batches] if blocks else [], collate, causal_loss)
 
 
 def causal_loss(model: Any, batch: Batch) -> torch.Tensor:
@@ -79,10 +79,8 @@ def causal_loss(model: Any, batch: Batch) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits[labels != IGNORED], labels[labels != IGNORED])
 
 
-def pair_plan(
-    tokenizer: Any, pairs: Sequence[tuple[str, str]], labels: Sequence[int], size: int, epochs: int, seed: int
-) -> Plan:
-    """`epochs` passes over pairs of texts, in batches of `size` pairs alike in length."""
+def pair_plan(tokenizer: Any, pairs: Sequence[tuple[str, str]], labels: Sequence[int], passes: Passes) -> Plan:
+    """Passes over pairs of texts, in batches alike in length."""
     rows = encode_pairs(tokenizer, pairs)
     fill = {n: tokenizer.pad_token_id if n == "input_ids" else 0 for n in rows[0] if n != "attention_mask"}
     lengths = [len(row["input_ids"]) for row in rows]
@@ -90,7 +88,7 @@ def pair_plan(
     def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a pair is the same in every epoch
         return padded([rows[n] for n in items], fill) | {"labels": torch.tensor([labels[n] for n in items])}
 
-    return Plan([by_count(lengths, size, seed + epoch) for epoch in range(epochs)], collate)
+    return Plan(_grouped(lengths, passes), collate, label_loss)
 
 
 def label_loss(model: Any, batch: Batch) -> torch.Tensor:
@@ -99,10 +97,8 @@ def label_loss(model: Any, batch: Batch) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(model(**inputs).logits.float(), batch["labels"])
 
 
-def completion_plan(
-    tokenizer: Any, pairs: Sequence[tuple[str, str]], room: int, size: int, epochs: int, seed: int
-) -> Plan:
-    """`epochs` passes over prompts and completions; only the completion and the end of the text are to be learned."""
+def completion_plan(tokenizer: Any, pairs: Sequence[tuple[str, str]], room: int, passes: Passes) -> Plan:
+    """Passes over prompts and completions; only the completion and the end of the text are to be learned."""
     encoded = [encode_completion(tokenizer, prompt, completion, room) for prompt, completion in pairs]
     rows = [{"input_ids": ids, "labels": [IGNORED] * start + ids[start:]} for ids, start in encoded]
     fill = {"input_ids": tokenizer.pad_token_id, "labels": IGNORED}
@@ -110,5 +106,8 @@ def completion_plan(
     def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001
         return padded([rows[n] for n in items], fill)
 
-    lengths = [len(ids) for ids, _ in encoded]
-    return Plan([by_count(lengths, size, seed + epoch) for epoch in range(epochs)], collate)
+    return Plan(_grouped([len(ids) for ids, _ in encoded], passes), collate, causal_loss)
+
+
+def _grouped(lengths: Sequence[int], passes: Passes) -> list[list[list[int]]]:
+    return [by_count(lengths, passes.size, passes.seed + epoch) for epoch in range(passes.epochs)]

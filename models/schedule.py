@@ -6,21 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch.utils.data import Dataset  # noqa: TID253 - this module is itself imported lazily
+import torch  # noqa: TID253 - this module is itself imported lazily
 
 Batch = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Plan(Dataset[Batch]):
+class Plan(torch.utils.data.Dataset[Batch]):
     """All batches of a training, epoch after epoch.
 
     The order is data, not a generator's state: a training that was stopped goes on with the very batch that was next.
     `collate` makes the tensors of a batch from its items and the number of its epoch, and depends on nothing else.
+    `loss` is a mean over the batch, a scalar, from the model and the batch.
     """
 
     epochs: Sequence[Sequence[Sequence[int]]]
     collate: Callable[[Sequence[int], int], Batch]
+    loss: Callable[[Any, Batch], torch.Tensor]
 
     def __len__(self) -> int:
         return sum(map(len, self.epochs))
@@ -36,6 +38,15 @@ class Plan(Dataset[Batch]):
     def ends(self) -> list[int]:
         """The number of batches seen at the end of each epoch."""
         return [sum(map(len, self.epochs[: n + 1])) for n in range(len(self.epochs))]
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How labelled examples are gone through: batches of `size`, `epochs` times, in an order decided by `seed`."""
+
+    size: int
+    epochs: int
+    seed: int
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from models.precision import autocast, gains_by_bf16
 from models.progress import Progress
 from models.schedule import Batch, Pace, Plan, groups
 
-Loss = Callable[[Any, Batch], torch.Tensor]
 Row = dict[str, Any]
 
 CHECKPOINT_SECONDS = 45.0
@@ -50,9 +49,7 @@ class Record:
     bf16: bool = False
 
 
-def train(
-    model: Any, plan: Plan, pace: Pace, loss: Loss, checkpoints: Path, validation: Validation | None = None
-) -> Record:
+def train(model: Any, plan: Plan, pace: Pace, checkpoints: Path, validation: Validation | None = None) -> Record:
     """Train `model` in place through `plan`, from the last whole checkpoint on if there is one.
 
     With a validation, the weights of its best epoch are restored at the end. Raises Stopped, after saving a
@@ -61,7 +58,7 @@ def train(
     """
     if not len(plan):
         return Record()
-    trainer = PlanTrainer(model, plan, pace, loss, checkpoints, validation)
+    trainer = PlanTrainer(model, plan, pace, checkpoints, validation)
     trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
     if stop.requested.is_set() and not trainer.is_done:
         raise stop.Stopped(f"checkpoint saved at step {trainer.state.global_step} of {trainer.steps}")
@@ -79,12 +76,12 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
     loss_is_scaled_for_ga = False
 
     def __init__(
-        self, model: Any, plan: Plan, pace: Pace, loss: Loss, checkpoints: Path, validation: Validation | None = None
+        self, model: Any, plan: Plan, pace: Pace, checkpoints: Path, validation: Validation | None = None
     ) -> None:
         super().__init__(model, _arguments(pace, checkpoints), data_collator=_only, train_dataset=plan)
         self.model_accepts_loss_kwargs = False
         self.remove_callback(PrinterCallback)
-        self.plan, self.pace, self.loss, self.checkpoints, self.validation = plan, pace, loss, checkpoints, validation
+        self.plan, self.pace, self.checkpoints, self.validation = plan, pace, checkpoints, validation
         self.record = Record(bf16=gains_by_bf16(model.device.type))
         self.steps = -(-len(plan) // pace.accumulation)
         self.add_callback(_EachStep(self))
@@ -99,23 +96,23 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         patience = self.validation.patience if self.validation else 0
         return patience > 0 and len(self.record.epochs) - self.record.best_epoch >= patience
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+    def _get_train_sampler(self, *_: Any) -> Any:
         return torch.utils.data.SequentialSampler(self.plan)
 
-    def create_optimizer(self, model: Any = None) -> Any:
+    def create_optimizer(self, *_: Any) -> Any:
         self.optimizer = torch.optim.AdamW(groups(self.model, self.pace), lr=self.pace.learning_rate, fused=True)
         return self.optimizer
 
-    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: self._factor(step))
+    def create_scheduler(self, *_: Any, **__: Any) -> Any:
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: self._factor(step))  # noqa: PLW0108 - a method would be saved with the trainer in it
         return self.lr_scheduler
 
     def _factor(self, step: int) -> float:
         return self.pace.factor(step, self.steps)
 
-    def compute_loss(self, model: Any, inputs: Batch, return_outputs: bool = False, **_: Any) -> Any:
+    def compute_loss(self, model: Any, inputs: Batch, *_: Any, **__: Any) -> Any:
         with autocast(model.device, bf16=self.record.bf16):
-            loss = self.loss(model, inputs)
+            loss = self.plan.loss(model, inputs)
         if not torch.isfinite(loss):
             raise ValueError(f"the loss became {loss.item()} at step {self.state.global_step}; lower the learning rate")
         self.record.losses.append(loss.item())
@@ -151,23 +148,23 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         new, old = (v[validation.metric] for v in (measured, self.record.epochs[best - 1]["validation"]))
         return new > old if validation.higher_is_better else new < old
 
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+    def _save_checkpoint(self, *arguments: Any) -> None:
         """Write a checkpoint aside, and give it its name when all of it has reached the disk."""
-        super()._save_checkpoint(model, trial)
+        super()._save_checkpoint(*arguments)
         folder = self.checkpoints / f"checkpoint-{self.state.global_step}"
         part = self.checkpoints / "part" / folder.name
         (part / RECORD).write_text(json.dumps(vars(self.record)))
         keep(part, folder)
 
-    def _get_output_dir(self, trial: Any) -> str:
+    def _get_output_dir(self, *_: Any, **__: Any) -> str:
         return str(self.checkpoints / "part")
 
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+    def _save(self, output_dir: str | None = None, **_: Any) -> None:
         folder = Path(str(output_dir))
         folder.mkdir(parents=True, exist_ok=True)
         save_file(trainable(self.model), folder / WEIGHTS)
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, *_: Any) -> None:
         restore(self.model, Path(resume_from_checkpoint) / WEIGHTS)
         self.record = Record(**json.loads((Path(resume_from_checkpoint) / RECORD).read_text()))
         print(f"resumed from {Path(resume_from_checkpoint).name}", flush=True)
@@ -180,13 +177,13 @@ class _EachStep(TrainerCallback):  # type: ignore[misc]
         self.trainer = trainer
         self.saved = time.monotonic()
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_train_begin(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
         record = self.trainer.record
         self.progress = Progress(self.trainer.steps, state.global_step, record.tokens)
         numbers = "bf16 with fp32 weights" if record.bf16 else "fp32"
         print(f"{self.trainer.steps} steps in {numbers} on {torch.get_num_threads()} threads", flush=True)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
         trainer, record = self.trainer, self.trainer.record
         self.progress.show(state.global_step, record.tokens, record.epoch_losses[-1])
         if state.global_step % max(1, trainer.steps // CURVE_ROWS) == 0 or state.global_step == trainer.steps:
@@ -198,7 +195,7 @@ class _EachStep(TrainerCallback):  # type: ignore[misc]
         is_time = time.monotonic() - self.saved > CHECKPOINT_SECONDS
         control.should_save = is_time or stop.requested.is_set() or (is_epoch_end and trainer.validation is not None)
 
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+    def on_save(self, *_: Any, **__: Any) -> None:
         self.saved = time.monotonic()
 
 

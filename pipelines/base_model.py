@@ -42,7 +42,7 @@ def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
     texts = [*training_texts(work, recipe.data.corpus), *training_texts(work, general)]
     model, tokenizer = scratch(name, texts, recipe.seed)
     print(f"{name}: {model.num_parameters():,} parameters, {len(tokenizer):,} tokens of its own", flush=True)
-    record = train_on_text(work, model, tokenizer, {general: 1.0}, recipe.base.tokens, recipe.base.learning_rate)
+    record = train_on_text(work, (model, tokenizer), {general: recipe.base.tokens}, recipe.base.learning_rate)
     return model, tokenizer, record
 
 
@@ -65,5 +65,5 @@ def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
         raise Refused(f"base {name} has no language-model head; set base.tokens, on which one is fitted")
     print("the encoder has no language-model head: fitting one, with the encoder frozen", flush=True)
     freeze_backbone(model)
-    shares = {recipe.data.replay.corpus: 0.5, recipe.data.corpus: 0.5}
-    return model, tokenizer, train_on_text(work, model, tokenizer, shares, recipe.base.tokens, recipe.base.learning_rate)
+    amounts = dict.fromkeys((recipe.data.replay.corpus, recipe.data.corpus), recipe.base.tokens // 2)
+    return model, tokenizer, train_on_text(work, (model, tokenizer), amounts, recipe.base.learning_rate)

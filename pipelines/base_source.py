@@ -50,7 +50,7 @@ def _places(name: str, sha256: str | None, settings: Settings) -> Iterator[tuple
 def _folder(name: str) -> Path:
     folder = Path(name).expanduser().resolve()
     if not _with_weights(folder):
-        raise Refused(f"base.model: {folder} has no {WEIGHTS}; name a folder with one, hf://organisation/name or scratch")
+        raise Refused(f"base.model: {folder} has no {WEIGHTS}; name one that has, or hf://organisation/name")
     return folder
 
 

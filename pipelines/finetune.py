@@ -13,8 +13,8 @@ from pipelines.rows import read_rows
 from pipelines.steps import Work
 
 if TYPE_CHECKING:
-    from models.schedule import Plan
-    from models.train import Loss, Validation
+    from models.schedule import Passes, Plan
+    from models.train import Validation
 
 Rows = list[dict[str, Any]]
 
@@ -32,17 +32,17 @@ def finetune(work: Work) -> None:
     settings, seed = work.run.recipe.finetune, work.run.recipe.seed
     started = time.monotonic()
     build = _labels if TASKS[work.run.recipe.task].answer == "label" else _texts
-    model, tokenizer, plan, loss, validation = build(work)
+    model, tokenizer, plan, validation = build(work)
     model = METHODS[settings.method](model, settings.rank)
     print("{:,} of {:,} weights learn (method {})".format(*count(model), settings.method), flush=True)
     pace = Pace(settings.learning_rate, weight_decay=settings.weight_decay, seed=seed)
-    record = train(model, plan, pace, loss, work.checkpoints, validation)
+    record = train(model, plan, pace, work.checkpoints, validation)
     save(merged(model), tokenizer, work.out / "model")
     metrics = {"epochs": record.epochs, "best_epoch": record.best_epoch, "tokens": record.tokens}
     write_training(work.out, record, metrics, time.monotonic() - started)
 
 
-Training = tuple[Any, Any, "Plan", "Loss", "Validation"]
+Training = tuple[Any, Any, "Plan", "Validation"]
 
 
 def _labels(work: Work) -> Training:
@@ -55,9 +55,9 @@ def _labels(work: Work) -> Training:
     labels = sorted({row["label"] for row in rows})
     model, tokenizer = new_classifier(work.inputs["model"] / "model", labels, seed, settings.max_length)
     pairs, numbers = _pairs(rows), [labels.index(row["label"]) for row in rows]
-    plan = objectives.pair_plan(tokenizer, pairs, numbers, settings.batch_size, settings.epochs, seed)
+    plan = objectives.pair_plan(tokenizer, pairs, numbers, _passes(work))
     print(f"{len(rows):,} pairs, labels {', '.join(labels)}; {len(held):,} to validate", flush=True)
-    return model, tokenizer, plan, objectives.label_loss, _validation(work, _measure_labels(work, tokenizer, held))
+    return model, tokenizer, plan, _validation(work, _measure_labels(work, tokenizer, held))
 
 
 def _measure_labels(work: Work, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
@@ -77,13 +77,11 @@ def _texts(work: Work) -> Training:
     from models import objectives
     from models.backbone import load_causal
 
-    settings, seed = work.run.recipe.finetune, work.run.recipe.seed
     rows, held = (_rows(work, split) for split in ("train", "validation"))
     model, tokenizer = load_causal(work.inputs["model"] / "model")
-    size, epochs = settings.batch_size, settings.epochs
-    plan = objectives.completion_plan(tokenizer, _pairs(rows), settings.max_length, size, epochs, seed)
+    plan = objectives.completion_plan(tokenizer, _pairs(rows), work.run.recipe.finetune.max_length, _passes(work))
     print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
-    return model, tokenizer, plan, objectives.causal_loss, _validation(work, _measure_texts(tokenizer, held))
+    return model, tokenizer, plan, _validation(work, _measure_texts(tokenizer, held))
 
 
 def _measure_texts(tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
@@ -97,6 +95,13 @@ def _measure_texts(tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, floa
         return {"bits_per_byte": round(sum(completion_bits(model, tokenizer, prompts, completions)) / size, 6)}
 
     return measure
+
+
+def _passes(work: Work) -> Passes:
+    from models.schedule import Passes
+
+    settings = work.run.recipe.finetune
+    return Passes(settings.batch_size, settings.epochs, work.run.recipe.seed)
 
 
 def _validation(work: Work, measure: Callable[[Any], dict[str, float]]) -> Validation:

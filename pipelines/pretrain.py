@@ -18,9 +18,10 @@ def pretrain(work: Work) -> None:
 
     settings, data = work.run.recipe.pretrain, work.run.recipe.data
     model, tokenizer = _base(work)
-    shares = {data.corpus: 1 - data.replay.share, data.replay.corpus: data.replay.share}
+    replayed = round(settings.tokens * data.replay.share)
+    amounts = {data.corpus: settings.tokens - replayed, data.replay.corpus: replayed}
     started = time.monotonic()
-    record = train_on_text(work, model, tokenizer, shares, settings.tokens, settings.learning_rate)
+    record = train_on_text(work, (model, tokenizer), amounts, settings.learning_rate)
     seconds = time.monotonic() - started
     if settings.tokens:
         save(model, tokenizer, work.out / "model")
