@@ -16,9 +16,11 @@ from pipelines.settings import read_settings
 
 def step(name: str, task_id: str | None = None, retries: int = 3):
     """A task that runs one step. Retries are for lost machines; a verdict is never asked for twice."""
-    return task(task_id=task_id or name, retries=retries, retry_delay=timedelta(seconds=5))(
-        lambda *run, **inputs: run_step(name, *run, **inputs)
+    # Two plain parameters: a function that takes **keywords would be given Airflow's whole context as inputs.
+    operator = task(task_id=task_id or name, retries=retries, retry_delay=timedelta(seconds=5))(
+        lambda run, inputs: run_step(name, *run, **inputs)
     )
+    return lambda *run, **inputs: operator(list(run), inputs)
 
 
 def train(recipe: Recipe) -> DAG:
