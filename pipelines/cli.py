@@ -80,11 +80,13 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 @data.command("build")
-def data_build() -> None:
+def data_build(
+    record: Annotated[bool, typer.Option("--record", help="Take what comes out as the new version in data.dvc")] = False,
+) -> None:
     """Build data/ from the installed packages; the same packages give the same bytes."""
     from pipelines import dataset
 
-    dataset.build()
+    dataset.build(record=record)
 
 
 @data.command("verify")
