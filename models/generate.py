@@ -11,6 +11,7 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 from models.encoding import encode_completion
 from models.precision import autocast
 
+# Takes the size of what is done and of all.
 Progress = Callable[[int, int], None]
 
 BATCH = 32
@@ -36,7 +37,7 @@ def generate(
         batch = distinct[start : start + BATCH]
         answers |= zip(batch, _continue(model, tokenizer, batch, max_new_tokens), strict=True)
         if progress:
-            progress(len(answers), len(distinct))
+            progress(sum(map(len, answers)), sum(map(len, distinct)))
     return [answers[prompt] for prompt in prompts]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Pair = tuple[str, str]
+# Takes the size of what is done and of all.
 Progress = Callable[[int, int], None]
 
 BATCH = 64
@@ -34,8 +35,13 @@ def classify(
         batch = distinct[start : start + BATCH]
         answers |= zip(batch, _classify_batch(model, tokenizer, batch), strict=True)
         if progress:
-            progress(len(answers), len(distinct))
+            progress(_size(answers), _size(distinct))
     return [answers[pair] for pair in pairs]
+
+
+def _size(pairs: Iterable[Pair]) -> int:
+    """Characters: they foretell the time, where the number of texts does not."""
+    return sum(len(one) + len(other) for one, other in pairs)
 
 
 def _classify_batch(model: Any, tokenizer: Any, batch: Sequence[Pair]) -> list[dict[str, float]]:
@@ -47,23 +53,20 @@ def _classify_batch(model: Any, tokenizer: Any, batch: Sequence[Pair]) -> list[d
 
 
 def embed(model: Any, tokenizer: Any, texts: Sequence[str], progress: Progress | None = None) -> NDArray[Any]:
-    """Mean of the encoder's last hidden states over the tokens of each text, shape (texts, width).
-
-    `model` is an encoder with or without a language-model head.
-    """
+    """Mean of an encoder's last hidden states over the tokens of each text, shape (texts, width)."""
     distinct = sorted(set(texts), key=lambda text: (len(text), text))
     found: dict[str, NDArray[Any]] = {}
     for start in range(0, len(distinct), BATCH):
         batch = distinct[start : start + BATCH]
         found |= zip(batch, _embed_batch(model, tokenizer, batch), strict=True)
         if progress:
-            progress(len(found), len(distinct))
+            progress(sum(map(len, found)), sum(map(len, distinct)))
     return np.stack([found[text] for text in texts])
 
 
 def _embed_batch(model: Any, tokenizer: Any, batch: Sequence[str]) -> NDArray[Any]:
     encoded = tokenizer(list(batch), truncation=True, padding=True, return_tensors="pt").to(model.device)
     with torch.inference_mode(), autocast(model.device):
-        states = model.base_model(**encoded).last_hidden_state.float()
+        states = model(**encoded).last_hidden_state.float()
     mask = encoded["attention_mask"][..., None]
     return np.asarray(((states * mask).sum(1) / mask.sum(1)).cpu().numpy())

@@ -19,6 +19,9 @@ Rows = Sequence[Mapping[str, Any]]
 
 def score(work: Work) -> None:
     """Answer every test example with the model; write predictions.jsonl in file order, and metrics.json."""
+    import torch
+
+    torch.set_num_threads(work.settings.threads)
     task = TASKS[work.run.recipe.task]
     rows = read_split(work, "test")
     print(f"answering {len(rows):,} test examples", flush=True)
@@ -31,6 +34,9 @@ def score(work: Work) -> None:
 
 def baselines(work: Work) -> None:
     """Answer the test set the trivial ways; write predictions_NAME.jsonl for each, and metrics.json."""
+    import torch
+
+    torch.set_num_threads(work.settings.threads)
     task = TASKS[work.run.recipe.task]
     metrics = {}
     for name, answer in _baselines(work).items():
@@ -44,10 +50,6 @@ def baselines(work: Work) -> None:
 def read_split(work: Work, split: str) -> list[dict[str, Any]]:
     """The rows of the recipe's train, validation or test examples."""
     return read_rows(work.inputs["dataset"] / work.run.recipe.data.examples / f"{split}.jsonl")
-
-
-def read_predictions(path: Path) -> list[dict[str, Any]]:
-    return read_rows(path)
 
 
 def write_predictions(path: Path, predictions: Rows) -> None:
@@ -111,10 +113,10 @@ def _baselines(work: Work) -> dict[str, Callable[[Rows, Rows], list[dict[str, An
 
 
 def _frozen_encoder(folder: Path) -> Any:
-    from models.backbone import load_masked
+    from models.backbone import load_encoder
     from models.predict import embed
 
-    model, tokenizer = load_masked(folder)
+    model, tokenizer = load_encoder(folder)
     return lambda texts: embed(model, tokenizer, texts, progress("texts"))
 
 
@@ -131,6 +133,6 @@ def progress(unit: str, every: float = 5.0) -> Callable[[int, int], None]:
         now = time.monotonic()
         if now - told >= every and done < total:
             told = now
-            print(f"  {done:,} of {total:,} {unit}, {(now - start) / done * (total - done):.0f} s left", flush=True)
+            print(f"  {done / total:.0%} of the {unit}, {(now - start) / done * (total - done):.0f} s left", flush=True)
 
     return tell
