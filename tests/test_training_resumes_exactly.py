@@ -1,0 +1,102 @@
+"""A training that was stopped or killed ends in the same weights as one that was not."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines.artifact import sha256_file
+
+KINDS = ("masked", "causal", "classifier")
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    from models import backbone
+    from tests import toy_models
+
+    encoder = toy_models.encoder_folder(tmp_path_factory.mktemp("encoder"))
+    decoder = tmp_path_factory.mktemp("decoder")
+    backbone.save(*backbone.scratch("micro-decoder", toy_models.TEXTS * 3, 1), decoder)
+    return {"masked": encoder, "classifier": encoder, "causal": decoder}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of trainings that nothing happened to."""
+    from tests import train_toy
+
+    found = {kind: tmp_path_factory.mktemp(kind) for kind in KINDS}
+    for kind, folder in found.items():
+        train_toy.run(kind, bases[kind], folder)
+    return found
+
+
+def digest(folder: Path) -> str:
+    return sha256_file(folder / "model" / "model.safetensors")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stopped_training_goes_on_to_the_same_weights(kind, bases, undisturbed, tmp_path, monkeypatch):
+    from models import stop, train
+    from tests import train_toy
+
+    step = train.PlanTrainer.compute_loss
+    steps = []
+
+    def stop_at_the_third(self, *arguments, **named):
+        steps.append(1)
+        if len(steps) == 3:
+            stop.requested.set()
+        return step(self, *arguments, **named)
+
+    monkeypatch.setattr(train.PlanTrainer, "compute_loss", stop_at_the_third)
+    try:
+        with pytest.raises(stop.Stopped, match="checkpoint saved at step 3 of"):
+            train_toy.run(kind, bases[kind], tmp_path)
+    finally:
+        stop.requested.clear()
+    half_written = tmp_path / "checkpoints" / "part" / "checkpoint-4"
+    half_written.mkdir(parents=True)
+    (half_written / train.WEIGHTS).write_bytes(b"torn")
+    record = train_toy.run(kind, bases[kind], tmp_path)
+    assert digest(tmp_path) == digest(undisturbed[kind])
+    assert [row["step"] for row in record.curve] == list(range(1, len(steps) + 1))
+    assert len(steps) == len(train_toy.prepared(kind, bases[kind])[2])
+
+
+def test_another_seed_ends_in_other_weights(bases, undisturbed, tmp_path, monkeypatch):
+    from models.schedule import Pace
+    from tests import train_toy
+
+    monkeypatch.setattr(train_toy, "Pace", lambda rate: Pace(rate, seed=8))
+    train_toy.run("masked", bases["masked"], tmp_path)
+    assert digest(tmp_path) != digest(undisturbed["masked"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_killed_process_goes_on_to_the_same_weights(kind, number, bases, undisturbed, tmp_path):
+    process = start(kind, bases[kind], tmp_path, rest=0.3)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "checkpoints").glob("checkpoint-[2-9]")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode != 0
+    assert not (tmp_path / "model").exists()
+    assert ("checkpoint saved at step" in output) == (number == signal.SIGTERM)
+    process = start(kind, bases[kind], tmp_path, rest=0.0)
+    assert "resumed from checkpoint-" in process.communicate(timeout=120)[0]
+    assert process.returncode == 0
+    assert digest(tmp_path) == digest(undisturbed[kind])
+
+
+def start(kind: str, base: Path, work: Path, rest: float) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.train_toy", kind, str(base), str(work), str(rest)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -1,0 +1,63 @@
+"""A toy training of each kind, run as a process of its own by tests that stop and kill it.
+
+Arguments: kind (masked, causal, classifier), folder of the base model, folder to work in, seconds to rest a step.
+"""
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tests.toy_models import TEXTS
+
+from models import backbone, objectives, stop, train
+from models.schedule import Pace, Passes, Plan
+
+KINDS = ("masked", "causal", "classifier")
+PAIRS = list(zip(TEXTS, TEXTS[1:], strict=False))
+
+
+def prepared(kind: str, base: Path) -> tuple[Any, Any, Plan]:
+    """Model, tokenizer and plan; every kind has dropout, so that a lost state of the generator would show."""
+    if kind == "masked":
+        model, tokenizer, _ = backbone.masked_from_encoder(base, seed=1)
+        documents = objectives.tokenise(tokenizer, TEXTS * 4, 64)
+        return model, tokenizer, objectives.masked_plan(tokenizer, documents, 0.15, 256, 1)
+    if kind == "classifier":
+        model, tokenizer = backbone.new_classifier(base, ["no", "yes"], 1, 64)
+        labels = [len(one) % 2 for one, _ in PAIRS]
+        return model, tokenizer, objectives.pair_plan(tokenizer, PAIRS, labels, Passes(16, 2, 1))
+    model, tokenizer = backbone.load_causal(base)
+    for layer in model.model.layers:
+        layer.self_attn.attention_dropout = 0.1
+    return model, tokenizer, objectives.causal_plan(objectives.tokenise(tokenizer, TEXTS * 4, 64), 64, 256, 0, 1)
+
+
+def run(kind: str, base: Path, work: Path, rest: float = 0.0) -> train.Record:
+    """Train and save; a checkpoint at every step."""
+    model, tokenizer, plan = prepared(kind, base)
+
+    def rested(items: Any, epoch: int) -> Any:
+        time.sleep(rest)
+        return plan.collate(items, epoch)
+
+    train.CHECKPOINT_SECONDS = 0.0
+    validation = train.Validation(lambda m: {"loss": probe(m, plan)}, "loss", higher_is_better=False)
+    judged = validation if kind == "classifier" else None
+    record = train.train(model, replace(plan, collate=rested), Pace(1e-3), work / "checkpoints", judged)
+    backbone.save(model, tokenizer, work / "model")
+    return record
+
+
+def probe(model: Any, plan: Plan) -> float:
+    """The loss on the first batch."""
+    return float(plan.loss(model, plan[0]).detach())
+
+
+if __name__ == "__main__":
+    stop.stop_on_signals()
+    try:
+        run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]))
+    except stop.Stopped as stopped:
+        sys.exit(f"stopped: {stopped}")
