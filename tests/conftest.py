@@ -24,6 +24,7 @@ def free_port() -> Callable[[], int]:
 def services(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Settings]:
     """Start the services once; SCRIPTORIUM_* in the environment point at them, for child processes too."""
     from pipelines import services as stack
+    from pipelines.processes import of_home
 
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
@@ -36,3 +37,4 @@ def services(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], i
             yield settings
         finally:
             stack.down(settings)
+        assert of_home(home) == [], "stopping the services left processes behind"
