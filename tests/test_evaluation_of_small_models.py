@@ -1,0 +1,204 @@
+"""Evaluation runs real, tiny models: on the same examples, each model once, whatever order the rows come in."""
+
+import json
+import random
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pipelines.artifact import read_json, read_manifest
+from pipelines.recipe import parse_recipe
+from pipelines.run import freeze, new_run
+from pipelines.settings import read_settings
+from pipelines.steps import make
+from tests.evidence import MD5, RECIPE, artifact
+from tests.toy_models import TEXTS, encoder_folder
+
+pytestmark = pytest.mark.slow
+
+
+def pairs(split, count=60):
+    chance = random.Random(split)
+    for number in range(count):
+        label = "yes" if number % 2 else "no"
+        text = chance.choice(TEXTS)
+        other = text if label == "yes" else chance.choice(TEXTS)
+        yield {"id": f"{split}-{number}", "text_a": text, "text_b": other, "label": label, "lang": "en"}
+
+
+def prompts(split, count=40):
+    for number, text in enumerate(random.Random(split).sample(TEXTS, count)):
+        prompt, completion = text.split(" of ")
+        yield {"id": f"{split}-{number}", "prompt": prompt, "completion": f"of {completion}", "lang": "en"}
+
+
+def corpus(name):
+    for number, text in enumerate(TEXTS):
+        split = "heldout" if number % 5 == 0 else "train"
+        yield {"id": f"{name}-{number}", "text": text, "lang": "en", "domain": name, "split": split}
+
+
+def lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def dataset(rows):
+    files = {f"tasks/summary_check/{s}.jsonl": lines(rows(s)) for s in ("train", "validation", "test")}
+    return files | {f"corpus/{name}.jsonl": lines(corpus(name)) for name in ("domain", "general")}
+
+
+def model_files(folder: Path, domain, general):
+    """A model folder and the metrics that its training would have written."""
+    found = {f"model/{path.name}": path for path in sorted(folder.iterdir())}
+    metrics = {"bits_per_byte": {"domain": domain, "general": general}}
+    curve = lines({"step": n, "tokens": n * 100, "loss": 5 / n, "learning_rate": 1e-3} for n in range(1, 500))
+    return {**found, "metrics.json": json.dumps(metrics), "curve.jsonl": curve}
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRIPTORIUM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SCRIPTORIUM_THREADS", "1")
+    return read_settings()
+
+
+def frozen(settings, run_id="r1", **changes):
+    return freeze(new_run(parse_recipe(tomllib.loads(RECIPE) | changes, "test"), run_id, MD5, "engineer"), settings)
+
+
+@pytest.fixture
+def checker(settings, tmp_path):
+    """A run of the pair task and its evaluation's inputs: a masked base, and classifiers of two seeds."""
+    from models.backbone import masked_from_encoder, new_classifier, save
+
+    run = frozen(settings)
+    encoder = encoder_folder(tmp_path / "encoder")
+    for name in ("base", "tuned", "control"):
+        (tmp_path / name).mkdir()
+    model, tokenizer, _ = masked_from_encoder(encoder, 7)
+    save(model, tokenizer, tmp_path / "base")
+    for seed, name in enumerate(("tuned", "control")):
+        save(*new_classifier(encoder, ["yes", "no"], seed, 64), tmp_path / name)
+    made = {"dataset": artifact(settings, run, "dataset", {}, dataset(pairs))}
+    made["base"] = artifact(
+        settings, run, "base", {"dataset": made["dataset"]}, model_files(tmp_path / "base", 3.0, 2.0)
+    )
+    base = {name: made[name] for name in ("dataset", "base")}
+    made["adapted"] = artifact(settings, run, "pretrain", base, model_files(tmp_path / "base", 2.4, 2.05))
+    for name, source in (("tuned", "adapted"), ("control", "base")):
+        inputs = {"dataset": made["dataset"], "model": made[source]}
+        made[name] = artifact(settings, run, "finetune", inputs, model_files(tmp_path / name, 0, 0))
+    return run, made
+
+
+def test_a_report_says_all_that_the_gates_and_the_reviewer_need(checker, capsys):
+    run, inputs = checker
+    uri = make("evaluate", run, inputs)
+    report = read_json(Path(uri) / "report.json")
+    assert set(report["metrics"]) == {"accuracy", "auc", "ece", "f1"}
+    assert set(report["baselines"]) == {"overlap_tfidf", "frozen_cosine"}
+    assert report["champion"] is None
+    assert report["n"] == 60
+    assert report["bits_per_byte_change"] == {"domain": pytest.approx(-0.2), "general": pytest.approx(0.025)}
+    assert report["bits_per_byte"]["finetuned"]["domain"] > 0
+    assert len(report["curves"]["pretrain"]) <= 200
+    assert report["curves"]["pretrain"][-1]["step"] == 499
+    assert len(report["examples"]) == 10
+    assert "NaN" not in (Path(uri) / "report.json").read_text()
+    assert str(read_settings().home) not in (Path(uri) / "report.html").read_text()
+    said = capsys.readouterr().out
+    assert "baseline frozen_cosine" in said
+    assert "without continued pretraining" in said
+
+    champion = {**inputs, "champion": inputs["tuned"]}
+    again = read_json(Path(make("evaluate", run, champion)) / "report.json")
+    assert again["champion"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert capsys.readouterr().out.count("score: reused") == 3, "no model is asked twice"
+
+
+def test_an_answer_does_not_depend_on_the_order_of_the_rows(checker):
+    from models.backbone import load_classifier
+    from models.predict import classify
+
+    model, tokenizer = load_classifier(Path(checker[1]["tuned"]) / "model")
+    asked = [(row["text_a"] * (n % 4 + 1), row["text_b"]) for n, row in enumerate(pairs("test", 150))]
+    shuffled = random.Random(1).sample(range(150), 150)
+    answers = classify(model, tokenizer, asked)
+    assert classify(model, tokenizer, [asked[n] for n in shuffled]) == [answers[n] for n in shuffled]
+    assert all(sum(answer.values()) == pytest.approx(1) for answer in answers)
+
+
+def test_a_changed_model_has_another_score_and_the_same_one_is_bit_for_bit_the_same(checker):
+    run, inputs = checker
+    one, other = (
+        make("score", run, {"dataset": inputs["dataset"], "model": inputs[name]}) for name in ("tuned", "control")
+    )
+    assert read_manifest(one).digest != read_manifest(other).digest
+    anew = frozen(read_settings(), "r2")
+    assert make("score", anew, {"dataset": inputs["dataset"], "model": inputs["tuned"]}) == one
+
+
+def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
+    from models.backbone import save, scratch
+
+    (tmp_path / "writer").mkdir()
+    model, tokenizer = scratch("micro-decoder", TEXTS, 7)
+    save(model, tokenizer, tmp_path / "writer")
+    pretrain = {"objective": "causal", "tokens": 1000}
+    run = frozen(settings, task="generation", pretrain=pretrain, base={"model": {"scratch": "micro-decoder"}})
+    made = {"dataset": artifact(settings, run, "dataset", {}, dataset(prompts))}
+    files = model_files(tmp_path / "writer", 3.0, 3.0)
+    made["base"] = artifact(settings, run, "base", {"dataset": made["dataset"]}, files)
+    made["adapted"] = artifact(settings, run, "pretrain", {"base": made["base"]}, files)
+    made["tuned"] = artifact(settings, run, "finetune", {"model": made["adapted"]}, files)
+    report = read_json(Path(make("evaluate", run, made)) / "report.json")
+    assert set(report["metrics"]) == {"rouge_l", "bits_per_byte"}
+    assert report["baselines"]["nearest_prompt"]["metrics"]["rouge_l"] > 0
+    assert report["control"] is None
+    assert {"prompt", "reference", "prediction"} <= set(report["examples"][0])
+
+
+def test_greedy_writing_does_not_depend_on_its_neighbours():
+    from models.backbone import scratch
+    from models.generate import generate
+
+    model, tokenizer = scratch("micro-decoder", TEXTS, 7)
+    asked = [text[: 5 + n % 30] for n, text in enumerate(TEXTS)]
+    together = generate(model, tokenizer, asked, max_new_tokens=8)
+    assert generate(model, tokenizer, asked[::-1], max_new_tokens=8) == together[::-1]
+
+
+def test_a_model_to_which_all_tokens_are_alike_writes_nothing_and_needs_the_bits_of_its_vocabulary():
+    import math
+
+    import torch
+
+    from models.backbone import scratch
+    from models.generate import completion_bits, generate
+
+    model, tokenizer = scratch("micro-decoder", TEXTS, 7)
+    with torch.no_grad():
+        model.lm_head.weight.zero_()
+    assert tokenizer.eos_token_id == 0, "the first of equals is chosen, and that is the end of the text"
+    assert generate(model, tokenizer, ["Deletes the"], max_new_tokens=50) == [""]
+    tokens = len(tokenizer(" the key")["input_ids"]) + 1
+    assert completion_bits(model, tokenizer, ["Lists"], ["the key"]) == [
+        pytest.approx(tokens * math.log2(len(tokenizer)), rel=0.01)
+    ]
+
+
+def test_bits_of_a_completion_are_those_of_its_tokens_one_by_one():
+    import torch
+
+    from models.backbone import scratch
+    from models.encoding import encode_completion
+    from models.generate import completion_bits
+
+    model, tokenizer = scratch("micro-decoder", TEXTS, 7)
+    tokens, start = encode_completion(tokenizer, "Deletes the table", "of the user.", 128)
+    with torch.no_grad():
+        chances = model(torch.tensor([tokens])).logits[0].log_softmax(-1)
+    by_hand = -sum(chances[n - 1, tokens[n]].item() for n in range(start, len(tokens))) / 0.6931471805599453
+    prompts, completions = ["Deletes the table", "Lists"], ["of the user.", "a much longer text about the region."]
+    assert completion_bits(model, tokenizer, prompts, completions)[0] == pytest.approx(by_hand, rel=0.02)
