@@ -74,7 +74,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 # Where transformers' encoders keep their masked language-model head.
-HEADS = ("cls", "lm_head")
+HEADS = ("cls.", "lm_head.")
 
 
 def masked_from_encoder(folder: Path, seed: int) -> tuple[Any, Any, bool]:
@@ -87,10 +87,9 @@ def masked_from_encoder(folder: Path, seed: int) -> tuple[Any, Any, bool]:
 
     torch.manual_seed(seed)
     model, info = _from_pretrained(AutoModelForMaskedLM, folder)
-    missing = list(info["missing_keys"])
-    head = next((name for name in HEADS if hasattr(model, name)), None)
-    if missing and (head is None or any(not name.startswith(head) for name in missing)):
-        raise ValueError(f"{folder} lacks {missing[0]}; a head can be fitted to BERT and RoBERTa encoders")
+    missing = sorted(info["missing_keys"])
+    if others := [name for name in missing if not name.startswith(HEADS)]:
+        raise ValueError(f"{folder} lacks {others[0]}; only the head of a BERT or RoBERTa encoder can be made anew")
     return model, load_tokenizer(folder), bool(missing)
 
 
@@ -102,10 +101,10 @@ def freeze_backbone(model: Any) -> None:
 
 def masked_states_and_head(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, Any]:
     """The encoder's states, shape (texts, length, width), and the head that turns any of them into logits."""
-    head = next((getattr(model, name) for name in HEADS if hasattr(model, name)), None)
-    if head is None:
+    found = [getattr(model, name[:-1]) for name in HEADS if hasattr(model, name[:-1])]
+    if not found:
         return model(input_ids=ids, attention_mask=mask).logits, torch.nn.Identity()
-    return model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state, head
+    return model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state, found[0]
 
 
 def masked_with_encoder_of(masked: Path, classifier: Path) -> Pair:

@@ -38,3 +38,19 @@ def word_pieces(texts: list[str]) -> Any:
     trained = BertWordPieceTokenizer()
     trained.train_from_iterator(texts, vocab_size=200, show_progress=False)
     return BertTokenizer(vocab=trained.get_vocab(), model_max_length=128)
+
+
+def decoder_tokenizer(texts: list[str] = TEXTS) -> Any:
+    from models.backbone import train_tokenizer
+
+    return train_tokenizer(texts * 3, 400)
+
+
+def decoder(vocabulary: int) -> Any:
+    """A Llama of two layers, without dropout."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(5)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, max_position_embeddings=128, **sizes)).eval()

