@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.metrics import HIGHER_IS_BETTER
@@ -38,6 +38,7 @@ def render_report(report: Report) -> str:
         primary=name(report["primary"]),
         score=report["metrics"][report["primary"]],
         rivals=rivals(report),
+        positive=positive(report["examples"]),
         plots=_plots(report),
         higher=HIGHER_IS_BETTER,
         name=name,
@@ -72,6 +73,12 @@ def summary(report: Report) -> str:
         for corpus, value in change.items()
     )
     return f"{told}{rival} After continued pretraining it needs {learned}."
+
+
+def positive(examples: Sequence[Mapping[str, Any]]) -> str | None:
+    """The label whose probability the examples show; None for texts, and for more than two labels."""
+    labels = sorted({row[key] for row in examples for key in ("label", "prediction") if "label" in row})
+    return labels[-1] if len(labels) == 2 else None
 
 
 def rivals(report: Report) -> list[dict[str, Any]]:
