@@ -33,6 +33,15 @@ def lora(model: Any, rank: int) -> Any:
 METHODS: dict[str, Callable[[Any, int], Any]] = {"full": full, "head": head, "lora": lora}
 
 
+def set_dropout(model: Any, share: float) -> None:
+    """Drop `share` of the activations in training, whatever the model's config says."""
+    for module in model.modules():
+        if type(module).__name__ == "Dropout":
+            module.p = share
+        elif hasattr(module, "attention_dropout"):
+            module.attention_dropout = share
+
+
 def merged(model: Any) -> Any:
     """The plain model with what was learned beside it merged in; a plain model as it is."""
     return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model

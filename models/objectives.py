@@ -80,7 +80,7 @@ def causal_loss(model: Any, batch: Batch) -> torch.Tensor:
 
 
 def pair_plan(tokenizer: Any, pairs: Sequence[tuple[str, str]], labels: Sequence[int], passes: Passes) -> Plan:
-    """Passes over pairs of texts, in batches alike in length."""
+    """Passes over pairs of texts, in batches alike in length; pairs of one group stand together."""
     rows = encode_pairs(tokenizer, pairs)
     fill = {n: tokenizer.pad_token_id if n == "input_ids" else 0 for n in rows[0] if n != "attention_mask"}
     lengths = [len(row["input_ids"]) for row in rows]
@@ -88,7 +88,7 @@ def pair_plan(tokenizer: Any, pairs: Sequence[tuple[str, str]], labels: Sequence
     def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a pair is the same in every epoch
         return padded([rows[n] for n in items], fill) | {"labels": torch.tensor([labels[n] for n in items])}
 
-    return Plan(_grouped(lengths, passes), collate, label_loss)
+    return Plan(_batches(lengths, passes), collate, label_loss)
 
 
 def label_loss(model: Any, batch: Batch) -> torch.Tensor:
@@ -106,8 +106,9 @@ def completion_plan(tokenizer: Any, pairs: Sequence[tuple[str, str]], room: int,
     def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001
         return padded([rows[n] for n in items], fill)
 
-    return Plan(_grouped([len(ids) for ids, _ in encoded], passes), collate, causal_loss)
+    return Plan(_batches([len(ids) for ids, _ in encoded], passes), collate, causal_loss)
 
 
-def _grouped(lengths: Sequence[int], passes: Passes) -> list[list[list[int]]]:
-    return [by_count(lengths, passes.size, passes.seed + epoch) for epoch in range(passes.epochs)]
+def _batches(lengths: Sequence[int], passes: Passes) -> list[list[list[int]]]:
+    seeds = range(passes.seed, passes.seed + passes.epochs)
+    return [by_count(lengths, passes.size, seed, passes.groups) for seed in seeds]

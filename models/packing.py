@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import bisect
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
@@ -42,26 +41,41 @@ def best_fit(lengths: Sequence[int], block: int) -> list[list[int]]:
 def by_tokens(lengths: Sequence[int], budget: int, seed: int) -> list[list[int]]:
     """Batches of texts alike in length whose padded size stays within `budget` tokens, in random order."""
     run = RUN * max(1, budget // max(lengths))
-    return _grouped(lengths, lambda count, longest: count * longest > budget, run, seed)
+    units = [[n] for n in range(len(lengths))]
+    return _alike(units, lengths, lambda count, longest: count * longest > budget, run, seed)
 
 
-def by_count(lengths: Sequence[int], size: int, seed: int) -> list[list[int]]:
-    """Batches of `size` texts alike in length, in random order; the last one may be smaller."""
-    return _grouped(lengths, lambda count, _: count > size, RUN * size, seed)
+def by_count(lengths: Sequence[int], size: int, seed: int, groups: Sequence[str] | None = None) -> list[list[int]]:
+    """Batches of at most `size` texts alike in length, in random order.
+
+    Texts of one group stand together, as far as `size` allows: what they share is then computed once.
+    """
+    units = _units(groups, size) if groups else [[n] for n in range(len(lengths))]
+    return _alike(units, lengths, lambda count, _: count > size, RUN * size, seed)
 
 
-def _grouped(lengths: Sequence[int], is_full: Any, run: int, seed: int) -> list[list[int]]:
-    order = list(range(len(lengths)))
+def _units(groups: Sequence[str], size: int) -> list[list[int]]:
+    found: dict[str, list[int]] = {}
+    for number, group in enumerate(groups):
+        found.setdefault(group, []).append(number)
+    return [unit[start : start + size] for unit in found.values() for start in range(0, len(unit), size)]
+
+
+def _alike(
+    units: Sequence[list[int]], lengths: Sequence[int], is_full: Callable[[int, int], bool], run: int, seed: int
+) -> list[list[int]]:
+    order = list(range(len(units)))
+    longest = [max(lengths[n] for n in unit) for unit in units]
     shuffle = random.Random(seed).shuffle  # noqa: S311 - no secret is drawn
     shuffle(order)
     batches: list[list[int]] = []
     for start in range(0, len(order), run):
         batch: list[int] = []
-        for item in sorted(order[start : start + run], key=lambda i: (lengths[i], i)):
-            if batch and is_full(len(batch) + 1, lengths[item]):
+        for number in sorted(order[start : start + run], key=lambda n: (longest[n], n)):
+            if batch and is_full(len(batch) + len(units[number]), longest[number]):
                 batches.append(batch)
                 batch = []
-            batch.append(item)
+            batch = [*batch, *units[number]]
         batches.append(batch)
     shuffle(batches)
     return batches

@@ -42,11 +42,15 @@ class Plan(torch.utils.data.Dataset[Batch]):
 
 @dataclass(frozen=True)
 class Passes:
-    """How labelled examples are gone through: batches of `size`, `epochs` times, in an order decided by `seed`."""
+    """How labelled examples are gone through: batches of `size`, `epochs` times, in an order decided by `seed`.
+
+    Examples of one group come in one batch, where there are `groups`, one for each example.
+    """
 
     size: int
     epochs: int
     seed: int
+    groups: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)

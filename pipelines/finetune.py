@@ -24,7 +24,7 @@ def finetune(work: Work) -> None:
     import torch
 
     from models.backbone import save
-    from models.methods import METHODS, count, merged
+    from models.methods import METHODS, count, merged, set_dropout
     from models.schedule import Pace
     from models.train import train
 
@@ -33,6 +33,7 @@ def finetune(work: Work) -> None:
     started = time.monotonic()
     build = _labels if TASKS[work.run.recipe.task].answer == "label" else _texts
     model, tokenizer, plan, validation = build(work)
+    set_dropout(model, settings.dropout)
     model = METHODS[settings.method](model, settings.rank)
     print("{:,} of {:,} weights learn (method {})".format(*count(model), settings.method), flush=True)
     pace = Pace(settings.learning_rate, weight_decay=settings.weight_decay, seed=seed)
@@ -55,7 +56,7 @@ def _labels(work: Work) -> Training:
     labels = sorted({row["label"] for row in rows})
     model, tokenizer = new_classifier(work.inputs["model"] / "model", labels, seed, settings.max_length)
     pairs, numbers = _pairs(rows), [labels.index(row["label"]) for row in rows]
-    plan = objectives.pair_plan(tokenizer, pairs, numbers, _passes(work))
+    plan = objectives.pair_plan(tokenizer, pairs, numbers, _passes(work, rows))
     print(f"{len(rows):,} pairs, labels {', '.join(labels)}; {len(held):,} to validate", flush=True)
     return model, tokenizer, plan, _validation(work, _measure_labels(work, tokenizer, held))
 
@@ -79,7 +80,8 @@ def _texts(work: Work) -> Training:
 
     rows, held = (_rows(work, split) for split in ("train", "validation"))
     model, tokenizer = load_causal(work.inputs["model"] / "model")
-    plan = objectives.completion_plan(tokenizer, _pairs(rows), work.run.recipe.finetune.max_length, _passes(work))
+    room = work.run.recipe.finetune.max_length
+    plan = objectives.completion_plan(tokenizer, _pairs(rows), room, _passes(work))
     print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
     return model, tokenizer, plan, _validation(work, _measure_texts(tokenizer, held))
 
@@ -97,11 +99,13 @@ def _measure_texts(tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, floa
     return measure
 
 
-def _passes(work: Work) -> Passes:
+def _passes(work: Work, grouped: Rows | None = None) -> Passes:
+    """What is gone through how often; `grouped` are rows whose groups shall stand together."""
     from models.schedule import Passes
 
-    settings = work.run.recipe.finetune
-    return Passes(settings.batch_size, settings.epochs, work.run.recipe.seed)
+    settings, task = work.run.recipe.finetune, TASKS[work.run.recipe.task]
+    groups = [task.group(row) for row in grouped] if grouped else None
+    return Passes(settings.batch_size, settings.epochs, work.run.recipe.seed, groups)
 
 
 def _validation(work: Work, measure: Callable[[Any], dict[str, float]]) -> Validation:

@@ -19,12 +19,14 @@ def train_on_text(work: Work, pair: Pair, amounts: Mapping[str, int], learning_r
     import torch
 
     from models import objectives
+    from models.methods import set_dropout
     from models.schedule import Pace
     from models.train import train
 
     torch.set_num_threads(work.settings.threads)
     model, tokenizer = pair
     settings, seed = work.run.recipe.pretrain, work.run.recipe.seed
+    set_dropout(model, 0.0)  # no text is read twice, so there is nothing to learn by heart
     documents = _documents(work, tokenizer, amounts)
     if settings.objective == "masked":
         plan = objectives.masked_plan(tokenizer, documents, settings.mask, settings.batch_tokens, seed)

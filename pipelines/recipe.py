@@ -82,6 +82,7 @@ class Finetune(Section):
     batch_size: int = Field(32, ge=1, le=4096)
     max_length: int = Field(128, ge=16, le=4096, description="Tokens after which a text is cut")
     weight_decay: float = Field(0.01, ge=0, lt=1)
+    dropout: float = Field(0.0, ge=0, lt=1, description="Share of activations dropped while training")
     early_stopping: int = Field(0, ge=0, description="Epochs without a better validation score; 0 never stops")
     rank: int = Field(16, ge=1, le=512, description="Rank of LoRA's matrices")
 

@@ -6,16 +6,16 @@ Arguments: kind (masked, causal, classifier), folder of the base model, folder t
 import sys
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.toy_models import TEXTS
-
 from models import backbone, objectives, stop, train
 from models.schedule import Pace, Passes, Plan
+from tests.toy_models import TEXTS
 
 KINDS = ("masked", "causal", "classifier")
-PAIRS = list(zip(TEXTS, TEXTS[1:], strict=False))
+PAIRS = list(pairwise(TEXTS))
 
 
 def prepared(kind: str, base: Path) -> tuple[Any, Any, Plan]:

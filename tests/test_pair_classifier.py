@@ -1,0 +1,67 @@
+"""The classifier reads each text of a pair by itself, each distinct one once."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import toy_models
+
+PAIRS = [("Deletes the table of the user.", "Lists the key."), ("Deletes the table of the user.", "Creates the queue.")]
+
+
+@pytest.fixture
+def classifier(tmp_path: Path):
+    from models import backbone
+
+    return backbone.new_classifier(toy_models.encoder_folder(tmp_path), ["no", "yes"], 1, 64)
+
+
+def test_joined_pairs_are_taken_apart_into_texts_as_the_tokenizer_frames_them(classifier):
+    from models.encoding import encode_pairs
+    from models.packing import padded
+    from models.pair_head import NOTHING, separated
+
+    tokenizer = classifier[1]
+    rows = [{"input_ids": row["input_ids"]} for row in encode_pairs(tokenizer, PAIRS)]
+    batch = padded(rows, {"input_ids": tokenizer.pad_token_id})
+    texts = separated(batch["input_ids"], batch["attention_mask"], tokenizer.sep_token_id)
+    for column, tokens in enumerate(texts):
+        found = [[token for token in row if token != NOTHING] for row in tokens.tolist()]
+        assert found == [tokenizer(pair[column])["input_ids"] for pair in PAIRS]
+
+
+def test_a_pair_is_judged_alike_alone_and_among_others(classifier):
+    from models.predict import classify
+
+    together = classify(*classifier, [*PAIRS, *((b, a) for a, b in PAIRS)])
+    for pair, answer in zip(PAIRS, together, strict=False):
+        assert classify(*classifier, [pair])[0] == pytest.approx(answer, abs=1e-5)
+    assert together[0] != pytest.approx(together[1], abs=1e-3)
+
+
+def test_a_text_that_stands_in_many_pairs_is_read_once(classifier, monkeypatch):
+    from models.predict import classify
+
+    model = classifier[0]
+    read = []
+    monkeypatch.setattr(model.encoder, "forward", counted(model.encoder.forward, read))
+    classify(*classifier, PAIRS)
+    assert read == [1, 2]
+
+
+def counted(forward, read):
+    def counting(input_ids, **inputs):
+        read.append(len(input_ids))
+        return forward(input_ids=input_ids, **inputs)
+
+    return counting
+
+
+def test_pairs_of_one_group_come_in_one_batch():
+    from models.packing import by_count
+
+    groups = [str(n // 4) for n in range(100)]
+    batches = by_count([10 + n % 7 for n in range(100)], 16, 1, groups)
+    assert sorted(n for batch in batches for n in batch) == list(range(100))
+    assert all(len(batch) <= 16 for batch in batches)
+    assert all({groups[n] for n in batch}.isdisjoint(groups[n] for n in range(100) if n not in batch) for batch in batches)
