@@ -69,8 +69,9 @@ class PairClassifier(PreTrainedModel):  # type: ignore[misc]
         distinct, place = torch.unique(texts, dim=0, return_inverse=True)
         mask = (distinct != NOTHING).long()
         encoded = self.encoder(input_ids=distinct.clamp(min=0), attention_mask=mask)
-        states: torch.Tensor = encoded.last_hidden_state.float()
-        return ((states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))[place]
+        states = encoded.last_hidden_state.float()
+        means: torch.Tensor = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return means[place]
 
 
 # Stands where a text has no token; a padding token of the tokenizer could be part of a text.
