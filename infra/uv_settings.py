@@ -9,7 +9,7 @@ import ast
 import os
 import shlex
 import sys
-from collections.abc import Mapping  # noqa: TC003
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname

@@ -112,7 +112,7 @@ def write_private(path: Path, text: str) -> None:
     part.unlink(missing_ok=True)
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def _ours(settings: Settings) -> set[str]:

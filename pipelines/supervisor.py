@@ -138,7 +138,7 @@ def is_made(server: Server) -> bool:
     """Whether these very packages made it. What was left unfinished is set aside, to be made from the beginning."""
     made, stamp = Path(server.makes or ""), stamp_of(server)
     if made.exists() and not stamp.exists():
-        os.replace(made, f"{made}.unfinished")
+        made.replace(f"{made}.unfinished")
     return made.exists() and stamp.read_text() == sha256_file(ROOT / "requirements.lock")
 
 
