@@ -107,16 +107,6 @@ def masked_states_and_head(model: Any, ids: torch.Tensor, mask: torch.Tensor) ->
     return model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state, found[0]
 
 
-def masked_with_encoder_of(masked: Path, classifier: Path) -> Pair:
-    """The masked language model of one folder with the encoder of a classifier: what fine-tuning did to language."""
-    model, tokenizer = load_masked(masked)
-    tuned = load_classifier(classifier)[0].base_model.state_dict()
-    lost, unknown = model.base_model.load_state_dict(tuned, strict=False)
-    if lost or any(not name.startswith("pooler.") for name in unknown):
-        raise ValueError(f"{classifier} and {masked} are not of one kind: {(lost or unknown)[0]}")
-    return model, tokenizer
-
-
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
     """Write config.json, model.safetensors (fp32) and the tokenizer's files."""
     _quiet()
