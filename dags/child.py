@@ -4,16 +4,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from pipelines.errors import NothingToDo, Refused
 
 ROOT = Path(__file__).resolve().parent.parent
-REFUSED = 10
+FATES = {Refused.exit_code: AirflowFailException, NothingToDo.exit_code: AirflowSkipException}
 
 
 def run_step(name: str, *arguments: str, **inputs: str) -> str:
     """Run `scriptorium step NAME` and return the URI that it prints last.
 
-    A refusal (exit 10) fails the task for good; anything else may be tried again and continues from its checkpoint.
+    A refusal fails the task for good; a step that somebody's answer made needless is skipped; anything else may be
+    tried again and continues from its checkpoint.
     """
     command = [sys.executable, "-m", "pipelines.cli", "step", name, *arguments]
     command += [f"{key}={value}" for key, value in inputs.items() if value]
@@ -25,4 +28,4 @@ def run_step(name: str, *arguments: str, **inputs: str) -> str:
     if child.returncode == 0:
         return lines[-1]
     reason = f"{name} ended with exit code {child.returncode}: {lines[-1] if lines else 'it printed nothing'}"
-    raise (AirflowFailException if child.returncode == REFUSED else AirflowException)(reason)
+    raise FATES.get(child.returncode, AirflowException)(reason)

@@ -50,8 +50,10 @@ def train(recipe: Recipe) -> DAG:
         base = step("base")(run, dataset=dataset, validation=validation)
         adapted = step("pretrain")(run, dataset=dataset, base=base)
         tuned = step("finetune")(run, dataset=dataset, model=adapted)
-        control = step("finetune", task_id="finetune_without_pretraining")(run, dataset=dataset, model=base)
-        tuned >> control  # two trainings at once would only fight for the same cores
+        control = ""
+        if recipe.evaluate.control:
+            control = step("finetune", task_id="finetune_without_pretraining")(run, dataset=dataset, model=base)
+            tuned >> control  # two trainings at once would only fight for the same cores
         report = step("evaluate")(run, dataset=dataset, base=base, adapted=adapted, tuned=tuned, control=control)
         dossier = step("check_gates", retries=0)(run, report=report)
         candidate = step("register")(run, dossier=dossier)

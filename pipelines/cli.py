@@ -195,7 +195,7 @@ def main() -> None:
     try:
         app()
     except ScriptoriumError as error:
-        _stop(f"{type(error).__name__.lower()}: {error}" if error.exit_code == 10 else f"error: {error}", error.exit_code)
+        _stop(f"{error.word}: {error}", error.exit_code)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -17,7 +17,7 @@ from pipelines import dossier as dossiers
 from pipelines import ledger, registry
 from pipelines.artifact import canonical, read_json, sha256_text, verify
 from pipelines.dossier import Dossier, refuse_unless_passed
-from pipelines.errors import Refused, ScriptoriumError
+from pipelines.errors import NothingToDo, Refused, ScriptoriumError
 from pipelines.gates import judge
 from pipelines.review import Review, dag_of, decide, facts, read_answer, read_review
 from pipelines.run import Run, read_run
@@ -31,8 +31,8 @@ ROUNDING = 0.05
 def promote(run_uri: str, inputs: Mapping[str, str]) -> str:
     """Make the approved candidate the champion, and return models:/NAME/VERSION. Never cached.
 
-    `inputs`: candidate and review. Raises Refused when the reviewer said no, and when anything is not as approved:
-    the answer in Airflow, the dossier, a byte of the model, the champion it was compared with, the time.
+    `inputs`: candidate and review. Raises NothingToDo when the reviewer said no, and Refused when anything is not
+    as approved: the answer in Airflow, the dossier, a byte of the model, the champion it was compared with, the time.
     """
     settings, run = read_settings(), read_run(run_uri)
     review = read_review(inputs["review"], settings)
@@ -60,7 +60,7 @@ def check_answer(review: Review, run: Run, dossier: Dossier, candidate: str, set
     if recorded != review:
         raise Refused(f"Airflow's record of the review of {run.run_id} is not what was written down as its review")
     if review.decision != "approved":
-        raise Refused(f"{review.reviewer} rejected the candidate: {review.reason}; the champion stays as it is")
+        raise NothingToDo(f"{review.reviewer} rejected the candidate: {review.reason}; the champion stays as it is")
 
 
 def check_age(review: Review, run: Run, now: datetime) -> None:
