@@ -13,7 +13,7 @@ def trigger_form(recipe: Recipe) -> dict[str, Param]:
             values["base"],
             type="string",
             title="Base model",
-            description="hf://org/name or a folder. The digest pinned in the recipe holds only for the recipe's own base.",
+            description="hf://org/name or a folder. The recipe's pinned digest holds for its own base only.",
             section="Model",
         ),
         "method": Param(

@@ -1,7 +1,9 @@
 """One DAG per recipe: learn the domain, learn the task, prove it, ask a person, promote."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pendulum
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -14,7 +16,7 @@ from pipelines.review import read_packet
 from pipelines.settings import read_settings
 
 
-def step(name: str, task_id: str | None = None, retries: int = 3):
+def step(name: str, task_id: str | None = None, retries: int = 3) -> Callable[..., Any]:
     """A task that runs one step. Retries are for lost machines; a verdict is never asked for twice."""
     # Two plain parameters: a function that takes **keywords would be given Airflow's whole context as inputs.
     operator = task(task_id=task_id or name, retries=retries, retry_delay=timedelta(seconds=5))(
@@ -36,7 +38,7 @@ def train(recipe: Recipe) -> DAG:
         params=trigger_form(recipe),
         tags=["train", recipe.task],
         user_defined_macros={"packet": read_packet, "json": json},
-        doc_md=f"{recipe.description}\n\nFreezes the recipe `{recipe.name}`, and ends with a champion or a reason why not.",
+        doc_md=f"{recipe.description}.\n\nIt ends with a champion, or with the reason why not.",
     )
     def pipeline() -> None:
         run = step("freeze", retries=0)(

@@ -9,7 +9,7 @@ from types import FrameType
 requested = Event()
 
 
-class Stopped(Exception):  # noqa: N818 - it is a state, not a fault
+class Stopped(Exception):
     """The training saved a checkpoint because it was asked to stop; the next try continues from it."""
 
 
@@ -19,7 +19,7 @@ def stop_on_signals() -> None:
         signal.signal(number, _request)
 
 
-def _request(number: int, frame: FrameType | None) -> None:
+def _request(number: int, _frame: FrameType | None) -> None:
     requested.set()
     signal.signal(number, signal.SIG_DFL)
 

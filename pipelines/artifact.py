@@ -61,7 +61,7 @@ def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically and readably; NaN is refused."""
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
-    os.replace(part, path)
+    part.replace(path)
 
 
 def read_json(path: Path) -> Any:
@@ -91,14 +91,14 @@ def publish(folder: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         shutil.rmtree(target)
-    os.replace(folder, target)
+    folder.replace(target)
 
 
 def read_manifest(uri: str) -> Manifest:
     """The manifest of a whole artifact. Raises ScriptoriumError when there is none."""
     path = Path(uri) / MANIFEST
     if not path.is_file():
-        raise ScriptoriumError(f"{uri} is not a whole artifact: {MANIFEST} is missing; run the step that makes it again")
+        raise ScriptoriumError(f"{uri} is not a whole artifact: it lacks {MANIFEST}; run the step that makes it again")
     return Manifest.model_validate(read_json(path))
 
 
@@ -116,7 +116,7 @@ def verify(uri: str) -> Manifest:
     manifest = read_manifest(uri)
     present = {p.relative_to(uri).as_posix() for p in _files(Path(uri))}
     if surplus := present - set(manifest.files):
-        raise ScriptoriumError(f"{uri} holds {sorted(surplus)[0]}, which its manifest does not name")
+        raise ScriptoriumError(f"{uri} holds {min(surplus)}, which its manifest does not name")
     for name, entry in manifest.files.items():
         path = Path(uri) / name
         if not path.is_file():

@@ -81,7 +81,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 @data.command("build")
 def data_build(
-    record: Annotated[bool, typer.Option("--record", help="Take what comes out as the new version in data.dvc")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Let data.dvc name what comes out")] = False,
 ) -> None:
     """Build data/ from the installed packages; the same packages give the same bytes."""
     from pipelines import dataset
@@ -152,7 +152,7 @@ def review(
 @app.command()
 def predict(
     recipe: RecipeName,
-    source: Annotated[str, typer.Option("--input", help="JSON lines in the task's row format, or - for standard input")],
+    source: Annotated[str, typer.Option("--input", help="JSON lines of the task, or - for standard input")],
 ) -> None:
     """Put the champion to work: one JSON line in, one JSON line out."""
     from pipelines.predict import predict_lines
@@ -186,8 +186,9 @@ def step(name: str, arguments: Annotated[list[str], typer.Argument(help="RUN and
     """Run one step of a run, as an Airflow task does; the last line printed is the URI of its output."""
     from pipelines.task import run_task
 
-    run = [a for a in arguments if "=" not in a]
-    print(run_task(name, run[0] if run else None, dict(a.split("=", 1) for a in arguments if "=" in a), read_settings()))
+    run = next((a for a in arguments if "=" not in a), None)
+    inputs = dict(a.split("=", 1) for a in arguments if "=" in a)
+    print(run_task(name, run, inputs, read_settings()))
 
 
 def main() -> None:
@@ -200,7 +201,7 @@ def main() -> None:
         if error.errno != errno.ENOSPC:
             raise
         home = read_settings().home
-        _stop(f"error: the disk is full ({error.filename or home}); free some space or move SCRIPTORIUM_HOME, {home}", 75)
+        _stop(f"error: the disk is full ({error.filename or home}); free some space, or move SCRIPTORIUM_HOME", 75)
     except Stopped as stopped:
         _stop(f"stopped: {stopped}", 75)
     except KeyboardInterrupt:

@@ -80,8 +80,10 @@ def last_screen(code: int, seconds: float, settings: Settings) -> None:
         terminal.scores(read_json(Path(report)))
     if trace.get("champion"):
         show_champion(settings)
-    print(f"\n{ {0: 'The champion is in place', 10: 'Refused: the champion is as it was'}.get(code, 'The run broke')}"
-          f" after {seconds / 60:.1f} minutes.")
+    print(
+        f"\n{ {0: 'The champion is in place', 10: 'Refused: the champion is as it was'}.get(code, 'The run broke') }"
+        f" after {seconds / 60:.1f} minutes."
+    )
     print(f"Why, from data to reviewer:  scriptorium audit {RECIPE}")
     print(f"The report:                  {trace.get('report', '').replace('.json', '.html')}")
 

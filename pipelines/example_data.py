@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ def _write_services(folder: Path, counts: Row) -> None:
     drafts = {service.name: couples(service) for service in services}
     split_of = assign(families(services), {name: 4 * len(found) for name, found in drafts.items()}, WANTED_PAIRS)
     counts["services"] = {s: sum(v == s for v in split_of.values()) for s in SPLITS}
-    print(f"splitting {len(services)} services by family: {counts['services']}", flush=True)
+    print(f"splitting {len(services)} services by family: {told(counts['services'])}", flush=True)
     splits = by_split(services, split_of)
     pairs = _write_pairs(folder, {s: [c for v in splits[s] for c in drafts[v.name]] for s in SPLITS}, counts)
     _write_summaries(folder, splits, counts)
@@ -75,7 +75,7 @@ def _write_pairs(folder: Path, drafts: dict[str, list[Couple]], counts: Row) -> 
             "rows_removed_repeated": 4 * (len(drafts[split]) - len(unique[split])),
             "rows_removed_near_duplicate_of_later_split": 4 * (len(unique[split]) - len(kept[split])),
         }
-        print(f"tasks/summary_check/{split}: {counts[f'summary_check/{split}']}", flush=True)
+        print(f"tasks/summary_check/{split}: {told(counts[f'summary_check/{split}'])}", flush=True)
     return kept
 
 
@@ -90,7 +90,7 @@ def _write_summaries(folder: Path, splits: dict[str, list[Service]], counts: Row
             "rows": len(kept[split]),
             "rows_removed_near_duplicate_of_later_split": len(drafts[split]) - len(kept[split]),
         }
-        print(f"tasks/operation_summary/{split}: {counts[f'operation_summary/{split}']}", flush=True)
+        print(f"tasks/operation_summary/{split}: {told(counts[f'operation_summary/{split}'])}", flush=True)
 
 
 def _write_domain(folder: Path, splits: dict[str, list[Service]], heldout: list[Couple], counts: Row) -> None:
@@ -136,7 +136,7 @@ def _write_corpus(folder: Path, name: str, rows: Iterable[Row], counts: Row) -> 
         texts = [row["text"] for row in kept if row["split"] == split]
         counts[f"corpus/{name}"][split] = {"rows": len(texts), "bytes": sum(len(t.encode()) for t in texts)}
     counts[f"corpus/{name}"]["rows_removed_short_or_repeated"] = count - len(kept)
-    print(f"corpus/{name}: {counts[f'corpus/{name}']}", flush=True)
+    print(f"corpus/{name}: {told(counts[f'corpus/{name}'])}", flush=True)
 
 
 def _write_rows(path: Path, rows: Iterable[Row], *, keep_order: bool = False) -> None:
@@ -148,3 +148,12 @@ def _write_rows(path: Path, rows: Iterable[Row], *, keep_order: bool = False) ->
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode())
+
+
+def told(counts: Mapping[str, Any]) -> str:
+    """Counts in words: {"rows": 8504, "rows_removed": 3} is "8,504 rows, 3 rows removed"."""
+    parts = [
+        f"{name} {told(value)}" if isinstance(value, Mapping) else f"{value:,} {name.replace('_', ' ')}"
+        for name, value in counts.items()
+    ]
+    return ", ".join(parts)

@@ -69,9 +69,7 @@ def plan(run: Run, champion: str | None, settings: Settings) -> list[Forecast]:
     return forecasts
 
 
-def _forecast(
-    stage: Stage, sources: dict[str, str], digests: dict[str, str], run: Run, settings: Settings
-) -> Forecast:
+def _forecast(stage: Stage, sources: dict[str, str], digests: dict[str, str], run: Run, settings: Settings) -> Forecast:
     if waiting := [source for source in sources.values() if source not in digests]:
         return Forecast(stage.name, reused=False, why=f"{waiting[0]} runs first", uri=None)
     facts = made_from(stage.step, run, {name: digests[source] for name, source in sources.items()})
@@ -96,4 +94,3 @@ def _differences(facts: dict[str, str], other: dict[str, str]) -> list[str]:
     """The names whose values differ; a recipe field or number also says from what to what."""
     names = sorted(name for name in facts.keys() | other.keys() if facts.get(name) != other.get(name))
     return [f"{n} ({other.get(n)} -> {facts.get(n)})" if n.startswith(("recipe.", "seed")) else n for n in names]
-

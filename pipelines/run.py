@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.artifact import publish, read_json, read_manifest, seal, sha256_file, sha256_text, write_json
+from pipelines.artifact import publish, read_manifest, seal, sha256_file, sha256_text, write_json
 from pipelines.errors import Refused
 from pipelines.recipe import Recipe
 from pipelines.settings import ROOT, Settings

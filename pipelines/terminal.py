@@ -104,7 +104,8 @@ def scores(report: dict[str, Any]) -> None:
     name = report["primary"]
     own = report["metrics"][name]
     table = Table("", name, "the new model is better by", box=None)
-    table.add_row("[bold]new model[/]", f"[bold]{own['value']:.3f}[/]", f"[dim]({own['low']:.3f} to {own['high']:.3f})[/]")
+    interval = f"[dim]({own['low']:.3f} to {own['high']:.3f})[/]"
+    table.add_row("[bold]new model[/]", f"[bold]{own['value']:.3f}[/] {interval}", "")
     others = {f"baseline: {key}": value for key, value in report["baselines"].items()}
     others["without pretraining"], others["champion until now"] = report.get("control"), report.get("champion")
     for label, other in others.items():
@@ -118,7 +119,8 @@ def scores(report: dict[str, Any]) -> None:
 
 def bits(report: dict[str, Any]) -> None:
     """Bits per byte before and after: learning and forgetting, side by side."""
-    before, after, change = (report["bits_per_byte"]["base"], report["bits_per_byte"]["pretrained"], report["bits_per_byte_change"])
+    stages, change = report["bits_per_byte"], report["bits_per_byte_change"]
+    before, after = stages["base"], stages["pretrained"]
     for text in ("domain", "general"):
         console.print(f"bits per byte, {text}: {before[text]:.3f} -> {after[text]:.3f} ({change[text]:+.1%})")
 
@@ -132,7 +134,8 @@ def audit(found: dict[str, Any], *, as_json: bool) -> None:
         if isinstance(value, list):
             console.print(f"[bold]{key}[/]")
             for item in value:
-                console.print("  " + ("  ".join(f"{k}: {v}" for k, v in item.items()) if isinstance(item, dict) else str(item)))
+                facts = [f"{k}: {v}" for k, v in item.items()] if isinstance(item, dict) else [str(item)]
+                console.print("  " + "  ".join(facts), soft_wrap=True)
         else:
             console.print(f"[bold]{key:22s}[/] {value}", soft_wrap=True)
 

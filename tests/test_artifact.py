@@ -32,13 +32,13 @@ def test_a_changed_byte_is_named(artifact):
 
 def test_a_missing_file_is_named(artifact):
     (artifact / "notes.txt").unlink()
-    with pytest.raises(ScriptoriumError, match="lacks notes.txt"):
+    with pytest.raises(ScriptoriumError, match=r"lacks notes\.txt"):
         verify(str(artifact))
 
 
 def test_a_file_that_nobody_wrote_down_is_named(artifact):
     (artifact / "model" / "pickle.bin").write_bytes(b"")
-    with pytest.raises(ScriptoriumError, match="pickle.bin, which its manifest does not name"):
+    with pytest.raises(ScriptoriumError, match=r"pickle\.bin, which its manifest does not name"):
         verify(str(artifact))
 
 

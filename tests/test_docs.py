@@ -13,9 +13,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_command_is_in_the_readme():
-    commands = get_command(app).commands
-    missing = [name for name, command in commands.items() if not command.hidden and f"`scriptorium {name}" not in README]
-    assert [name for name in missing if f"`{name}`" not in README] == []
+    shown = [name for name, command in get_command(app).commands.items() if not command.hidden]
+    assert [name for name in shown if f"`scriptorium {name}" not in README and f"`{name}`" not in README] == []
 
 
 def test_every_command_in_the_readme_exists():

@@ -120,9 +120,8 @@ def training_child(name):
     """The process that runs a step of this home, found by its command line."""
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if words[-4:][:1] == [name] or (name in words and "step" in words):
-            if any(os.environ["SCRIPTORIUM_HOME"] in word for word in words):
-                return process
+        if {"step", name} <= set(words) and os.environ["SCRIPTORIUM_HOME"] in " ".join(words):
+            return process
     return None
 
 
@@ -148,7 +147,7 @@ def test_a_killed_training_goes_on_and_its_run_ends_with_a_champion(settings):
 
 def test_the_killed_training_ended_in_the_weights_of_an_undisturbed_one(settings):
     """The control of the same seed is another training; the same run refreshed is the same one, never killed."""
-    killed = [m for m in manifests(settings, "finetune")]
+    killed = manifests(settings, "finetune")
     scriptorium("train", RECIPE, "--set", "refresh=true", "--json")
     again = [m for m in manifests(settings, "finetune") if m not in killed]
     assert {weights(m) for m in again} == {weights(m) for m in killed}
