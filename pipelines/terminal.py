@@ -92,7 +92,7 @@ def plan(forecasts: Sequence[Forecast], *, as_json: bool) -> None:
 def report(report: dict[str, Any], verdicts: Sequence[Verdict], *, as_json: bool) -> None:
     """The scores beside the baselines, and the gates."""
     if as_json:
-        _json({"report": report, "gates": [asdict(verdict) for verdict in verdicts]})
+        _json({"report": report, "gates": [verdict.model_dump() for verdict in verdicts]})
         return
     scores(report)
     for verdict in verdicts:
