@@ -25,7 +25,7 @@ def keep(part: Path, folder: Path) -> None:
     for path in part.iterdir():
         sync(path)
     if not folder.exists():
-        os.replace(part, folder)
+        part.replace(folder)
     for old in set(folder.parent.glob("checkpoint-*")) - {folder}:
         shutil.rmtree(old)
 
@@ -48,7 +48,7 @@ def save_whole(weights: dict[str, torch.Tensor], path: Path) -> None:
     part = path.with_suffix(".part")
     save_file(weights, part)
     sync(part)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def sync(path: Path) -> None:

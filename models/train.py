@@ -26,6 +26,10 @@ CURVE_ROWS = 100
 RECORD = "record.json"
 
 
+class Diverged(Exception):
+    """The loss is no number any more: the weights are lost, and trying again would lose them again."""
+
+
 @dataclass(frozen=True)
 class Validation:
     """How each epoch's end is judged. `measure` gives numbers of the model, `better` says which of two wins."""
@@ -53,13 +57,15 @@ def train(model: Any, plan: Plan, pace: Pace, checkpoints: Path, validation: Val
     """Train `model` in place through `plan`, from the last whole checkpoint on if there is one.
 
     With a validation, the weights of its best epoch are restored at the end. Raises Stopped, after saving a
-    checkpoint, when asked to stop. The same inputs end in the same weights, bit for bit, on the same machine with the
-    same number of threads, however often it was stopped or killed.
+    checkpoint, when asked to stop, and Diverged when the loss is no number. The same inputs end in the same weights,
+    bit for bit, on the same machine with the same number of threads, however often it was stopped or killed.
     """
     if not len(plan):
         return Record()
-    trainer = PlanTrainer(model, plan, pace, checkpoints, validation)
-    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
+    trainer, checkpoint = PlanTrainer(model, plan, pace, checkpoints, validation), last_checkpoint(checkpoints)
+    trainer.resume_record(checkpoint)
+    if not trainer.is_stopped_early:
+        trainer.train(resume_from_checkpoint=checkpoint)
     if stop.requested.is_set() and not trainer.is_done:
         raise stop.Stopped(f"checkpoint saved at step {trainer.state.global_step} of {trainer.steps}")
     if validation:
@@ -104,7 +110,9 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         return self.optimizer
 
     def create_scheduler(self, *_: Any, **__: Any) -> Any:
-        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: self._factor(step))  # noqa: PLW0108 - a method would be saved with the trainer in it
+        # A lambda, for a method would be saved with all that it belongs to.
+        factor = lambda step: self._factor(step)  # noqa: E731, PLW0108
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
         return self.lr_scheduler
 
     def _factor(self, step: int) -> float:
@@ -114,7 +122,8 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         with autocast(model.device, bf16=self.record.bf16):
             loss = self.plan.loss(model, inputs)
         if not torch.isfinite(loss):
-            raise ValueError(f"the loss became {loss.item()} at step {self.state.global_step}; lower the learning rate")
+            step = self.state.global_step + 1
+            raise Diverged(f"the loss became {loss.item()} at step {step}; lower the learning rate")
         self.record.losses.append(loss.item())
         self.record.epoch_losses.append(loss.item())
         self.record.tokens += _tokens(inputs)
@@ -166,8 +175,12 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, *_: Any) -> None:
         restore(self.model, Path(resume_from_checkpoint) / WEIGHTS)
-        self.record = Record(**json.loads((Path(resume_from_checkpoint) / RECORD).read_text()))
-        print(f"resumed from {Path(resume_from_checkpoint).name}", flush=True)
+
+    def resume_record(self, checkpoint: str | None) -> None:
+        """Take over what the training had done at a checkpoint."""
+        if checkpoint:
+            self.record = Record(**json.loads((Path(checkpoint) / RECORD).read_text()))
+            print(f"resumed from {Path(checkpoint).name}", flush=True)
 
 
 class _EachStep(TrainerCallback):  # type: ignore[misc]

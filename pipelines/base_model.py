@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from models import threads
 from pipelines.base_source import find
 from pipelines.corpus import bits_per_byte, training_texts, write_training
 from pipelines.errors import Refused, near_miss
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 def base(work: Work) -> None:
     """Write the base model with a fitted language-model head, its curve, and bits per byte before any adaptation."""
+    threads.use(work.settings.threads)
     from models.backbone import save
 
     started = time.monotonic()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipelines.artifact import canonical, sha256_text, write_json
@@ -39,6 +41,17 @@ def bits_per_byte(work: Work, model: Any, tokenizer: Any) -> dict[str, float]:
 def held_out(work: Work, corpus: str) -> list[str]:
     """The sample of a corpus' held-out texts: chosen by hash, so that adding texts changes little of it."""
     return sorted(_texts(work, corpus, "heldout"), key=sha256_text)[:HELD_OUT]
+
+
+@contextmanager
+def refused_when_diverged() -> Iterator[None]:
+    """Turn a training that diverged into a refusal: the recipe must change before another try."""
+    from models.train import Diverged
+
+    try:
+        yield
+    except Diverged as error:
+        raise Refused(str(error)) from None
 
 
 def write_training(folder: Path, record: Record, metrics: dict[str, Any], seconds: float) -> None:

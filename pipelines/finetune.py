@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from models import threads
 from models.tasks import TASKS
-from pipelines.corpus import write_training
+from pipelines.corpus import refused_when_diverged, write_training
 from pipelines.errors import Refused
 from pipelines.rows import read_rows
 from pipelines.steps import Work
@@ -21,14 +22,12 @@ Rows = list[dict[str, Any]]
 
 def finetune(work: Work) -> None:
     """Write the fine-tuned model with merged weights, its curve, and how each epoch validated."""
-    import torch
-
+    threads.use(work.settings.threads)
     from models.backbone import save
     from models.methods import METHODS, count, merged, set_dropout
     from models.schedule import Pace
     from models.train import train
 
-    torch.set_num_threads(work.settings.threads)
     settings, seed = work.run.recipe.finetune, work.run.recipe.seed
     started = time.monotonic()
     build = _labels if TASKS[work.run.recipe.task].answer == "label" else _texts
@@ -37,7 +36,8 @@ def finetune(work: Work) -> None:
     model = METHODS[settings.method](model, settings.rank)
     print("{:,} of {:,} weights learn (method {})".format(*count(model), settings.method), flush=True)
     pace = Pace(settings.learning_rate, weight_decay=settings.weight_decay, seed=seed)
-    record = train(model, plan, pace, work.checkpoints, validation)
+    with refused_when_diverged():
+        record = train(model, plan, pace, work.checkpoints, validation)
     save(merged(model), tokenizer, work.out / "model")
     metrics = {"epochs": record.epochs, "best_epoch": record.best_epoch, "tokens": record.tokens}
     write_training(work.out, record, metrics, time.monotonic() - started)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipelines.corpus import training_texts
+from pipelines.corpus import refused_when_diverged, training_texts
 from pipelines.steps import Work
 
 if TYPE_CHECKING:
@@ -16,14 +16,11 @@ Pair = tuple[Any, Any]
 
 def train_on_text(work: Work, pair: Pair, amounts: Mapping[str, int], learning_rate: float) -> Record:
     """Train a model, given with its tokenizer, on so many tokens of each corpus, with the recipe's objective."""
-    import torch
-
     from models import objectives
     from models.methods import set_dropout
     from models.schedule import Pace
     from models.train import train
 
-    torch.set_num_threads(work.settings.threads)
     model, tokenizer = pair
     settings, seed = work.run.recipe.pretrain, work.run.recipe.seed
     set_dropout(model, 0.0)  # no text is read twice, so there is nothing to learn by heart
@@ -33,7 +30,8 @@ def train_on_text(work: Work, pair: Pair, amounts: Mapping[str, int], learning_r
     else:
         pad = tokenizer.pad_token_id
         plan = objectives.causal_plan(documents, settings.block, settings.batch_tokens, pad, seed)
-    return train(model, plan, Pace(learning_rate, seed=seed), work.checkpoints)
+    with refused_when_diverged():
+        return train(model, plan, Pace(learning_rate, seed=seed), work.checkpoints)
 
 
 def _documents(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 
+from models import threads
 from pipelines.artifact import read_json
 from pipelines.corpus import bits_per_byte, write_training
 from pipelines.errors import Refused
@@ -14,6 +15,7 @@ from pipelines.steps import Work
 
 def pretrain(work: Work) -> None:
     """Write the adapted model, its curve, and bits per byte after it; with no tokens, the base as it is."""
+    threads.use(work.settings.threads)
     from models.backbone import save
 
     settings, data = work.run.recipe.pretrain, work.run.recipe.data

@@ -78,21 +78,53 @@ def test_another_seed_ends_in_other_weights(bases, undisturbed, tmp_path, monkey
     assert digest(tmp_path) != digest(undisturbed["masked"])
 
 
+def test_a_training_that_stopped_early_is_not_gone_on_with(bases, tmp_path, monkeypatch):
+    from models import backbone, objectives, train
+    from models.schedule import Pace, Passes
+    from tests import train_toy
+
+    model, tokenizer = backbone.new_classifier(bases["classifier"], ["no", "yes"], 1, 64)
+    plan = objectives.pair_plan(tokenizer, train_toy.PAIRS, [0] * len(train_toy.PAIRS), Passes(16, 6, 1))
+    values = iter([0.3, 0.9, 0.5, 0.4, 0.1, 0.1])
+    validation = train.Validation(lambda _: {"accuracy": next(values)}, "accuracy", higher_is_better=True, patience=2)
+    first = train.train(model, plan, Pace(1e-3), tmp_path, validation)
+    weights = {n: p.clone() for n, p in model.named_parameters()}
+    again = backbone.new_classifier(bases["classifier"], ["no", "yes"], 1, 64)[0]
+    second = train.train(again, plan, Pace(1e-3), tmp_path, validation)
+    assert (first.best_epoch, len(first.epochs)) == (2, 4)
+    assert second == first
+    assert all((p == weights[n]).all() for n, p in again.named_parameters())
+
+
+def test_a_loss_that_is_no_number_ends_the_training_with_its_step(bases, tmp_path):
+    from dataclasses import replace
+
+    from models import train
+    from models.schedule import Pace
+    from tests import train_toy
+
+    model, _, plan = train_toy.prepared("masked", bases["masked"])
+    broken = replace(plan, loss=lambda m, batch: plan.loss(m, batch) * float("nan"))
+    with pytest.raises(train.Diverged, match="nan at step 1; lower the learning rate"):
+        train.train(model, broken, Pace(1e-3), tmp_path)
+
+
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_killed_process_goes_on_to_the_same_weights(kind, number, bases, undisturbed, tmp_path):
     process = start(kind, bases[kind], tmp_path, rest=0.3)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list((tmp_path / "checkpoints").glob("checkpoint-[2-9]")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(number)
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=300)[0]
     assert process.returncode != 0
     assert not (tmp_path / "model").exists()
     assert ("checkpoint saved at step" in output) == (number == signal.SIGTERM)
     process = start(kind, bases[kind], tmp_path, rest=0.0)
-    assert "resumed from checkpoint-" in process.communicate(timeout=120)[0]
+    assert "resumed from checkpoint-" in process.communicate(timeout=300)[0]
     assert process.returncode == 0
     assert digest(tmp_path) == digest(undisturbed[kind])
 
