@@ -1,0 +1,126 @@
+"""The steps that train, one after the other, on data and models small enough for a test."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.artifact import read_json, sha256_file
+from pipelines.errors import Refused
+from pipelines.recipe import load_recipe
+from pipelines.run import new_run
+from pipelines.settings import ROOT, read_settings
+from pipelines.steps import Work
+from tests.toy_models import TEXTS, encoder_folder
+
+TINY = {
+    "base.tokens": 3000,
+    "base.model.scratch": "micro-decoder",
+    "pretrain.tokens": 3000,
+    "pretrain.batch_tokens": 512,
+    "finetune.epochs": 1,
+    "finetune.max_length": 48,
+    "finetune.batch_size": 8,
+}
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dataset")
+    for name in ("domain", "general"):
+        rows = [{"text": text, "split": "heldout" if n % 5 == 0 else "train"} for n, text in enumerate(TEXTS)]
+        write_rows(folder / f"corpus/{name}.jsonl", rows)
+    for split in ("train", "validation", "test"):
+        pairs = [{"text_a": a, "text_b": b, "label": ("no", "yes")[n % 2]} for n, (a, b) in enumerate(zip(TEXTS, TEXTS[1:]))]
+        write_rows(folder / f"tasks/summary_check/{split}.jsonl", pairs[:60])
+        prompts = [{"prompt": f"Operation {n}\nSummary:", "completion": text} for n, text in enumerate(TEXTS)]
+        write_rows(folder / f"tasks/operation_summary/{split}.jsonl", prompts[:60])
+    return folder
+
+
+def work(recipe: str, changes: dict[str, Any], inputs: dict[str, Path], folder: Path) -> Work:
+    """What a step gets; its output goes below `folder`."""
+    values = load_recipe(ROOT / "pipelines" / "recipes" / f"{recipe}.toml", changes)
+    run = new_run(values, "test", "0" * 32, "tester")
+    for name in ("out", "checkpoints"):
+        (folder / name).mkdir(parents=True)
+    settings = read_settings({"SCRIPTORIUM_HOME": str(folder / "home")})
+    return Work(run, inputs, folder / "out", folder / "checkpoints", settings, run_uri="")
+
+
+def trained(recipe: str, changes: dict[str, Any], dataset: Path, folder: Path) -> dict[str, Path]:
+    """The outputs of base, pretrain and finetune."""
+    from pipelines.base_model import base
+    from pipelines.finetune import finetune
+    from pipelines.pretrain import pretrain
+
+    base(work(recipe, changes, {"dataset": dataset}, folder / "base"))
+    adapted = {"dataset": dataset, "base": folder / "base" / "out"}
+    pretrain(work(recipe, changes, adapted, folder / "pretrain"))
+    finetune(work(recipe, changes, {"dataset": dataset, "model": folder / "pretrain" / "out"}, folder / "finetune"))
+    return {name: folder / name / "out" for name in ("base", "pretrain", "finetune")}
+
+
+def check_outputs(made: dict[str, Path]) -> None:
+    for name, folder in made.items():
+        assert {"config.json", "model.safetensors", "tokenizer.json"} <= {p.name for p in (folder / "model").iterdir()}
+        rows = [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
+        assert rows[-1]["loss"] < rows[0]["loss"], name
+        assert set(rows[0]) == {"step", "tokens", "loss", "learning_rate"}
+    before, after = (read_json(made[name] / "metrics.json")["bits_per_byte"] for name in ("base", "pretrain"))
+    assert after["domain"] < before["domain"]
+    assert read_json(made["finetune"] / "metrics.json")["best_epoch"] == 1
+
+
+def test_a_scratch_decoder_learns_general_then_domain_text_then_the_task(dataset, tmp_path):
+    from models import backbone
+
+    made = trained("docs_writer", TINY, dataset, tmp_path)
+    check_outputs(made)
+    model, tokenizer = backbone.load_causal(made["finetune"] / "model")
+    assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+
+
+def test_an_encoder_without_a_head_gets_one_and_ends_as_a_classifier(dataset, tmp_path):
+    from models import backbone
+
+    changes = {
+        **{key: value for key, value in TINY.items() if key != "base.model.scratch"},
+        "base.model": str(encoder_folder(tmp_path / "encoder")),
+        "base.sha256": sha256_file(tmp_path / "encoder" / "model.safetensors"),
+        "pretrain.learning_rate": 1e-3,
+        "finetune.learning_rate": 1e-3,
+    }
+    made = trained("summary_checker", changes, dataset, tmp_path)
+    check_outputs(made)
+    classifier, tokenizer = backbone.load_classifier(made["finetune"] / "model")
+    assert classifier.config.id2label == {0: "no", 1: "yes"}
+    assert tokenizer.model_max_length == 48
+
+
+def test_the_same_run_twice_writes_the_same_bytes(dataset, tmp_path):
+    from pipelines.base_model import base
+
+    for name in ("one", "two"):
+        base(work("docs_writer", TINY, {"dataset": dataset}, tmp_path / name))
+    files = [p.relative_to(tmp_path / "one") for p in (tmp_path / "one" / "out").rglob("*") if p.name != "timings.json"]
+    different = [f for f in files if (tmp_path / "one" / f).is_file() and digests(tmp_path, f)]
+    assert not different
+
+
+def digests(folder: Path, file: Path) -> bool:
+    return sha256_file(folder / "one" / file) != sha256_file(folder / "two" / file)
+
+
+def test_an_unknown_scratch_model_is_refused_with_the_near_miss(dataset, tmp_path):
+    from pipelines.base_model import base
+
+    changes = {**TINY, "base.model.scratch": "mikro-decoder"}
+    with pytest.raises(Refused, match="did you mean 'micro-decoder'"):
+        base(work("docs_writer", changes, {"dataset": dataset}, tmp_path))
