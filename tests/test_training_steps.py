@@ -1,6 +1,7 @@
 """The steps that train, one after the other, on data and models small enough for a test."""
 
 import json
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows = [{"text": text, "split": "heldout" if n % 5 == 0 else "train"} for n, text in enumerate(TEXTS)]
         write_rows(folder / f"corpus/{name}.jsonl", rows)
     for split in ("train", "validation", "test"):
-        pairs = [{"text_a": a, "text_b": b, "label": ("no", "yes")[n % 2]} for n, (a, b) in enumerate(zip(TEXTS, TEXTS[1:]))]
+        labels = cycle(("no", "yes"))
+        pairs = [{"text_a": a, "text_b": b, "label": next(labels)} for a, b in pairwise(TEXTS)]
         write_rows(folder / f"tasks/summary_check/{split}.jsonl", pairs[:60])
         prompts = [{"prompt": f"Operation {n}\nSummary:", "completion": text} for n, text in enumerate(TEXTS)]
         write_rows(folder / f"tasks/operation_summary/{split}.jsonl", prompts[:60])
