@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
@@ -13,6 +13,9 @@ from models.encoding import encode_completion, encode_pairs
 from models.masking import masked, vocabulary_of
 from models.packing import IGNORED, Tokens, best_fit, by_count, by_tokens, packed, padded, pieces
 from models.schedule import Batch, Passes, Plan
+
+# Texts tokenised at once.
+CHUNK = 512
 
 
 def tokenise(tokenizer: Any, texts: Sequence[str], block: int) -> list[list[int]]:
@@ -24,18 +27,35 @@ def tokenise(tokenizer: Any, texts: Sequence[str], block: int) -> list[list[int]
     return [[*frame[0], *piece, *frame[1]] for piece in pieces(encoded, block - 2)]
 
 
-def drawn(documents: Sequence[Tokens], tokens: int, seed: int) -> list[Tokens]:
-    """Documents in random order until they hold `tokens` tokens; from the start again when there are too few."""
-    order = list(range(len(documents)))
-    generator = random.Random(seed)  # noqa: S311 - no secret is drawn
+def drawn(tokenizer: Any, texts: Sequence[str], block: int, tokens: int, seed: int) -> list[Tokens]:
+    """Pieces of texts in random order that hold `tokens` tokens; from the start again when there are too few.
+
+    Only as many texts are tokenised as are needed: a large corpus costs nothing when little of it is read.
+    """
+    order = list(texts)
+    shuffle = random.Random(seed).shuffle  # noqa: S311 - no secret is drawn
+    shuffle(order)
     found: list[Tokens] = []
-    while tokens > 0 and order:
-        generator.shuffle(order)
-        for number in order:
-            if tokens <= 0:
-                break
-            found.append(documents[number])
-            tokens -= len(documents[number])
+    for start in range(0, len(order), CHUNK):
+        if tokens <= 0:
+            return found
+        for piece in tokenise(tokenizer, order[start : start + CHUNK], block):
+            if tokens > 0:
+                found.append(piece)
+                tokens -= len(piece)
+    return found + _again(found, tokens, shuffle)
+
+
+def _again(pieces: Sequence[Tokens], tokens: int, shuffle: Callable[[list[Tokens]], None]) -> list[Tokens]:
+    """More passes over the pieces, each in another order, until they hold `tokens` tokens."""
+    found: list[Tokens] = []
+    while tokens > 0 and pieces:
+        one_pass = list(pieces)
+        shuffle(one_pass)
+        for piece in one_pass:
+            if tokens > 0:
+                found.append(piece)
+                tokens -= len(piece)
     return found
 
 

@@ -36,13 +36,12 @@ def train_on_text(work: Work, pair: Pair, amounts: Mapping[str, int], learning_r
 
 def _documents(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> list[Any]:
     """Tokenised pieces of the corpora, each as many as it shall give."""
-    from models.objectives import drawn, tokenise
+    from models.objectives import drawn
 
     found: list[Any] = []
     for corpus, tokens in amounts.items():
-        documents = tokenise(tokenizer, training_texts(work, corpus), work.run.recipe.pretrain.block)
-        chosen = drawn(documents, tokens, work.run.recipe.seed)
-        held, taken = sum(map(len, documents)), sum(map(len, chosen))
-        print(f"{corpus}: {taken:,} tokens to learn from, of {held:,} ({taken / max(1, held):.2f} passes)", flush=True)
+        texts = training_texts(work, corpus)
+        chosen = drawn(tokenizer, texts, work.run.recipe.pretrain.block, tokens, work.run.recipe.seed)
+        print(f"{corpus}: {sum(map(len, chosen)):,} tokens to learn from, of {len(texts):,} texts", flush=True)
         found += chosen
     return found

@@ -73,3 +73,18 @@ def test_only_the_completion_is_learned():
     batch = completion_plan(tokenizer, [("Deletes the", "table of the user.")], 64, Passes(1, 1, 1))[0]
     learned = batch["input_ids"][batch["labels"] != IGNORED].tolist()
     assert tokenizer.decode(learned) == " table of the user." + tokenizer.eos_token
+
+
+def test_texts_are_drawn_in_random_order_until_they_hold_enough_tokens():
+    from models.objectives import drawn, tokenise
+    from tests.toy_models import TEXTS, decoder_tokenizer
+
+    tokenizer = decoder_tokenizer()
+    every = tokenise(tokenizer, TEXTS, 64)
+    size = sum(map(len, every))
+    half = drawn(tokenizer, TEXTS, 64, size // 2, seed=1)
+    assert size // 2 <= sum(map(len, half)) < size // 2 + 64
+    assert half == drawn(tokenizer, TEXTS, 64, size // 2, seed=1)
+    assert half != drawn(tokenizer, TEXTS, 64, size // 2, seed=2)
+    twice = drawn(tokenizer, TEXTS, 64, 2 * size, seed=1)
+    assert sorted(twice) == sorted([*every, *every])
