@@ -34,6 +34,8 @@ def finetune(work: Work) -> None:
     model, tokenizer, plan, validation = build(work)
     set_dropout(model, settings.dropout)
     model = METHODS[settings.method](model, settings.rank)
+    if settings.freeze_embeddings:
+        model.get_input_embeddings().requires_grad_(False)
     print("{:,} of {:,} weights learn (method {})".format(*count(model), settings.method), flush=True)
     pace = Pace(settings.learning_rate, weight_decay=settings.weight_decay, seed=seed)
     with refused_when_diverged():

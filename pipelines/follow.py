@@ -12,7 +12,7 @@ from pipelines.recipe import PARAMETERS, load_recipe, overrides_from_form
 from pipelines.settings import Settings
 
 REFUSED = "refused: "
-POLL_S = 1.0
+POLL_S = 2.0
 
 
 def trigger(recipe: str, changes: dict[str, Any], settings: Settings, *, follow: bool) -> int:

@@ -85,6 +85,7 @@ class Finetune(Section):
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of activations dropped while training")
     early_stopping: int = Field(0, ge=0, description="Epochs without a better validation score; 0 never stops")
     rank: int = Field(16, ge=1, le=512, description="Rank of LoRA's matrices")
+    freeze_embeddings: bool = Field(False, description="Leave the word embeddings as they are: a tenth faster")
 
 
 class Evaluate(Section):

@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(1500)]
 RECIPE = "summary_checker"
 DAG = f"train__{RECIPE}"
 SMALL = {
-    "tokens = 100_000": "tokens = 4_000",
-    "tokens = 180_000": "tokens = 6_000",
+    "tokens = 80_000": "tokens = 4_000",
+    "tokens = 110_000": "tokens = 6_000",
     "at_least = 0.74": "at_least = 0.0",
     "at_most = 0.05": "at_most = 1.0",
     "at_most = 0.0": "at_most = 1.0",
