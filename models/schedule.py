@@ -77,15 +77,15 @@ def groups(model: Any, pace: Pace) -> list[dict[str, Any]]:
     layers = getattr(model.config, "num_hidden_layers", 0)
     for key, parameter in model.named_parameters():
         if parameter.requires_grad:
-            rate = pace.learning_rate * pace.layer_decay ** (layers + 1 - _depth(key, layers))
+            rate = pace.learning_rate * pace.layer_decay ** (layers + 1 - depth(key, layers))
             found.setdefault((rate, parameter.ndim > 1), []).append(parameter)
     return [
         {"params": ps, "lr": rate, "weight_decay": pace.weight_decay * decays} for (rate, decays), ps in found.items()
     ]
 
 
-def _depth(key: str, layers: int) -> int:
-    """0 for embeddings, 1 and up for the layers, the last number for the head."""
+def depth(key: str, layers: int) -> int:
+    """How deep a weight lies: 0 for embeddings, 1 and up for the layers, one more than `layers` for all above."""
     parts = key.split(".")
     if any("embed" in part for part in parts):
         return 0

@@ -24,7 +24,7 @@ def finetune(work: Work) -> None:
     """Write the fine-tuned model with merged weights, its curve, and how each epoch validated."""
     threads.use(work.settings.threads)
     from models.backbone import save
-    from models.methods import METHODS, count, merged, set_dropout
+    from models.methods import METHODS, count, freeze_bottom, merged, set_dropout
     from models.schedule import Pace
     from models.train import train
 
@@ -33,6 +33,7 @@ def finetune(work: Work) -> None:
     build = _labels if TASKS[work.run.recipe.task].answer == "label" else _texts
     model, tokenizer, plan, validation = build(work)
     set_dropout(model, settings.dropout)
+    freeze_bottom(model, settings.frozen_layers)
     model = METHODS[settings.method](model, settings.rank)
     if settings.freeze_embeddings:
         model.get_input_embeddings().requires_grad_(False)

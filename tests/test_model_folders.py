@@ -102,6 +102,23 @@ def test_only_the_head_learns_with_the_method_head(tmp_path: Path):
     assert {n.split(".")[0] for n, p in model.named_parameters() if p.requires_grad} == {"head"}
 
 
+@pytest.mark.parametrize("kind", ["classifier", "writer"])
+def test_the_lowest_layers_can_be_left_as_they_are(kind: str, tmp_path: Path):
+    from models import backbone, methods
+
+    if kind == "classifier":
+        model = backbone.new_classifier(toy_models.encoder_folder(tmp_path), ["no", "yes"], 1, 64)[0]
+    else:
+        model = toy_models.decoder(100)
+    methods.freeze_bottom(model, 1)
+    learning = {n for n, p in model.named_parameters() if p.requires_grad}
+    assert learning
+    assert not any(".embed" in n or "embeddings" in n or ".layer.0." in n or ".layers.0." in n for n in learning)
+    assert any(".layer.1." in n or ".layers.1." in n for n in learning)
+    methods.freeze_bottom(another := toy_models.decoder(100), 0)
+    assert all(p.requires_grad for p in another.parameters())
+
+
 def test_bits_per_byte_of_a_decoder_that_knows_nothing_is_that_of_its_vocabulary():
     import math
 
