@@ -42,14 +42,23 @@ def instructions(cpuinfo: Path) -> frozenset[str]:
 
 
 def _gain() -> float:
-    """How many times faster a matrix product is in bf16: best of several, by turns, so that other load cancels out."""
+    """How many times less processor time a matrix product takes in bf16: best of several, on one thread.
+
+    Not wall time: beside a busy neighbour that answered now one thing and now the other, and a run that is computed
+    again must be computed alike.
+    """
     wide = torch.ones(PROBE_SIZE, PROBE_SIZE)
     narrow = wide.bfloat16()
-    times = [(_seconds(wide), _seconds(narrow)) for _ in range(PROBES)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        times = [(_seconds(wide), _seconds(narrow)) for _ in range(PROBES)]
+    finally:
+        torch.set_num_threads(threads)
     return min(t for t, _ in times) / min(t for _, t in times)
 
 
 def _seconds(matrix: torch.Tensor) -> float:
-    started = time.perf_counter()
+    started = time.thread_time()
     matrix @ matrix
-    return time.perf_counter() - started
+    return time.thread_time() - started

@@ -30,6 +30,7 @@ def trained(kind: str, folder: Path, accumulation: int) -> tuple[float, list[obj
     plan = Plan([starts], lambda items, _: {n: t[list(items)] for n, t in batch.items()}, loss)
     trainer = PlanTrainer(model, plan, Pace(0.1, accumulation=accumulation, clip=1e9), folder)
     trainer.create_optimizer = lambda *_: setattr(trainer, "optimizer", torch.optim.SGD(model.parameters(), 0.1))
+    trainer.record.bf16 = False  # whose rounding would hide what is compared here
     norms = []
     trainer._get_grad_norm = lambda _, grad_norm=None: norms.append(float(grad_norm))
     trainer.train()
