@@ -36,12 +36,12 @@ METHODS: dict[str, Callable[[Any, int], Any]] = {"full": full, "head": head, "lo
 
 
 def freeze_bottom(model: Any, layers: int) -> None:
-    """Keep the embeddings and the lowest `layers` layers of the backbone as they are; 0 freezes nothing.
+    """Keep the embeddings and the lowest `layers` layers of the backbone as they are.
 
     Nothing is propagated back below them: with 3 of 6 layers frozen a step costs a third less.
     """
     for name, parameter in model.base_model.named_parameters():
-        if layers and depth(name, layers) <= layers:
+        if depth(name, layers) <= layers:
             parameter.requires_grad = False
 
 

@@ -33,10 +33,9 @@ def finetune(work: Work) -> None:
     build = _labels if TASKS[work.run.recipe.task].answer == "label" else _texts
     model, tokenizer, plan, validation = build(work)
     set_dropout(model, settings.dropout)
-    freeze_bottom(model, settings.frozen_layers)
+    if settings.frozen_layers is not None:
+        freeze_bottom(model, settings.frozen_layers)
     model = METHODS[settings.method](model, settings.rank)
-    if settings.freeze_embeddings:
-        model.get_input_embeddings().requires_grad_(False)
     print("{:,} of {:,} weights learn (method {})".format(*count(model), settings.method), flush=True)
     pace = Pace(settings.learning_rate, weight_decay=settings.weight_decay, seed=seed)
     with refused_when_diverged():

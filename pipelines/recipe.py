@@ -83,10 +83,11 @@ class Finetune(Section):
     max_length: int = Field(128, ge=16, le=4096, description="Tokens after which a text is cut")
     weight_decay: float = Field(0.01, ge=0, lt=1)
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of activations dropped while training")
-    frozen_layers: int = Field(0, ge=0, description="Lowest layers that stay as they are, the embeddings with them")
+    frozen_layers: int | None = Field(
+        None, ge=0, description="Lowest layers that stay as they are, the embeddings with them; 0: these alone"
+    )
     early_stopping: int = Field(0, ge=0, description="Epochs without a better validation score; 0 never stops")
     rank: int = Field(16, ge=1, le=512, description="Rank of LoRA's matrices")
-    freeze_embeddings: bool = Field(False, description="Leave the word embeddings as they are: a tenth faster")
 
 
 class Evaluate(Section):
