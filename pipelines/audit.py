@@ -94,6 +94,7 @@ def _made_from(dossier: Dossier) -> dict[str, Any]:
         "scores": ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if value is not None),
         "gates": [f"{g.outcome}: {g.metric} {g.condition} ({g.message})" for g in dossier.gates],
         "compared_with": f"version {dossier.champion.version}" if dossier.champion else "nobody: the first release",
+        "report": f"{dossier.artifacts['report'].uri}/report.html",
         "mlflow_run": dossier.mlflow_run,
         "run": dossier.run_uri,
     }

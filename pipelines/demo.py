@@ -12,11 +12,14 @@ from typing import Any
 from pipelines import dataset, services, terminal
 from pipelines.airflow_api import Airflow
 from pipelines.artifact import read_json
+from pipelines.audit import audit
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.follow import answer, ask, dag_of, follow_run
 from pipelines.settings import Settings
 
 RECIPE = "summary_checker"
+SHOWN = 3
+ENDS = {0: "The champion is in place", 10: "Refused; the champion is as it was"}
 REASONS = {"approve": "the scores beat both baselines", "reject": "a rehearsal of a refusal"}
 
 
@@ -32,8 +35,8 @@ def demo(review: str | None, settings: Settings) -> int:
     services.up(settings)
     terminal.where_to_look(settings)
     try:
-        code = run_to_the_end(review, settings)
-        last_screen(code, time.monotonic() - start, settings)
+        code, run_id = run_to_the_end(review, settings)
+        last_screen(code, run_id, time.monotonic() - start, settings)
         if review is None:
             stay_up(settings)
     finally:
@@ -51,8 +54,8 @@ def ready_data() -> None:
         dataset.verify()
 
 
-def run_to_the_end(review: str | None, settings: Settings) -> int:
-    """Start a run, or go on with the one that an earlier demo left, and follow it."""
+def run_to_the_end(review: str | None, settings: Settings) -> tuple[int, str]:
+    """Start a run, or go on with the one that an earlier demo left, and follow it; its exit code and its id."""
     airflow = Airflow(settings, "engineer")
     run_id = airflow.active_run(dag_of(RECIPE))
     if run_id:
@@ -60,7 +63,7 @@ def run_to_the_end(review: str | None, settings: Settings) -> int:
     else:
         run_id = airflow.trigger(dag_of(RECIPE), {})
     print(f"watch it: {settings.airflow_url}/dags/{dag_of(RECIPE)}/runs/{run_id}\n", flush=True)
-    return follow_run(airflow, dag_of(RECIPE), run_id, lambda: _review(review, settings))
+    return follow_run(airflow, dag_of(RECIPE), run_id, lambda: _review(review, settings)), run_id
 
 
 def _review(review: str | None, settings: Settings) -> None:
@@ -70,40 +73,47 @@ def _review(review: str | None, settings: Settings) -> None:
         answer(RECIPE, review.capitalize(), f"{REASONS[review]} (make demo REVIEW={review})", "reviewer", settings)
 
 
-def last_screen(code: int, seconds: float, settings: Settings) -> None:
+def last_screen(code: int, run_id: str, seconds: float, settings: Settings) -> None:
     """The scores beside the baselines, the champion at work on unseen documents, and where to look."""
-    from pipelines.audit import audit
-
-    trace = audit(RECIPE, settings)
     print()
-    if report := trace.get("report"):
-        terminal.scores(read_json(Path(report)))
-    if trace.get("champion"):
+    if report := report_of(run_id, settings):
+        terminal.scores(read_json(report / "report.json"))
+    if "dossier" in audit(RECIPE, settings):
         show_champion(settings)
-    print(
-        f"\n{ {0: 'The champion is in place', 10: 'Refused: the champion is as it was'}.get(code, 'The run broke') }"
-        f" after {seconds / 60:.1f} minutes."
-    )
+    print(f"\n{ENDS.get(code, 'The run broke')} after {seconds / 60:.1f} minutes.")
     print(f"Why, from data to reviewer:  scriptorium audit {RECIPE}")
-    print(f"The report:                  {trace.get('report', '').replace('.json', '.html')}")
+    if report:
+        print(f"The report:                  {report / 'report.html'}", flush=True)
+
+
+def report_of(run_id: str, settings: Settings) -> Path | None:
+    """The artifact that a run's evaluation printed last; none when it did not get that far."""
+    airflow = Airflow(settings, "engineer")
+    tries = {task.task_id: task.try_number for task in airflow.tasks(dag_of(RECIPE), run_id) if task.state == "success"}
+    if "evaluate" not in tries:
+        return None
+    return Path(airflow.log(dag_of(RECIPE), run_id, "evaluate", tries["evaluate"])[-1])
 
 
 def show_champion(settings: Settings) -> None:
     """Three test documents with a right and a wrong draft each, and what the champion says of them."""
     from pipelines.predict import predict_lines
 
-    rows = [row for pair in unseen_pairs(settings.data / "tasks" / "summary_check" / "test.jsonl") for row in pair]
-    lines = [json.dumps(row) for row in rows]
-    print("\nThe champion on documents that it has never seen:")
-    for row, said in zip(rows, predict_lines(RECIPE, lines, "test.jsonl", settings), strict=True):
-        if row["label"] == rows[0]["label"]:
-            print(f"\n  {_short(row['text_a'], 150)}")
-        verdict = "accepts" if said["prediction"] == "yes" else "refuses"
-        right = "rightly" if said["prediction"] == row["label"] else "WRONGLY"
-        print(f"    {verdict} ({right}, p = {said['probability']:.2f})  {_short(row['text_b'], 100)}")
+    couples = unseen_pairs(settings.data / "tasks" / "summary_check" / "test.jsonl")
+    lines = [json.dumps(row) for couple in couples for row in couple]
+    said = list(predict_lines(RECIPE, lines, "test.jsonl", settings))
+    judged = zip(couples, zip(said[::2], said[1::2], strict=True), strict=True)
+    print("\nThe champion on documents that it has never seen (the first of the test set whose drafts it tells apart):")
+    told_apart = [(rows, answers) for rows, answers in judged if len({a["prediction"] for a in answers}) == 2]
+    for rows, answers in told_apart[:SHOWN]:
+        print(f"\n  {_short(rows[0]['text_a'], 150)}")
+        for row, answer_ in zip(rows, answers, strict=True):
+            verdict = "accepts" if answer_["prediction"] == "yes" else "refuses"
+            right = "rightly" if answer_["prediction"] == row["label"] else "WRONGLY"
+            print(f"    {verdict} ({right}, p = {answer_['probability']:.2f})  {_short(row['text_b'], 100)}")
 
 
-def unseen_pairs(path: Path, count: int = 3) -> list[list[dict[str, Any]]]:
+def unseen_pairs(path: Path, count: int = 15) -> list[list[dict[str, Any]]]:
     """The first documents of the test set that come with a right and a wrong draft, right one first."""
     by_document: dict[str, dict[str, dict[str, Any]]] = {}
     with path.open(encoding="utf-8", newline="\n") as file:

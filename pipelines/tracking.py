@@ -26,6 +26,7 @@ QUIET = {
     "DO_NOT_TRACK": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 # The artifact that holds each part of what people look at: its input name, and the file.
 FILES = (("report", "report.html"), ("report", "report.json"), ("validation", "validation.html"))
