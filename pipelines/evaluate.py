@@ -9,8 +9,6 @@ from typing import Any
 from models.tasks import TASKS
 from pipelines.artifact import read_json, read_manifest, write_json
 from pipelines.comparison import CONFIDENCE, Comparison, calibration_rows, examples
-from pipelines.corpus import bits_per_byte
-from pipelines.errors import ScriptoriumError
 from pipelines.report import render_report
 from pipelines.rows import read_rows
 from pipelines.score import read_split
@@ -85,27 +83,12 @@ def language(work: Work) -> dict[str, Any]:
     """Bits per byte on domain and general text after each stage: what was learned, and what was forgotten."""
     before, after = (read_json(work.inputs[name] / "metrics.json")["bits_per_byte"] for name in ("base", "adapted"))
     change = {corpus: round(after[corpus] / before[corpus] - 1, 6) for corpus in before}
-    last = bits_per_byte(work, *_tuned_language_model(work))
+    inputs = {name: str(work.inputs[name]) for name in ("dataset", "adapted", "tuned")}
+    last = read_json(Path(make("retention", work.run_uri, inputs)) / "metrics.json")["bits_per_byte"]
     return {
         "bits_per_byte": {"base": before, "pretrained": after, "finetuned": last},
         "bits_per_byte_change": change,
     }
-
-
-def _tuned_language_model(work: Work) -> tuple[Any, Any]:
-    """The fine-tuned model as a language model: an encoder under the head that its adapted model had."""
-    from models.backbone import load_causal, load_classifier, load_masked
-
-    if work.run.recipe.pretrain.objective == "causal":
-        return load_causal(work.inputs["tuned"] / "model")
-    model, tokenizer = load_masked(work.inputs["adapted"] / "model")
-    tuned, _ = load_classifier(work.inputs["tuned"] / "model")
-    left = model.base_model.load_state_dict(tuned.base_model.state_dict(), strict=False)
-    if left.missing_keys:
-        raise ScriptoriumError(
-            f"{work.inputs['tuned']} lacks {left.missing_keys[0]}, which {work.inputs['adapted']} has"
-        )
-    return model, tokenizer
 
 
 def curve(folder: Path) -> list[dict[str, Any]]:

@@ -52,6 +52,11 @@ STEPS: dict[str, Step] = {
     "baselines": Step(
         "pipelines.score:baselines", ("dataset", "base"), ("data.examples", "task", "pretrain.objective")
     ),
+    "retention": Step(
+        "pipelines.retention:retention",
+        ("dataset", "adapted", "tuned"),
+        ("data.corpus", "data.replay.corpus", "pretrain.objective"),
+    ),
     "evaluate": Step(
         "pipelines.evaluate:evaluate",
         ("dataset", "base", "adapted", "tuned", "control", "champion"),
