@@ -59,7 +59,7 @@ def candidate(settings, name, run_id="manual__1", seed=1, **changes):
     """Evidence, gates and registration; returns the dossier and the candidate's URI."""
     files, examples = classifier(settings.home / f"model-{seed}", seed)
     changes["recipe"] = changes.get("recipe", {}) | {"name": name}
-    run_uri, report = finished_run(settings, run_id, model=files, examples=examples, **changes)
+    run_uri, report = finished_run(settings, run_id, seed=seed, model=files, examples=examples, **changes)
     uri = check_gates(run_uri, {"report": report})
     return dossiers.read(uri, settings), registry.register(run_uri, {"dossier": uri})
 
