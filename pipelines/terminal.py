@@ -96,7 +96,8 @@ def report(report: dict[str, Any], verdicts: Sequence[Verdict], *, as_json: bool
         return
     scores(report)
     for verdict in verdicts:
-        console.print(_mark(verdict.passed, "pass" if verdict.passed else verdict.outcome), verdict.message)
+        said = f"{verdict.metric} {verdict.condition}: {verdict.message}"
+        console.print(_mark(verdict.passed, verdict.outcome), said, soft_wrap=True)
 
 
 def scores(report: dict[str, Any]) -> None:
