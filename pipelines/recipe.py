@@ -219,6 +219,8 @@ def _explain(error: Any) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"unknown key {place!r}; {near_miss(str(error['loc'][-1]), _fields(error['loc'][:-1]))}"
+    if error["type"] == "missing":
+        return f"{place} is missing; a recipe needs it"
     return f"{place}: {error['msg']} (got {error['input']!r})"
 
 

@@ -84,6 +84,21 @@ def test_a_task_that_does_not_exist_is_refused_with_the_near_miss(path):
         load_recipe(path)
 
 
+@pytest.mark.parametrize(
+    ("review", "message"),
+    [
+        ("", "review is missing"),
+        ("[review]", "review.reviewers is missing"),
+        ("[review]\nreviewers = []", "at least 1"),
+    ],
+)
+def test_a_recipe_without_a_reviewer_is_refused(path, review, message):
+    path.write_text(RECIPE.replace('[review]\nreviewers = ["reviewer"]', review))
+    with pytest.raises(Refused) as refusal:
+        load_recipe(path)
+    assert message in str(refusal.value)
+
+
 def test_an_override_reaches_its_table_and_is_checked(path):
     assert load_recipe(path, {"finetune.epochs": 5}).finetune.epochs == 5
     with pytest.raises(Refused, match="did you mean 'epochs'"):
