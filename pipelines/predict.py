@@ -20,9 +20,11 @@ def predict_lines(recipe: str, lines: Iterable[str], source: str, settings: Sett
     Raises Refused naming source and line for a row that is not one of the task.
     """
     model = load_champion(recipe, settings)
-    rows = read_rows(lines, source, list(model.metadata.get_input_schema().input_names()))
+    fields = list(model.metadata.get_input_schema().input_names())
+    rows = read_rows(lines, source, fields)
     while batch := list(islice(rows, BATCH)):
-        for row, prediction in zip(batch, model.predict(batch), strict=True):
+        predictions = model.predict([{field: row[field] for field in fields} for row in batch])
+        for row, prediction in zip(batch, predictions, strict=True):
             yield row | prediction
 
 

@@ -68,10 +68,10 @@ def down(settings: Settings, say: Callable[[str], None] = print) -> None:
     with lock(settings.locks / "services", "another process is starting or stopping the services"):
         state = read_state(settings)
         count = len(of_home(settings.home, state.recorded if state else []))
-        if supervisor := alive(state.supervisor) if state else None:
+        if state and (supervisor := alive(state.supervisor)):
             say("stopping the services; running tasks write their checkpoints first")
             terminate(supervisor)
-            _wait_for_end(supervisor.is_running, TASKS_GRACE_S + 2 * SERVERS_GRACE_S)
+            _wait_for_end(lambda: alive(state.supervisor) is not None, TASKS_GRACE_S + 3 * SERVERS_GRACE_S)
         end_all(settings.home, state)
         state_file(settings).unlink(missing_ok=True)
     say(f"stopped {count} processes" if count else "nothing was running")

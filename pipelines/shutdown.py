@@ -20,6 +20,8 @@ def end_all(home: Path, state: State | None) -> int:
     count = len(of_home(home, recorded))
     if state:
         _end_tasks(state)
+        # A server ends what it started; the triggerer waits for ever for a child that was ended without it.
+        end([server for name in state.servers if (server := _process(state, name))], SERVERS_GRACE_S)
     end(of_home(home, recorded), SERVERS_GRACE_S)
     return count
 
