@@ -22,7 +22,11 @@ VARIABLES = {
     "SCRIPTORIUM_AIRFLOW_URL": "an Airflow run by somebody else (default: the one `scriptorium up` starts)",
     "SCRIPTORIUM_MLFLOW_URL": "an MLflow run by somebody else (default: the one `scriptorium up` starts)",
     "SCRIPTORIUM_THREADS": "CPU threads of a training (default: all cores)",
+    "SCRIPTORIUM_TASK_LOST_AFTER": "seconds without a sign of life until Airflow tries a task again (default: 120)",
 }
+
+# A running task gives a sign of life every 5 s or so; with less patience, a busy moment would start a second try.
+LEAST_PATIENCE_S = 30
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Settings:
     airflow_url: str
     mlflow_url: str
     threads: int
+    task_lost_after: int
 
     @property
     def locks(self) -> Path:
@@ -74,6 +79,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         airflow_url=environ.get("SCRIPTORIUM_AIRFLOW_URL") or f"http://127.0.0.1:{airflow_port}",
         mlflow_url=environ.get("SCRIPTORIUM_MLFLOW_URL") or f"http://127.0.0.1:{mlflow_port}",
         threads=_threads(environ),
+        task_lost_after=_task_lost_after(environ),
     )
 
 
@@ -90,6 +96,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "SCRIPTORIUM_AIRFLOW_URL": settings.airflow_url,
         "SCRIPTORIUM_MLFLOW_URL": settings.mlflow_url,
         "SCRIPTORIUM_THREADS": settings.threads,
+        "SCRIPTORIUM_TASK_LOST_AFTER": settings.task_lost_after,
     }
     return {name: str(value) for name, value in values.items()}
 
@@ -103,6 +110,13 @@ def _threads(environ: Mapping[str, str]) -> int:
     if not text.isdigit():
         raise ScriptoriumError(f"SCRIPTORIUM_THREADS is {text!r}; it takes a number of threads, or 0 for all cores")
     return int(text) or len(os.sched_getaffinity(0))
+
+
+def _task_lost_after(environ: Mapping[str, str]) -> int:
+    text = environ.get("SCRIPTORIUM_TASK_LOST_AFTER") or "120"
+    if not text.isdigit() or int(text) < LEAST_PATIENCE_S:
+        raise ScriptoriumError(f"SCRIPTORIUM_TASK_LOST_AFTER is {text!r}; it takes {LEAST_PATIENCE_S} seconds or more")
+    return int(text)
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

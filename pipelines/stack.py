@@ -69,6 +69,7 @@ def places(settings: Settings) -> dict[str, str]:
         "mlflow_port": str(settings.mlflow_port),
         "mlflow_url": settings.mlflow_url,
         "passwords": str(settings.passwords),
+        "task_lost_after": str(settings.task_lost_after),
     }
 
 

@@ -1,7 +1,8 @@
 """The main job on real Airflow, MLflow and DVC with real text and the real base model, at a small size.
 
 One stack and one small dataset serve all tests of this file, which tell one story in order: a run whose training child
-is killed ends with a champion; the same again reuses every training; a refusal leaves the champion alone.
+is killed ends with a champion; the same again reuses every training; a refusal leaves the champion alone; at last the
+scheduler is killed, and then everything.
 """
 
 import json
@@ -18,6 +19,8 @@ import pytest
 from pipelines import services as stack
 from pipelines.airflow_api import Airflow
 from pipelines.artifact import read_manifest
+from pipelines.processes import of_home
+from pipelines.server_state import read_state
 from pipelines.settings import ROOT, read_settings
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(1500)]
@@ -46,6 +49,8 @@ def home(tmp_path_factory, free_port):
             "SCRIPTORIUM_RECIPES": home / "recipes",
             "SCRIPTORIUM_AIRFLOW_PORT": free_port(),
             "SCRIPTORIUM_MLFLOW_PORT": free_port(),
+            # 120 by default: who is killed here never comes back, so that waiting longer would prove no more.
+            "SCRIPTORIUM_TASK_LOST_AFTER": 40,
         }.items():
             patch.setenv(name, str(value))
         write_small_recipe(home / "recipes")
@@ -95,8 +100,8 @@ def scriptorium(*arguments, code=0, stdin=None):
     return result.stdout
 
 
-def started(settings):
-    return Airflow(settings, "engineer").trigger(DAG, {})
+def started(settings, **form):
+    return Airflow(settings, "engineer").trigger(DAG, form)
 
 
 def states(settings, run_id):
@@ -125,6 +130,16 @@ def training_child(name):
     return None
 
 
+def in_the_middle_of(name, settings, run_id):
+    """Wait until a step of a run has trained for a moment; its process."""
+    wait(settings, run_id, lambda tasks: tasks[name].state == "running")
+    end = time.monotonic() + 60
+    while (child := training_child(name)) is None and time.monotonic() < end:
+        time.sleep(0.1)
+    time.sleep(4)
+    return child
+
+
 def review(run_id, settings, option):
     wait(settings, run_id, lambda tasks: tasks["review"].state == "awaiting_input")
     scriptorium("review", RECIPE, f"--{option}", "--reason", "the test says so")
@@ -133,12 +148,7 @@ def review(run_id, settings, option):
 
 def test_a_killed_training_goes_on_and_its_run_ends_with_a_champion(settings):
     run_id = started(settings)
-    wait(settings, run_id, lambda tasks: tasks["finetune"].state == "running")
-    end = time.monotonic() + 60
-    while (child := training_child("finetune")) is None and time.monotonic() < end:
-        time.sleep(0.1)
-    time.sleep(4)
-    os.kill(child.pid, signal.SIGKILL)
+    os.kill(in_the_middle_of("finetune", settings, run_id).pid, signal.SIGKILL)
     review(run_id, settings, "approve")
     tasks = states(settings, run_id)
     assert tasks["finetune"].try_number == 2
@@ -218,3 +228,24 @@ def test_a_changed_byte_in_the_data_is_refused_by_name(settings):
         path.write_bytes(whole)
     assert result.returncode == 10
     assert "corpus/general.jsonl" in result.stderr
+
+
+def test_a_killed_scheduler_and_then_everything_killed_end_in_the_same_weights(settings):
+    known = {name: manifests(settings, name) for name in ("pretrain", "finetune")}
+    run_id = started(settings, seed=8)
+    in_the_middle_of("pretrain", settings, run_id)
+    os.kill(read_state(settings).servers["scheduler"].process.pid, signal.SIGKILL)
+    in_the_middle_of("finetune", settings, run_id)
+    everything = of_home(settings.home, read_state(settings).recorded)
+    for process in everything:
+        process.kill()
+    psutil.wait_procs(everything, timeout=30)
+    stack.up(settings)
+    wait(settings, run_id, lambda tasks: tasks["finetune"].state == "success")
+    stack.down(settings)
+    disturbed = {name: [m for m in manifests(settings, name) if m not in known[name]] for name in known}
+    assert all(disturbed.values())
+    scriptorium("train", RECIPE, "--set", "seed=8", "--set", "refresh=true", "--json")
+    for name, before in known.items():
+        undisturbed = [m for m in manifests(settings, name) if m not in before + disturbed[name]]
+        assert {weights(m) for m in disturbed[name]} <= {weights(m) for m in undisturbed}, name

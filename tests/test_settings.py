@@ -22,6 +22,12 @@ def test_threads_that_are_no_number_are_refused():
         read_settings({"SCRIPTORIUM_THREADS": "many"})
 
 
+@pytest.mark.parametrize("seconds", ["soon", "-1", "29"])
+def test_patience_that_a_busy_moment_would_use_up_is_refused(seconds):
+    with pytest.raises(ScriptoriumError, match=r"SCRIPTORIUM_TASK_LOST_AFTER is .*30 seconds or more"):
+        read_settings({"SCRIPTORIUM_TASK_LOST_AFTER": seconds})
+
+
 def test_another_process_in_another_folder_reads_the_same_settings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = read_settings(

@@ -29,6 +29,7 @@ def test_airflow_gets_this_homes_folders_ports_and_users(settings, airflow_cfg):
     assert airflow_cfg["api"]["base_url"] == "http://127.0.0.1:18080"
     assert airflow_cfg["core"]["execution_api_server_url"] == "http://127.0.0.1:18080/execution/"
     assert "reviewer:user" in airflow_cfg["core"]["simple_auth_manager_users"]
+    assert airflow_cfg["scheduler"]["task_instance_heartbeat_timeout"] == "120"
 
 
 def test_every_server_is_bound_to_loopback(settings, airflow_cfg):
