@@ -2,11 +2,12 @@
 
 from airflow.sdk import Param
 
-from pipelines.recipe import Recipe, form_values
+from pipelines.recipe import Recipe
+from pipelines.recipe_file import form_values
 
 
 def trigger_form(recipe: Recipe) -> dict[str, Param]:
-    """One parameter for each of `pipelines.recipe.PARAMETERS`, and `refresh`."""
+    """One parameter for each of `pipelines.recipe_file.PARAMETERS`, and `refresh`."""
     values = form_values(recipe)
     return {
         "base": Param(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import sys
 import time
@@ -37,6 +39,9 @@ def demo(review: str | None, settings: Settings) -> int:
     try:
         code, run_id = run_to_the_end(review, settings)
         last_screen(code, run_id, time.monotonic() - start, settings)
+        print(
+            f"Why, from data to reviewer:  {'' if review is None else command('up') + '; '}{command('audit')} {RECIPE}"
+        )
         if review is None:
             stay_up(settings)
     finally:
@@ -81,9 +86,14 @@ def last_screen(code: int, run_id: str, seconds: float, settings: Settings) -> N
     if "dossier" in audit(RECIPE, settings):
         show_champion(settings)
     print(f"\n{ENDS.get(code, 'The run broke')} after {seconds / 60:.1f} minutes.")
-    print(f"Why, from data to reviewer:  scriptorium audit {RECIPE}")
     if report:
-        print(f"The report:                  {report / 'report.html'}", flush=True)
+        print(f"The report:                  {report / 'report.html'}")
+
+
+def command(name: str) -> str:
+    """A command as it can be typed here: by its path where the environment is not activated."""
+    program = Path(sys.executable).with_name("scriptorium")
+    return f"{'scriptorium' if shutil.which('scriptorium') else os.path.relpath(program)} {name}"
 
 
 def report_of(run_id: str, settings: Settings) -> Path | None:

@@ -17,7 +17,7 @@ import psutil
 from pipelines import services
 from pipelines.errors import ScriptoriumError
 from pipelines.processes import require_free
-from pipelines.recipe import load_recipe
+from pipelines.recipe_file import load_recipe
 from pipelines.server_state import state_file
 from pipelines.settings import ROOT, Settings
 from pipelines.stack import ports, read_stack

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.airflow_api import Airflow, Task
 from pipelines.errors import Refused, ScriptoriumError
-from pipelines.recipe import PARAMETERS, load_recipe, overrides_from_form
+from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form
 from pipelines.settings import Settings
 
 REFUSED = "refused: "

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from pipelines.airflow_api import Airflow
-from pipelines.errors import ScriptoriumError
+from pipelines.airflow_api import Airflow, ImportFailure
+from pipelines.errors import Refused, ScriptoriumError
 from pipelines.server_state import State
 from pipelines.settings import Settings
 from pipelines.stack import Stack
@@ -76,12 +76,18 @@ def _component(report: dict[str, Any] | None, name: str, started: datetime | Non
     return "no heartbeat yet" if beat and started and datetime.fromisoformat(beat) < started else None
 
 
+def _told(failure: ImportFailure) -> str:
+    """Why a DAG file cannot be imported: a refused recipe in its own words, anything else with its traceback."""
+    _, refused, reason = failure.stack_trace.strip().rpartition(f"{Refused.__module__}.{Refused.__name__}: ")
+    return reason if refused else f"{failure.filename} cannot be imported by Airflow:\n{reason}"
+
+
 def _dags(settings: Settings, started: datetime | None) -> dict[str, str]:
     """Whether the DAG files were parsed since the start; one that cannot be imported raises ScriptoriumError."""
     airflow = Airflow(settings, READER)
     for failure in airflow.import_failures():
         if started is None or failure.timestamp >= started:
-            raise ScriptoriumError(f"{failure.filename} cannot be imported by Airflow:\n{failure.stack_trace.strip()}")
+            raise ScriptoriumError(_told(failure))
     if not any(settings.recipes.glob("*.toml")):
         return {}
     parsed = [dag.last_parsed_time for dag in airflow.dags() if dag.last_parsed_time]

@@ -10,7 +10,8 @@ from pipelines import flow
 from pipelines.artifact import read_json
 from pipelines.errors import ScriptoriumError
 from pipelines.gates import Verdict, judge
-from pipelines.recipe import PARAMETERS, Recipe, load_recipe, overrides_from_form
+from pipelines.recipe import Recipe
+from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form
 from pipelines.run import Run, freeze, new_run
 from pipelines.settings import Settings
 from pipelines.task import champion_input

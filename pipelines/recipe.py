@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from models.tasks import TASKS
-from pipelines.errors import Refused, near_miss
+from pipelines.errors import near_miss
 
 Objective = Literal["masked", "causal"]
 Method = Literal["full", "head", "lora"]
-
-
-# The trigger form's short names, and the recipe key that each one sets.
-PARAMETERS = {
-    "base": "base.model",
-    "method": "finetune.method",
-    "tokens": "pretrain.tokens",
-    "epochs": "finetune.epochs",
-    "learning_rate": "finetune.learning_rate",
-    "seed": "seed",
-}
 
 
 class Section(BaseModel):
@@ -151,90 +138,3 @@ class Recipe(Section):
         if task not in TASKS:
             raise ValueError(f"there is no such task; {near_miss(task, TASKS)}")
         return task
-
-
-def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:
-    """Read a recipe file, with dotted overrides such as {"finetune.epochs": 3}.
-
-    Raises Refused, naming file, key and the near miss, for anything it does not know.
-    """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        names = [p.stem for p in path.parent.glob("*.toml")]
-        raise Refused(f"no recipe {path.stem!r} in {path.parent}; {near_miss(path.stem, names)}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} is not TOML: {error}") from None
-    for key, value in (overrides or {}).items():
-        _set(values, key, value)
-    recipe = parse_recipe(values, path.name)
-    if recipe.name != path.stem:
-        raise Refused(f"{path}: name is {recipe.name!r}, but the file is {path.stem!r}; make them the same")
-    return recipe
-
-
-def overrides_from_form(recipe: Recipe, form: dict[str, Any]) -> dict[str, Any]:
-    """The recipe keys that a filled-in trigger form changes; another base loses the pinned digest of the recipe's own.
-
-    Raises Refused for a parameter that the form does not have.
-    """
-    if unknown := sorted(set(form) - set(PARAMETERS)):
-        raise Refused(f"unknown parameter {unknown[0]!r}; {near_miss(unknown[0], [*PARAMETERS, 'refresh'])}")
-    shown = form_values(recipe)
-    changed = {PARAMETERS[name]: value for name, value in form.items() if value != shown[name]}
-    return changed | ({"base.sha256": None} if "base.model" in changed else {})
-
-
-def form_values(recipe: Recipe) -> dict[str, Any]:
-    """What the trigger form shows before anybody changes it: the recipe's own values."""
-    model = recipe.base.model
-    return {
-        "base": model if isinstance(model, str) else model.scratch,
-        "method": recipe.finetune.method,
-        "tokens": recipe.pretrain.tokens,
-        "epochs": recipe.finetune.epochs,
-        "learning_rate": recipe.finetune.learning_rate,
-        "seed": recipe.seed,
-    }
-
-
-def parse_recipe(values: dict[str, Any], source: str) -> Recipe:
-    """Build a recipe from plain values; `source` names their origin in messages."""
-    try:
-        return Recipe.model_validate(values)
-    except ValidationError as error:
-        raise Refused("\n".join(f"{source}: {_explain(e)}" for e in error.errors())) from None
-
-
-def _set(values: dict[str, Any], key: str, value: Any) -> None:
-    *tables, last = key.split(".")
-    for table in tables:
-        values = values.setdefault(table, {})
-        if not isinstance(values, dict):
-            raise Refused(f"{key}: {table} is not a table of the recipe")
-    values[last] = value
-
-
-def _explain(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {place!r}; {near_miss(str(error['loc'][-1]), _fields(error['loc'][:-1]))}"
-    if error["type"] == "missing":
-        return f"{place} is missing; a recipe needs it"
-    return f"{place}: {error['msg']} (got {error['input']!r})"
-
-
-def _fields(place: tuple[str | int, ...]) -> list[str]:
-    """The keys allowed at a place of the recipe."""
-    section: type[BaseModel] = Recipe
-    for part in place:
-        if isinstance(part, int) or part not in section.model_fields:
-            continue
-        section = _section_of(section.model_fields[part].annotation)
-    return list(section.model_fields)
-
-
-def _section_of(annotation: Any) -> type[BaseModel]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(_section_of(a) for a in getattr(annotation, "__args__", ()) if a is not Ellipsis and a is not str)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from models.stop import stop_on_signals
 from pipelines.errors import ScriptoriumError, near_miss
-from pipelines.recipe import load_recipe, overrides_from_form
+from pipelines.recipe_file import load_recipe, overrides_from_form
 from pipelines.run import freeze, new_run, read_run
 from pipelines.settings import Settings
 from pipelines.steps import STEPS, make

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.artifact import publish, read_manifest, seal
-from pipelines.recipe import parse_recipe
+from pipelines.recipe_file import parse_recipe
 from pipelines.run import freeze, new_run, read_run
 from pipelines.steps import made_from, target_of
 

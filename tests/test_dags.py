@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.flow import stages
-from pipelines.recipe import PARAMETERS, load_recipe
+from pipelines.recipe_file import PARAMETERS, load_recipe
 from pipelines.run import new_run
 from pipelines.settings import ROOT, read_settings
 
@@ -35,11 +35,15 @@ print(json.dumps({{"heavy": heavy, "dags": {{
 """
 
 
+def parse(code, home, **settings):
+    environ = os.environ | {"AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=ROOT, env=environ | settings, capture_output=True, text=True)
+
+
 @pytest.fixture(scope="module")
 def look(tmp_path_factory):
-    home = tmp_path_factory.mktemp("airflow")
-    environ = os.environ | {"AIRFLOW_HOME": str(home), "PYTHONPATH": str(ROOT), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-    result = subprocess.run([sys.executable, "-c", LOOK], cwd=ROOT, env=environ, capture_output=True, text=True)
+    result = parse(LOOK, tmp_path_factory.mktemp("airflow"))
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1])
 
@@ -84,6 +88,16 @@ def test_the_form_is_typed_and_only_the_recipes_reviewers_may_answer(look, name)
     recipe = load_recipe(ROOT / "pipelines" / "recipes" / f"{name}.toml")
     assert [user["id"] for user in dag["reviewers"]] == list(recipe.review.reviewers)
     assert dag["runs_at_once"] == 1
+
+
+def test_a_refused_recipe_leaves_the_other_dags_alone_and_is_named(tmp_path):
+    shipped = (ROOT / "pipelines" / "recipes" / "summary_checker.toml").read_text()
+    (tmp_path / "summary_checker.toml").write_text(shipped)
+    (tmp_path / "mine.toml").write_text(shipped.replace("epochs =", "epoch ="))
+    code = "import dags.train; print([n for n in vars(dags.train) if n.startswith('train__')]); import dags.recipes"
+    result = parse(code, tmp_path / "airflow", SCRIPTORIUM_RECIPES=str(tmp_path))
+    assert result.stdout.splitlines()[-1] == "['train__summary_checker']"
+    assert "mine.toml: unknown key 'finetune.epoch'; did you mean 'epochs'?" in result.stderr.splitlines()[-1]
 
 
 def test_the_code_that_runs_is_ours():

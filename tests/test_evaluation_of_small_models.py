@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.artifact import read_json, read_manifest
-from pipelines.recipe import parse_recipe
+from pipelines.recipe_file import parse_recipe
 from pipelines.run import freeze, new_run
 from pipelines.settings import read_settings
 from pipelines.steps import make

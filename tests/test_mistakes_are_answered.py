@@ -34,6 +34,13 @@ def test_a_wrong_recipe_key_gets_the_near_miss(scriptorium):
     refused(scriptorium("plan", "summary_checker", "--set", "finetune.epoch=3"), "did you mean 'epochs'?")
 
 
+def test_services_do_not_start_with_a_recipe_that_cannot_be_read(scriptorium, tmp_path):
+    (tmp_path / "mine.toml").write_text('name = "mine"\nepochs = 3\n')
+    result = scriptorium("up", SCRIPTORIUM_RECIPES=str(tmp_path))
+    refused(result, "mine.toml: unknown key 'epochs'", "mine.toml: description is missing")
+    assert not (tmp_path / "home" / "airflow").exists()
+
+
 def test_an_unknown_trigger_parameter_is_refused_before_airflow_is_asked(scriptorium):
     refused(scriptorium("trigger", "summary_checker", "--set", "epoch=3"), "unknown parameter 'epoch'", "'epochs'")
 

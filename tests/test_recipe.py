@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import Refused
-from pipelines.recipe import form_values, load_recipe, overrides_from_form
+from pipelines.recipe_file import form_values, load_recipe, overrides_from_form
 
 RECIPE = """
 name = "checker"

@@ -13,7 +13,7 @@ import pytest
 from pipelines import steps
 from pipelines.errors import Refused
 from pipelines.flow import plan, stages
-from pipelines.recipe import parse_recipe
+from pipelines.recipe_file import parse_recipe
 from pipelines.run import freeze, new_run
 from pipelines.settings import ROOT, read_settings
 from pipelines.step_key import closure

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.artifact import read_json, sha256_file
 from pipelines.errors import Refused
-from pipelines.recipe import load_recipe
+from pipelines.recipe_file import load_recipe
 from pipelines.run import new_run
 from pipelines.settings import ROOT, read_settings
 from pipelines.steps import Work
