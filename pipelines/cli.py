@@ -13,6 +13,7 @@ import typer
 
 from models.stop import Stopped
 from pipelines import terminal
+from pipelines.cli_data import data
 from pipelines.errors import ScriptoriumError
 from pipelines.settings import VARIABLES, read_settings
 
@@ -24,7 +25,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-data = typer.Typer(name="data", help="The versioned data folder: build it, prove it.", no_args_is_help=True)
 app.add_typer(data)
 
 RecipeName = Annotated[str, typer.Argument(help="A file in pipelines/recipes, without .toml")]
@@ -77,25 +77,6 @@ def doctor(as_json: AsJson = False) -> None:
     terminal.doctor(found, as_json=as_json)
     if not all(check.ok for check in found):
         raise typer.Exit(1)
-
-
-@data.command("build")
-def data_build(
-    record: Annotated[bool, typer.Option("--record", help="Let data.dvc name what comes out")] = False,
-) -> None:
-    """Build data/ from the installed packages; the same packages give the same bytes."""
-    from pipelines import dataset
-
-    dataset.build(record=record)
-
-
-@data.command("verify")
-def data_verify() -> None:
-    """Prove that every byte of data/ is the one that data.dvc names."""
-    from pipelines import dataset
-
-    dataset.verify()
-    print(f"data/ is what data.dvc names: {dataset.current_md5()}")
 
 
 @app.command()
