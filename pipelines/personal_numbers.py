@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 # A word and what may stand between it and its number.
@@ -19,18 +18,31 @@ _PHONE_WORD = re.compile(
     re.IGNORECASE,
 )
 _CARD_WORD = re.compile(
-    r"(?:卡|账号|帐号|账户|賬號|银联|(?<![a-z])(?:card|visa|mastercard|amex|unionpay|debit|credit))\D{0,12}$", re.IGNORECASE
+    r"(?:卡|账号|帐号|账户|賬號|银联|(?<![a-z])(?:card|visa|mastercard|amex|unionpay|debit|credit))\D{0,12}$",
+    re.IGNORECASE,
+)
+# A fixed line run together is an enterprise's in all real text we have seen, unless a word says that it is a person's.
+_PERSON_WORD = re.compile(
+    r"(?:家|宅|本人|我的|联系人|座机|座機|固话|(?<![a-z])(?:my|his|her|home))\D{0,12}$", re.IGNORECASE
+)
+# Lines that many share.
+_SHARED_WORD = re.compile(
+    r"(?:客服|热线|熱線|专线|專線|服务|服務|咨询|諮詢|投诉|投訴|合作|总机|總機"
+    r"|(?<![a-z])(?:hotline|customer service|helpline))"
+    r"\D{0,12}$|(?<![a-z])(?:dial[- ]in|callers)(?![a-z])[^+]{0,60}$",
+    re.IGNORECASE,
 )
 _ID_WORD = re.compile(r"(?:身份证|身份證|(?<![a-z])id (?:card|number))\D{0,12}$", re.IGNORECASE)
-_REACH = 40  # characters before a number in which such a word is looked for
+_REACH = 72  # characters before a number in which such a word is looked for
+_CLUSTER = re.compile(r"\d(?:\D{0,3}\d){6,}")
 
 # A number in a link is part of an address, unless the link says otherwise; a word may touch its number.
 _LINK = re.compile(r"(?:https?://|www\.)[^\s\u2e80-\uffff]+", re.IGNORECASE)
 _PHONE_LINK = re.compile(r"tel|phone|mobile", re.IGNORECASE)
-_TOUCHING = re.compile(r"(?<![a-z])(tel|phone|mobile|mob|cell|call|fax|card|visa|vx|wx)(?=[+(\d])", re.IGNORECASE)
+_TOUCHING = re.compile(r"(?<![a-z])(tel|phone|mobile|mob|cell|call|fax|card|visa|vx|wx)(?=-?[+(\d])", re.IGNORECASE)
 
 # Not within a longer number, a decimal, a code with letters, or an amount.
-_START = r"(?<!\d)(?<!\d[.-])(?<![A-Za-z_$¥€£])"
+_START = r"(?<!\d)(?<!\d[.-])(?<![A-Za-z_$¥€£])(?<![A-Za-z]-)"
 _END = r"(?!\d)(?!\.\d)(?![A-Za-z]*\d)(?!\s?(?:元|块|万|亿|美元|日元|円|%|RMB|USD))"
 
 _CN_ID = re.compile(r"(?<!\d)(?=([1-9](?:[ -]?\d){16}[ -]?[\dXx])(?!\d))")
@@ -75,19 +87,29 @@ _US_PLAIN = re.compile(rf"{_START}(?:1[-. ]?)?[2-9]\d\d[-. ]?\d{{3}}[-. ]?\d{{4}
 _INTERNATIONAL = re.compile(r"(?<![A-Za-z0-9+])(?:\+[ (]{0,2}|00(?=\d{1,3}[- (]|86)|(?=86-))(\d[\d ().-]{6,20}\d)")
 
 
+def passages(text: str) -> list[str]:
+    """The parts of a folded text with at least seven digits close together, and the words before them."""
+    text = _LINK.sub(lambda link: link.group() if _PHONE_LINK.search(link.group()) else " ", text)
+    text = _TOUCHING.sub(r"\1 ", text)
+    return [text[max(0, match.start() - _REACH) : match.end() + 16] for match in _CLUSTER.finditer(text)]
+
+
 def has_phone(text: str) -> bool:
-    """A number that may be one person's line; not one that many share (toll-free, 400, 800), as libphonenumber knows them."""
-    text = _spaced(text)
+    """A number that may be one person's, as libphonenumber knows them; hotlines (toll-free, 400, 800) are not."""
     return (
         any(not _is_led(_OTHER_WORD, text, match) for match in _CN_MOBILE.finditer(text))
-        or any(_is_international(match.group(1)) for match in _INTERNATIONAL.finditer(text))
-        or any(_is_national(text, match, region) for region, shape in _NATIONAL.items() for match in shape.finditer(text))
-        or any(_is_led(_PHONE_WORD, text, match) and _is_line(match.group(), "US") for match in _US_PLAIN.finditer(text))
+        or any(_is_international(text, match) for match in _INTERNATIONAL.finditer(text))
+        or any(
+            _is_national(text, match, region) for region, shape in _NATIONAL.items() for match in shape.finditer(text)
+        )
+        or any(
+            _is_led(_PHONE_WORD, text, match) and _is_line(match.group(), "US") for match in _US_PLAIN.finditer(text)
+        )
     )
 
 
 def has_cn_id(text: str) -> bool:
-    """A Chinese identity number: 18 characters with check digit, or 15 digits where the text calls them so (GB 11643)."""
+    """A Chinese identity number: 18 characters with check digit, or 15 digits that the text calls so (GB 11643)."""
     return any(_is_cn_id(_digits(match.group(1))) for match in _CN_ID.finditer(text)) or any(
         _is_led(_ID_WORD, text, match) and _is_birth(match.group()[:6], "19" + match.group()[6:12])
         for match in _OLD_CN_ID.finditer(text)
@@ -96,13 +118,7 @@ def has_cn_id(text: str) -> bool:
 
 def has_bank_card(text: str) -> bool:
     """A number of an issuer's range, with its length and check digit, that the text does not call something else."""
-    text = _spaced(text)
     return any(_is_card(text, match) for shape in _CARD_SHAPES for match in shape.finditer(text))
-
-
-def _spaced(text: str) -> str:
-    text = _LINK.sub(lambda link: link.group() if _PHONE_LINK.search(link.group()) else " ", text)
-    return _TOUCHING.sub(r"\1 ", text)
 
 
 def _digits(text: str) -> str:
@@ -114,13 +130,17 @@ def _is_led(word: re.Pattern[str], text: str, match: re.Match[str]) -> bool:
 
 
 def _is_national(text: str, match: re.Match[str], region: str) -> bool:
-    return not _is_led(_OTHER_WORD, text, match) and _is_line(match.group(), region)
+    if _is_led(_OTHER_WORD, text, match) or _is_led(_SHARED_WORD, text, match):
+        return False
+    told = not match.group().isdigit() or _is_led(_PERSON_WORD, text, match)
+    return told and _is_line(match.group(), region)
 
 
-def _is_international(text: str) -> bool:
+def _is_international(text: str, match: re.Match[str]) -> bool:
     """Other digits may follow a number: whether it, or a beginning of it that ends with a group, is one."""
-    ends: Iterable[int] = [group.end() for group in re.finditer(r"\d+", text)]
-    return any(_is_line("+" + text[:end], None) for end in reversed(list(ends)))
+    number = match.group(1)
+    ends = [group.end() for group in re.finditer(r"\d+", number)]
+    return not _is_led(_SHARED_WORD, text, match) and any(_is_line("+" + number[:end], None) for end in reversed(ends))
 
 
 def _is_line(number: str, region: str | None) -> bool:
@@ -156,7 +176,7 @@ def _is_birth(county: str, day: str) -> bool:
         born = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
     except ValueError:
         return False
-    return known and 1900 <= born.year and born <= datetime.now(UTC)
+    return known and born.year >= 1900 and born <= datetime.now(UTC)
 
 
 def _is_card(text: str, match: re.Match[str]) -> bool:
