@@ -15,13 +15,13 @@ from typing import Any
 
 from pipelines.digests import Digests
 from pipelines.errors import Refused, ScriptoriumError, TryAgain
-from pipelines.s3_errors import Changed, Damaged, in_words
+from pipelines.s3_errors import Changed, Damaged, in_words, lost
 
 BLOCK = 1 << 20
 PART = 16 << 20  # of an upload; bytes
 CONNECTIONS = 16
 # A connection that is refused or hangs is reported after at most 12 s; a lost one is taken up again this often.
-PATIENCE = {"connect_timeout": 3, "read_timeout": 30, "retries": {"mode": "standard", "total_max_attempts": 4}}
+PATIENCE = {"connect_timeout": 3, "read_timeout": 30, "retries": {"mode": "standard", "total_max_attempts": 3}}
 LOST = 3
 PLAIN = re.compile(r"[0-9a-f]{32}")
 COLD = {"GLACIER", "DEEP_ARCHIVE"}
@@ -97,17 +97,15 @@ def read(bucket: str, key: str, etag: str, offset: int) -> Iterator[bytes]:
 
 
 def _read(bucket: str, key: str, etag: str, offset: int) -> Iterator[bytes]:
-    from botocore.exceptions import HTTPClientError, IncompleteReadError
-
-    lost = 0
+    broken = 0
     while True:
         try:
             for block in _open(bucket, key, etag, offset)["Body"].iter_chunks(BLOCK):
-                offset, lost = offset + len(block), 0
+                offset, broken = offset + len(block), 0
                 yield block
-        except (HTTPClientError, IncompleteReadError) as error:
-            lost += 1
-            if lost > LOST:
+        except lost() as error:
+            broken += 1
+            if broken > LOST:
                 why = f"the connection is lost ({type(error).__name__})"
                 raise TryAgain(f"s3://{bucket}/{key}: {why}; the next try goes on at byte {offset}") from None
         else:
