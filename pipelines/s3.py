@@ -134,23 +134,23 @@ def _open(bucket: str, key: str, etag: str, offset: int) -> Mapping[str, Any]:
 def prove(bucket: str, key: str, etag: str, found: Digests) -> str:
     """How the bytes that arrived were proved to be the object's: "md5", "sha256", "crc32", "md5 of parts" or "size".
 
-    An ETag is the MD5 of the content unless KMS encrypts it. Raises Damaged.
+    An ETag is the MD5 of the content, or of its parts, unless KMS encrypts it. Raises Damaged.
     """
     if found.md5 == etag:
         return "md5"
-    promised = head(bucket, key) or {}
-    whole = {"sha256": "ChecksumSHA256", "crc32": "ChecksumCRC32"}
-    mine = {"sha256": found.sha256_base64, "crc32": found.crc32_base64}
-    for name, field in whole.items():
-        if (theirs := promised.get(field)) and "-" not in theirs:
-            return _same(name, mine[name], theirs, f"s3://{bucket}/{key}")
+    where, promised = f"s3://{bucket}/{key}", head(bucket, key) or {}
+    # Some stores give the checksum of checksums of parts, and do not say so.
+    if promised.get("ChecksumType") == "FULL_OBJECT":
+        for name, mine in (("SHA256", found.sha256_base64), ("CRC32", found.crc32_base64)):
+            if theirs := promised.get(f"Checksum{name}"):
+                return _same(name.lower(), mine, theirs, where)
     if promised.get("ServerSideEncryption", "AES256") != "AES256":
         return "size"
     if PLAIN.fullmatch(etag):
-        return _same("md5", found.md5, etag, f"s3://{bucket}/{key}")
+        return _same("md5", found.md5, etag, where)
     parts = found.etag_of_parts
     if parts and parts.rpartition("-")[2] == etag.rpartition("-")[2]:
-        return _same("md5 of parts", parts, etag, f"s3://{bucket}/{key}")
+        return _same("md5 of parts", parts, etag, where)
     return "size"
 
 
