@@ -180,10 +180,11 @@ def hash_of(name: str) -> int:
 
 def same(line: bytes, other: bytes) -> bool:
     """Whether two lines are the same row: the same JSON, however it is spelt; 1, 1.0 and true differ."""
-    return line == other or _spelling(line) == _spelling(other)
+    return line == other or spelling(line) == spelling(other)
 
 
-def _spelling(line: bytes) -> str:
+def spelling(line: bytes) -> str:
+    """A row's one spelling."""
     row: Any = json.loads(line)
     return canonical(row)
 

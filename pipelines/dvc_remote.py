@@ -118,7 +118,9 @@ def _listing(project: Any, md5: str) -> dict[str, str] | None:
     with objects.fs.open(path, "rb") as file:
         text = file.read()
     if hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir" != md5:
-        raise ScriptoriumError(f"the DVC remote's list of version {md5} is damaged: delete {path}, then try again")
+        raise ScriptoriumError(
+            f"the DVC remote's list of version {md5} is damaged: `scriptorium data verify --remote --heal` mends it"
+        )
     return {entry["relpath"]: entry["md5"] for entry in json.loads(text)}
 
 

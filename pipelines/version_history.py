@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -139,12 +139,13 @@ def versions(settings: Settings) -> dict[str, Record]:
 
 
 def resolve(text: str, settings: Settings) -> str:
-    """The md5 of the version that `text` names: its md5, or 6 or more of the first digits that no other one has.
+    """The md5 of the recorded version that `text` names. Raises Refused naming the candidates."""
+    return matching(text, list(versions(settings)))
 
-    Raises Refused naming the candidates.
-    """
+
+def matching(text: str, known: Sequence[str]) -> str:
+    """The one of these md5s that `text` is or, with 6 or more digits, begins. Raises Refused naming the candidates."""
     digits = text.lower().removesuffix(".dir")
-    known = list(versions(settings)) or [current(settings).md5]
     if not re.fullmatch(r"[0-9a-f]{6,32}", digits):
         raise Refused(f"version {text[:40]!r} is not 6 to 32 hex digits of an md5; {_newest(known)}")
     found = [md5 for md5 in known if md5.startswith(digits)]
@@ -155,7 +156,9 @@ def resolve(text: str, settings: Settings) -> str:
     return found[0]
 
 
-def _newest(known: list[str]) -> str:
+def _newest(known: Sequence[str]) -> str:
+    if not known:
+        return "none is recorded yet: the first change of the data records the current one too"
     return f"the newest are {', '.join(md5[:12] for md5 in known[: -NEWEST - 1 : -1])} (`scriptorium data list`)"
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -39,7 +39,7 @@ class Swap(BaseModel):
 @contextmanager
 def changing(settings: Settings) -> Iterator[Workbench]:
     """Be the only one that changes versions, after what a killed process left is finished; with an empty folder."""
-    with lock(folder(settings) / "lock", "another process is changing the data's version"):
+    with _alone(settings):
         _finish(settings)
         work = work_folder(settings)
         shutil.rmtree(work, ignore_errors=True)
@@ -50,13 +50,19 @@ def changing(settings: Settings) -> Iterator[Workbench]:
             shutil.rmtree(work)
 
 
+def _alone(settings: Settings) -> AbstractContextManager[None]:
+    return lock(folder(settings) / "lock", "another process is changing the data's version")
+
+
 def work_folder(settings: Settings) -> Path:
     return settings.work / "versions"
 
 
-def is_half_done(settings: Settings) -> bool:
-    """Whether a process is just changing the version, or was killed while it did."""
-    return _pending(settings).exists()
+def finish(settings: Settings) -> None:
+    """Finish a change of version that a kill interrupted; one that is just being made is waited for."""
+    if _pending(settings).exists():
+        with _alone(settings):
+            _finish(settings)
 
 
 def swap(draft: Record, settings: Settings, *, whole: bool, commit: bool) -> Record:
