@@ -1,4 +1,4 @@
-"""Rows are added as a version with a record; nothing new is no version; a conflict changes nothing; any version returns."""
+"""Added rows are a version with a record; nothing new is none; a conflict changes nothing; any version comes back."""
 
 import json
 import re
@@ -131,7 +131,7 @@ def test_an_id_twice_in_what_is_added_counts_once_or_is_refused(settings, add):
 
 
 def test_ids_whose_hashes_collide_stay_two_rows(settings, add, monkeypatch):
-    monkeypatch.setattr("pipelines.add_rows.hash_of", lambda name: len(name))
+    monkeypatch.setattr("pipelines.add_rows.hash_of", len)
     assert add(row(7), row(8), row(2), row(9, "x")).changes == {TRAIN: Change(added=3)}
     assert [r["id"] for r in read(settings.data / TRAIN)[-3:]] == ["row-7", "row-8", "row-9"]
 
