@@ -1,6 +1,6 @@
 """What differs between two versions of the data: files, rows by their ids, and how labels and lengths shifted.
 
-Memory: 20 bytes a row of a file that differs. Two ids are taken for one when 64 bits of their hashes agree.
+Memory: about 50 bytes a row of a file that differs. Two ids are taken for one when 64 bits of their hashes agree.
 """
 
 from __future__ import annotations

@@ -64,6 +64,7 @@ def new_version(edits: Mapping[str, Edit], cause: Cause, settings: Settings, *, 
         built = {name: rewritten(name, base.files.get(name), edit, bench) for name, edit in edits.items()}
         changes = {name: change for name, (_, change) in built.items() if change}
         if not changes:
+            print(f"no row is new: version {base.md5} stays", flush=True)
             return None
         draft = _draft("changed", base.files | {name: built[name][0] for name in changes}, base, cause)
         draft = draft.model_copy(update={"changes": changes})
