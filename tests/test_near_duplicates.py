@@ -1,0 +1,162 @@
+"""Near copies are found whatever hides them, in any script and length, and what merely resembles is left alone."""
+
+import gzip
+import json
+import os
+import random
+import subprocess
+import sys
+from itertools import combinations
+
+import pytest
+
+from pipelines import near_duplicates
+from pipelines.near_duplicates import NearIndex, rows_of_a_band
+from pipelines.settings import ROOT
+from pipelines.text_form import spaced, windows
+
+DATA = ROOT.parent / "shared" / "data"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the development data is not at {DATA}")
+WORDS = ["bucket", "queue", "table", "role", "stream", "policy", "cluster", "image", "rule", "topic", "key", "volume"]
+ENGLISH = "The card that I ordered last week has still not arrived, can you tell me where it is?"
+CHINESE = "酒店的位置非常好,离地铁站只有五分钟的路程,房间也很干净,下次还会再来。"
+
+
+def near(text, other, threshold=0.8):
+    index = NearIndex(threshold)
+    index.add([other])
+    return bool(index.find([text]))
+
+
+def read(name):
+    with gzip.open(DATA / name, "rt", encoding="utf-8", newline="\n") as file:
+        return [json.loads(line)["text"] for line in file]
+
+
+def jaccard(text, other):
+    one, two = ({form[i : i + 4] for i in range(len(form) - 3)} for form in (spaced(text), spaced(other)))
+    return len(one & two) / len(one | two)
+
+
+@pytest.mark.parametrize(
+    ("text", "copy"),
+    [
+        (ENGLISH, f"\n\t {ENGLISH.upper()}  "),
+        (ENGLISH, ENGLISH.replace("arrived", "arived")),
+        (ENGLISH, ENGLISH.replace("week", "month")),
+        (ENGLISH, ENGLISH.replace(" ", "\u3000").replace("c", "\u200bc")),
+        (ENGLISH, "".join(chr(ord(c) + 0xFEE0) if c.isalpha() else c for c in ENGLISH)),
+        (CHINESE, CHINESE.replace(",", "\uff0c").replace("。", " !!")),
+        (CHINESE, CHINESE.replace("干净", "整洁")),
+        ("很好吃", "很好吃!!!"),
+        ("ok", " OK "),
+        ("テレビ", "\uff83\uff9a\uff8b\uff9e"),
+        ("?!", " ?!"),
+    ],
+)
+def test_a_copy_is_found_though_it_was_edited(text, copy):
+    assert near(copy, text)
+    assert near(text, copy)
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        (ENGLISH, "The card that I lost last year has now been found, can you tell me who has it?"),
+        (CHINESE, "酒店的位置非常差,离地铁站有一个小时的路程,房间也不干净,再也不会来了。"),
+        ("很好吃", "很好喝"),
+        ("refund", "fund"),
+        ("top up my card", "block my card"),
+        ("?!", "!"),
+        ("", ""),
+        ("\u200b", " "),
+    ],
+)
+def test_a_text_that_says_something_else_is_left_alone(text, other):
+    assert not near(text, other)
+
+
+def test_of_several_near_texts_the_nearest_is_named():
+    index = NearIndex()
+    index.add(["something else entirely", ENGLISH + " Thanks", ENGLISH, ENGLISH])
+    assert index.find(["nothing like it", ENGLISH.lower()]) == [(1, 2)]
+
+
+def test_repeats_name_an_earlier_text_and_positions_count_on_over_files():
+    index = NearIndex()
+    index.add([ENGLISH, "another text"])
+    assert index.repeats() == []
+    index.add(iter([CHINESE, ENGLISH + "!", "yet another one", CHINESE]))
+    assert len(index) == 6
+    assert index.repeats() == [(3, 0), (5, 2)]
+
+
+def test_ten_thousand_copies_of_one_text_are_all_found_without_comparing_each_with_each(monkeypatch):
+    compared = []
+    similarity = near_duplicates._similarity
+    monkeypatch.setattr(
+        near_duplicates, "_similarity", lambda *given: compared.append(len(given[2])) or similarity(*given)
+    )
+    index = NearIndex()
+    index.add(f"your order {number % 10} has been sent to the address that you gave" for number in range(10_000))
+    assert len(index.repeats()) == 9_999
+    assert sum(compared) < 10_000 * near_duplicates.BUCKET
+
+
+def test_what_is_found_is_what_comparing_each_with_each_finds():
+    chosen = random.Random(1)
+    texts = [" ".join(chosen.choices(WORDS, k=chosen.randint(5, 60))) for _ in range(60)]
+    for text in texts[:60]:
+        words = text.split()
+        words[chosen.randrange(len(words))] = "lambda"
+        texts.append(" ".join(words))
+    index = NearIndex()
+    index.add(texts)
+    true = {(j, i): jaccard(texts[i], texts[j]) for i, j in combinations(range(len(texts)), 2)}
+    found = index.repeats()
+    # All texts have fewer shingles than are kept, so that nothing is estimated.
+    assert min(true[pair] for pair in found) >= 0.8
+    expected = {later for (later, _), similarity in true.items() if similarity >= 0.8}
+    assert len(expected) > 20
+    assert {later for later, _ in found} == expected
+
+
+def test_a_lower_threshold_finds_more_and_still_misses_at_most_a_hundredth():
+    assert [rows_of_a_band(t) for t in (0.3, 0.5, 0.8, 0.9, 1.0)] == [2, 3, 6, 10, 128]
+    other = ENGLISH.replace("week", "Monday").replace("arrived", "come")
+    assert not near(other, ENGLISH)
+    assert near(other, ENGLISH, 0.5)
+
+
+def test_a_text_takes_no_more_memory_than_stated():
+    index = NearIndex()
+    chosen = random.Random(1)
+    index.add("".join(chr(chosen.randrange(0x4E00, 0x9F00)) for _ in range(2_000)) for _ in range(500))
+    held = len(index._sketches) + len(index._offsets) + sum(map(len, index._bands))
+    assert held <= 688 * len(index) + 8
+
+
+def test_another_process_finds_the_same():
+    program = (
+        "from pipelines.near_duplicates import NearIndex, _keys, _shingles\n"
+        f"print(_keys(*_shingles([{ENGLISH!r}, {CHINESE!r}]), 6)[:2].tolist())"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)}
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment, cwd=ROOT
+    )
+    assert json.loads(result.stdout) == [[914272010, 1511263230], [3134873833, 3120740610]]
+
+
+def test_windows_do_not_cross_from_text_to_text():
+    hashes, starts = windows(["abcdef", "", "ab", "cdefg"], 4)
+    assert starts.tolist() == [0, 1, 2, 8, 9]
+    assert hashes[2] == hashes[3]
+    assert len(set(hashes.tolist())) == 4
+
+
+@needs_data
+def test_three_hundred_of_five_hundred_test_texts_are_found_in_training():
+    index = NearIndex()
+    index.add(read("broken/b09_leak_train.jsonl.gz"))
+    assert len(index.find(read("broken/b09_leak_test.jsonl.gz"))) == 300
