@@ -15,13 +15,15 @@ def _example(**row: Any) -> ConfigDict:
 class Row(BaseModel):
     """What every row has. Further columns are allowed and kept; a number is not taken for a text.
 
-    TEXTS are what a model reads, ANSWERS what it should write, LABEL what it should choose.
+    TEXTS are what a model reads, ANSWERS what it should write, LABEL what it should choose. KEY is what makes two rows
+    the same where that is not TEXTS.
     """
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
     TEXTS: ClassVar[tuple[str, ...]] = ()
     ANSWERS: ClassVar[tuple[str, ...]] = ()
     LABEL: ClassVar[str | None] = None
+    KEY: ClassVar[tuple[str, ...]] = ()
     id: str = Field(min_length=1)
     licence: str | None = None
 
@@ -136,6 +138,7 @@ class Recommendation(Row):
     )
     TEXTS = ("title", "text")
     LABEL = "label"
+    KEY = ("user_id", "item_id")
     user_id: str = Field(min_length=1)
     item_id: str = Field(min_length=1)
     title: str
