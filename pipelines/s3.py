@@ -1,0 +1,177 @@
+"""S3: one client that is patient but not endless, its objects, and what goes wrong in words.
+
+Endpoint, region and credentials come from where boto3 looks for them (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, profiles,
+roles), never from an address or an argument, and stand in no message.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pipelines.digests import Digests
+from pipelines.errors import Refused, ScriptoriumError, TryAgain
+from pipelines.s3_errors import Changed, Damaged, in_words
+
+BLOCK = 1 << 20
+PART = 16 << 20  # of an upload; bytes
+CONNECTIONS = 16
+# A connection that is refused or hangs is reported after at most 12 s; a lost one is taken up again this often.
+PATIENCE = {"connect_timeout": 3, "read_timeout": 30, "retries": {"mode": "standard", "total_max_attempts": 4}}
+LOST = 3
+PLAIN = re.compile(r"[0-9a-f]{32}")
+COLD = {"GLACIER", "DEEP_ARCHIVE"}
+GONE = {"PreconditionFailed", "412", "NoSuchKey", "404", "InvalidRange"}
+
+
+def address(uri: str) -> tuple[str, str]:
+    """Bucket and key of `s3://bucket/key`. Raises Refused, without repeating what may be a secret."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    if "@" in bucket or ":" in bucket:
+        raise Refused("an s3:// address holds no credentials; boto3 reads them from AWS_ACCESS_KEY_ID and its like")
+    if not re.fullmatch(r"[A-Za-z0-9._-]{3,255}", bucket):
+        raise Refused(f"{uri[:80]!r} names no bucket; write s3://bucket/prefix/")
+    return bucket, key
+
+
+def client() -> Any:
+    """The client for the environment as it is now. Raises ScriptoriumError when boto3 cannot make one of it."""
+    return _client(tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_"))))
+
+
+@lru_cache(maxsize=4)
+def _client(_environment: tuple[tuple[str, str], ...]) -> Any:
+    from boto3.session import Session
+    from botocore.config import Config
+
+    # botocore would check a part against the checksum of the whole when a store gives that; `prove` knows better.
+    config = Config(**PATIENCE, max_pool_connections=CONNECTIONS, response_checksum_validation="when_required")
+    with in_words("S3"):
+        try:
+            return Session().client("s3", config=config)
+        except ValueError:
+            cure = "it takes an address as http://host:port"
+            raise ScriptoriumError(f"AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL is not an address; {cure}") from None
+
+
+def objects(bucket: str, prefix: str) -> Iterator[Mapping[str, Any]]:
+    """Every object below a prefix, page by page, as `list_objects_v2` describes it."""
+    with in_words(f"s3://{bucket}/{prefix}"):
+        pages = client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in pages:
+            yield from page.get("Contents", ())
+
+
+def head(bucket: str, key: str) -> Mapping[str, Any] | None:
+    """What the store says of an object; None when there is none."""
+    from botocore.exceptions import ClientError
+
+    with in_words(f"s3://{bucket}/{key}"):
+        try:
+            return dict(client().head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED"))
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
+                return None
+            raise
+
+
+def part_size(bucket: str, key: str, etag: str) -> int | None:
+    """The size of the parts in which an object was uploaded, if its ETag says that it was in several."""
+    if "-" not in etag:
+        return None
+    with in_words(f"s3://{bucket}/{key}"):
+        return int(client().head_object(Bucket=bucket, Key=key, PartNumber=1)["ContentLength"])
+
+
+def read(bucket: str, key: str, etag: str, offset: int) -> Iterator[bytes]:
+    """The bytes of an object from `offset` on. A lost connection is taken up where it broke.
+
+    Raises Changed when the object is no longer the one with this ETag, TryAgain when the store stays away.
+    """
+    with in_words(f"s3://{bucket}/{key}"):
+        yield from _read(bucket, key, etag, offset)
+
+
+def _read(bucket: str, key: str, etag: str, offset: int) -> Iterator[bytes]:
+    from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+    lost = 0
+    while True:
+        try:
+            for block in _open(bucket, key, etag, offset)["Body"].iter_chunks(BLOCK):
+                offset, lost = offset + len(block), 0
+                yield block
+        except (HTTPClientError, IncompleteReadError) as error:
+            lost += 1
+            if lost > LOST:
+                why = f"the connection is lost ({type(error).__name__})"
+                raise TryAgain(f"s3://{bucket}/{key}: {why}; the next try goes on at byte {offset}") from None
+        else:
+            return
+
+
+def _open(bucket: str, key: str, etag: str, offset: int) -> Mapping[str, Any]:
+    from botocore.exceptions import ClientError
+
+    where = f"s3://{bucket}/{key}"
+    try:
+        asked = {"Bucket": bucket, "Key": key, "IfMatch": f'"{etag}"'}
+        found = client().get_object(**asked, **({"Range": f"bytes={offset}-"} if offset else {}))
+    except ClientError as error:
+        if error.response["Error"]["Code"] in GONE:
+            raise Changed(f"{where} was changed or deleted while it was being read") from None
+        raise
+    # Not every store heeds IfMatch.
+    if found["ETag"].strip('"') != etag:
+        raise Changed(f"{where} was changed while it was being read")
+    if offset and not found.get("ContentRange", "").startswith(f"bytes {offset}-"):
+        raise ScriptoriumError(f"{where}: the server does not give parts of an object (Range), which resuming needs")
+    return dict(found)
+
+
+def prove(bucket: str, key: str, etag: str, found: Digests) -> str:
+    """How the bytes that arrived were proved to be the object's: "md5", "sha256", "crc32", "md5 of parts" or "size".
+
+    An ETag is the MD5 of the content unless KMS encrypts it. Raises Damaged.
+    """
+    if found.md5 == etag:
+        return "md5"
+    promised = head(bucket, key) or {}
+    whole = {"sha256": "ChecksumSHA256", "crc32": "ChecksumCRC32"}
+    mine = {"sha256": found.sha256_base64, "crc32": found.crc32_base64}
+    for name, field in whole.items():
+        if (theirs := promised.get(field)) and "-" not in theirs:
+            return _same(name, mine[name], theirs, f"s3://{bucket}/{key}")
+    if promised.get("ServerSideEncryption", "AES256") != "AES256":
+        return "size"
+    if PLAIN.fullmatch(etag):
+        return _same("md5", found.md5, etag, f"s3://{bucket}/{key}")
+    parts = found.etag_of_parts
+    if parts and parts.rpartition("-")[2] == etag.rpartition("-")[2]:
+        return _same("md5 of parts", parts, etag, f"s3://{bucket}/{key}")
+    return "size"
+
+
+def _same(name: str, mine: str, theirs: str, where: str) -> str:
+    if mine != theirs:
+        raise Damaged(f"{where}: what arrived has {name} {mine}, the store holds {theirs}")
+    return name
+
+
+def upload(path: Path, bucket: str, key: str) -> None:
+    """Put a file there, in parts when it is large; boto3 sends a checksum that the store compares."""
+    from boto3.s3.transfer import TransferConfig
+
+    config = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=4)
+    with in_words(f"s3://{bucket}/{key}"):
+        client().upload_file(str(path), bucket, key, Config=config)
+
+
+def remove(bucket: str, key: str) -> None:
+    """Delete an object."""
+    with in_words(f"s3://{bucket}/{key}"):
+        client().delete_object(Bucket=bucket, Key=key)
