@@ -29,6 +29,7 @@ class Block:
     rows: int  # of the file, faulty ones included
     faults: list[Fault] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    read: float = 0.0  # share of the file that is read with this block
 
 
 def arrow_schema(form: type[BaseModel]) -> dict[str, Any]:

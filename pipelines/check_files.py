@@ -1,38 +1,25 @@
-"""Checking files of rows: what they hold, what is wrong with it, where, and what may be used."""
+"""Checking files of rows: what is wrong with them, where, what to do, and what may be used."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from pipelines.containers import Unreadable
-from pipelines.expectations import Check, judge
-from pipelines.facts import BEYOND_A_LIMIT, View
-from pipelines.findings import ORDER, Finding, Result, verdict_of
+from pipelines.facts import View
+from pipelines.findings import Finding, Result, verdict_of
 from pipelines.formats import FORMATS
+from pipelines.judgement import Judged, findings_of, judged_pair, judged_set
 from pipelines.limits import Limits
-from pipelines.measure import Measure
 from pipelines.outputs import Outputs
 from pipelines.reading import read_blocks
-from pipelines.reading_progress import Reading
-from pipelines.sources import Source, expanded
-from pipelines.suites import leak_checks, set_checks
+from pipelines.reading_progress import ReadingProgress
+from pipelines.sources import Source, sources
 from pipelines.tally import Tally
-from pipelines.whole_set import leak_measures, set_measures
 
-
-@dataclass(frozen=True)
-class Judged:
-    """A set, or a pair of sets: its measures, its checks, and what Great Expectations said of them."""
-
-    name: str
-    measures: Mapping[str, Measure]
-    checks: Sequence[Check]
-    results: Sequence[Mapping[str, Any]]
+Say = Callable[[str], None]
 
 
 def check_files(
@@ -46,25 +33,73 @@ def check_files(
     lang: str | None = None,
     out: Path | None = None,
     now: datetime | None = None,
-    say: Callable[[str], None],
+    say: Say,
 ) -> Result:
-    """Check files, and test files against training files; all are rows of one format.
+    """Check files, and test files against training files; all hold rows of one format.
 
     Writes accepted.jsonl, quarantined.jsonl and validation.json below `out`; after a refusal, only the last.
-    `lang` stands for the language of every row, `now` (default: the time of the call) is what timestamps may not be
-    after. Raises Refused for a file that is missing.
+    `lang` stands for the language of every row; timestamps may not be after `now` (default: the time of the call).
+    Raises Refused for a file that is missing.
     """
     view = View(FORMATS[form], limits, lang, now or datetime.now(UTC))
     outputs = Outputs(out) if out else None
-    with tempfile.TemporaryDirectory(prefix="scriptorium-", dir=out) as scratch:
-        tallies = {}
-        for name, paths in (("files", files), ("train", train), ("test", test)):
-            if paths:
-                folder = Path(scratch) / name
-                folder.mkdir()
-                tallies[name] = read_set(paths, view, folder, labels, outputs, say, evaluation=name == "test")
-        judged = list(_judged(tallies, view, labels))
-    result = result_of(tallies, judged)
+    sets = {name: paths for name, paths in (("files", files), ("train", train), ("test", test)) if paths}
+    with tempfile.TemporaryDirectory(prefix=".scriptorium-", dir=out) as scratch:
+        tallies = {name: _tally(name, paths, view, Path(scratch), labels, outputs, say) for name, paths in sets.items()}
+        judged = [judged_set(name, tally) for name, tally in tallies.items()]
+        if "train" in tallies and "test" in tallies:
+            judged.append(judged_pair("test in train", tallies["test"], tallies["train"]))
+    result = result_of(list(tallies.values()), judged)
     if outputs:
-        outputs.finish(result, tolerated(tallies, limits))
+        outputs.finish(result, {name: tally.tolerated for name, tally in tallies.items()})
     return result
+
+
+def read_set(tally: Tally, found: Sequence[Source], say: Say, outputs: Outputs | None = None, name: str = "") -> None:
+    """Read the files of a set into its tally, and what may be used of them into the outputs."""
+    progress = ReadingProgress([source.path for source in found if source.path], say)
+    for number, source in enumerate(found):
+        if source.path is None:
+            assert source.refused is not None
+            tally.refuse(number, source.refused)
+            continue
+        try:
+            for block in read_blocks(source.path, tally.view.form, tally.view.limits, keep=outputs is not None):
+                frame = tally.add(number, block)
+                if outputs:
+                    outputs.add(name, source.name, frame)
+                progress.show(source.name, block.read, source.path.stat().st_size, tally.rows)
+        except Unreadable as fault:
+            tally.refuse(number, fault)
+        progress.finish(source.path.stat().st_size)
+
+
+def result_of(tallies: Sequence[Tally], judged: Sequence[Judged]) -> Result:
+    """The verdict, the numbers and the findings, worst first."""
+    findings = sorted((finding for each in judged for finding in findings_of(each)), key=_worst_first)
+    verdict = verdict_of(findings)
+    rows = sum(tally.rows for tally in tallies)
+    aside = 0 if verdict == "reject" else sum(tally.set_aside for tally in tallies)
+    accepted = 0 if verdict == "reject" else rows - aside
+    return Result(verdict=verdict, rows=rows, accepted=accepted, quarantined=aside, findings=tuple(findings))
+
+
+def _tally(
+    name: str,
+    paths: Sequence[Path],
+    view: View,
+    scratch: Path,
+    labels: Sequence[str] | None,
+    outputs: Outputs | None,
+    say: Say,
+) -> Tally:
+    folder = scratch / name
+    folder.mkdir()
+    found = sources(paths, folder, view.limits, say)
+    tally = Tally(view, [source.name for source in found], folder, labels, evaluation=name == "test")
+    read_set(tally, found, say, outputs, name)
+    return tally
+
+
+def _worst_first(finding: Finding) -> int:
+    return ("reject", "quarantine", "warn").index(finding.severity)

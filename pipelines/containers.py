@@ -14,6 +14,7 @@ ENDINGS = {".gz": "gzip", ".zst": "Zstandard"}
 PIECE = MIB  # bytes handed on at once
 FREE = 8 * MIB  # bytes that may come out of a file before its ratio counts
 READ = 64 * 1024
+CURE = "send the file again, and compare its check sum with the sender's"
 
 
 class Unreadable(Exception):
@@ -24,18 +25,26 @@ class Unreadable(Exception):
         self.check, self.message, self.cure = check, message, cure
 
 
-def unpacked(path: Path, limits: Limits) -> Iterator[bytes]:
-    """The content in pieces of at most 1 MiB. Raises Unreadable for a damaged file and for one that unpacks too far."""
-    kind = container(path)
-    with path.open("rb") as file:
-        read = {"gzip": _gunzip, "Zstandard": _unzstd, "none": _plain}[kind]
+class Unpacked:
+    """The content of a file in pieces of at most 1 MiB; `consumed` says how many bytes of the file they came from.
+
+    Raises Unreadable for a damaged file, for one that unpacks too far, and when name and content disagree.
+    """
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self.path, self.limits, self.consumed = path, limits, 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        kind = container(self.path)
         out = 0
-        for piece in read(file):
-            out += len(piece)
-            refuse_bomb(out, file.tell(), limits)
-            if out == len(piece) and (inner := _magic(piece)) != "none":
-                raise Unreadable("container", f"{kind} holds {inner} again", "pack the file once only")
-            yield piece
+        with self.path.open("rb") as file:
+            for piece in READERS[kind](file):
+                out += len(piece)
+                self.consumed = file.tell()
+                refuse_bomb(out, self.consumed, self.limits)
+                if out == len(piece) and (inner := _magic(piece)) != "none":
+                    raise Unreadable("container", f"{kind} holds {inner} again", "pack the file once only")
+                yield piece
 
 
 def refuse_bomb(out: int, consumed: int, limits: Limits) -> None:
@@ -111,4 +120,4 @@ def _unzstd(file: BinaryIO) -> Iterator[bytes]:
         raise Unreadable("container", f"the Zstandard data {why}; nothing is taken", CURE) from None
 
 
-CURE = "send the file again, and compare its check sum with the sender's"
+READERS = {"gzip": _gunzip, "Zstandard": _unzstd, "none": _plain}

@@ -46,6 +46,21 @@ def judge(subject: str, metrics: Mapping[str, float], checks: Sequence[Check]) -
     return [entry.to_json_dict() for entry in result.results]
 
 
+def failed(checks: Sequence[Check], results: Sequence[Mapping[str, Any]]) -> list[Check]:
+    """The checks that the results of `judge` say are not met, or say nothing about."""
+    met = set()
+    missing = {r["expectation_config"]["kwargs"].get("column") for r in results if not r["success"] and _is_presence(r)}
+    for result in results:
+        given = result["expectation_config"]["kwargs"]
+        if result["success"] and not _is_presence(result):
+            met.add((given.get("column"), given.get("min_value"), given.get("max_value")))
+    return [c for c in checks if c.metric in missing or (c.metric, c.at_least, c.at_most) not in met]
+
+
+def _is_presence(result: Mapping[str, Any]) -> bool:
+    return bool(result["expectation_config"]["type"] == "expect_column_values_to_not_be_null")
+
+
 def _expectations(checks: Sequence[Check]) -> Any:
     from great_expectations import expectations as gxe
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from pipelines.artifact import write_json
 from pipelines.blocks import LINE, RAW
-from pipelines.facts import SET_ASIDE
+from pipelines.facts import ALWAYS, BEYOND_A_LIMIT, SET_ASIDE
 from pipelines.findings import Result
 
 if TYPE_CHECKING:
     import polars as pl
 
+Undecided = tuple[str, str, int, list[str]]  # set, file, line, checks
 ACCEPTED, QUARANTINED = "accepted.jsonl", "quarantined.jsonl"
 
 
@@ -32,34 +33,37 @@ class Outputs:
             (folder / name).unlink(missing_ok=True)
         self.accepted, self.aside = (self._part(name).open("wb") for name in (ACCEPTED, QUARANTINED))
         self.lines = 0
-        self.undecided: dict[int, tuple[str, int, list[str]]] = {}  # by line of accepted: file, line, checks
+        self.undecided: dict[int, Undecided] = {}  # by line of accepted.jsonl, from 0
 
-    def add(self, file: str, frame: pl.DataFrame, undecided: frozenset[str]) -> None:
-        """Write the rows of a block; a row that fails no other checks than the undecided ones is kept for now."""
+    def add(self, name: str, file: str, frame: pl.DataFrame) -> None:
+        """Write the rows of a block of a file of the set `name`."""
         import polars as pl
 
-        certain = [name for name in SET_ASIDE if name not in undecided]
-        bad = pl.any_horizontal(certain)
+        bad = pl.any_horizontal(ALWAYS)
         for row in frame.filter(bad).select(LINE, RAW, *SET_ASIDE).iter_rows(named=True):
             checks = [name for name in SET_ASIDE if row[name]]
             self.aside.write(_record(file, row[LINE], checks, row[RAW].rstrip("\n")))
         kept = frame.filter(~bad)
         texts = kept.select(pl.col(RAW).str.strip_chars_end("\n") + "\n")[RAW]
         self.accepted.write("".join(texts).encode())
-        doubtful = kept.with_row_index("\0at").filter(pl.any_horizontal(sorted(undecided)))
-        for row in doubtful.select("\0at", LINE, *undecided).iter_rows(named=True):
-            checks = [name for name in SET_ASIDE if row.get(name)]
-            self.undecided[self.lines + row["\0at"]] = (file, row[LINE], checks)
+        doubtful = kept.with_row_index("\0at").filter(pl.any_horizontal(BEYOND_A_LIMIT))
+        for row in doubtful.select("\0at", LINE, *BEYOND_A_LIMIT).iter_rows(named=True):
+            checks = [check for check in BEYOND_A_LIMIT if row[check]]
+            self.undecided[self.lines + row["\0at"]] = (name, file, row[LINE], checks)
         self.lines += len(kept)
 
-    def finish(self, result: Result, tolerated: frozenset[str]) -> None:
-        """Put the files in place (none but validation.json after a refusal); rows stay that fail tolerated checks only."""
-        removed = {at: found for at, found in self.undecided.items() if set(found[2]) - tolerated}
+    def finish(self, result: Result, tolerated: Mapping[str, frozenset[str]]) -> None:
+        """Put the files in place, after a refusal none but validation.json.
+
+        `tolerated` says for each set which checks its rows may fail and stay.
+        """
+        removed = {at: found for at, found in self.undecided.items() if set(found[3]) - tolerated[found[0]]}
         for file in (self.accepted, self.aside):
             file.flush()
         if result.verdict != "reject":
             self._move(removed)
-        _close(self.accepted), _close(self.aside)
+        _close(self.accepted)
+        _close(self.aside)
         for name in (ACCEPTED, QUARANTINED):
             if result.verdict == "reject":
                 self._part(name).unlink()
@@ -67,7 +71,7 @@ class Outputs:
                 self._part(name).replace(self.folder / name)
         write_json(self.folder / "validation.json", result.model_dump(mode="json"))
 
-    def _move(self, removed: dict[int, tuple[str, int, list[str]]]) -> None:
+    def _move(self, removed: Mapping[int, Undecided]) -> None:
         """Write the accepted lines again without some of them, which join those set aside."""
         if not removed:
             return
@@ -76,7 +80,7 @@ class Outputs:
         with whole.open("rb") as source, fewer.open("wb") as target:
             for number, line in enumerate(source):
                 if number in removed:
-                    self.aside.write(_record(*removed[number], line.decode().rstrip("\n")))
+                    self.aside.write(_record(*removed[number][1:], line.decode().rstrip("\n")))
                 else:
                     target.write(line)
             _sync(target)

@@ -34,8 +34,10 @@ def parquet_blocks(path: Path, form: type[Row], limits: Limits, *, keep: bool) -
                 refuse_bomb(out, path.stat().st_size, limits)
                 table = pa.Table.from_batches([batch])
                 table.validate(full=True)
-                yield _block(table, form, first, limits.line_bytes, keep=keep)
+                block = _block(table, form, first, limits.line_bytes, keep=keep)
                 first += batch.num_rows
+                block.read = first / max(1, file.metadata.num_rows)
+                yield block
     except (pa.ArrowException, OSError) as error:
         why = str(error).splitlines()[0][:120]
         raise Unreadable("container", f"the Parquet data are damaged ({why}); nothing is taken", CURE) from None

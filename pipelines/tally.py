@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.blocks import LINE, TEXT, Block
 from pipelines.containers import Unreadable
-from pipelines.facts import DOUBTFUL, SET_ASIDE, View, facts
+from pipelines.facts import BEYOND_A_LIMIT, DOUBTFUL, SET_ASIDE, View, facts
 from pipelines.findings import Place
 from pipelines.formats import Recommendation
 from pipelines.measure import Measure
@@ -64,6 +64,16 @@ class Tally:
     def refuse(self, file: int, fault: Unreadable) -> None:
         """Count a file that could not be read to its end, or must not be."""
         self.measures[fault.check].add(1, [Place(file=self.files[file])], [fault.message])
+
+    @property
+    def tolerated(self) -> frozenset[str]:
+        """The row checks with a limit that is kept: rows that fail only these stay."""
+        return frozenset(n for n in BEYOND_A_LIMIT if self.measures[n].rows <= getattr(self.view.limits, n) * self.rows)
+
+    @property
+    def set_aside(self) -> int:
+        """Rows that are not to be used, by the row checks."""
+        return sum(rows for checks, rows in self.aside.items() if checks - self.tolerated)
 
     def places(self, packed: Sequence[int], field: str | None = None) -> list[Place]:
         """Where rows stand, from their packed numbers."""

@@ -18,21 +18,20 @@ COMMON = 0.01  # share of the rows that must begin alike for it to be boilerplat
 COMMON_ROWS = 10
 
 
-def set_measures(tally: Tally, tolerated: frozenset[str]) -> dict[str, Measure]:
-    """Every measure of a set; `tolerated` are the checks whose rows stay, for they are few."""
+def set_measures(tally: Tally) -> dict[str, Measure]:
+    """Every measure of a set."""
     rows = tally.rows
     found = dict(tally.measures)
     found["rows"] = Measure(rows, rows, value=rows)
     found["repeated_ids"] = _gathered(tally, (_again(part, ["id_key"]) for part in tally.ids.parts()))
     found["copies"] = _gathered(tally, (_again(part, ["text_key", "answer_key"]) for part in tally.texts.parts()))
-    found["set_aside"] = Measure(sum(n for names, n in tally.aside.items() if names - tolerated), rows)
+    found["set_aside"] = Measure(tally.set_aside, rows)
     found["boilerplate"] = _boilerplate(tally)
     if tally.view.form.LABEL:
         found |= _label_measures(tally)
     if tally.view.form is Recommendation:
         found["unordered"] = _gathered(tally, map(_unordered, tally.users.parts()))
-    if tally.near is not None:
-        found["near_copies"] = _near_copies(tally)
+    found["near_copies"] = _near_copies(tally)
     for measure in found.values():
         measure.of = measure.of or rows
     return found
@@ -44,8 +43,7 @@ def leak_measures(evaluation: Tally, training: Tally) -> dict[str, Measure]:
         "ids_in_both": _both(evaluation, evaluation.ids, training.ids),
         "leakage": _both(evaluation, evaluation.texts, training.texts),
     }
-    if evaluation.near is not None and training.near is not None:
-        found["near_leakage"] = _near_leakage(evaluation, training)
+    found["near_leakage"] = _near_leakage(evaluation, training)
     if evaluation.view.form is Recommendation:
         found["cold_items"] = _both(evaluation, evaluation.items, training.items, cold=True)
     elif evaluation.view.form.LABEL:
@@ -118,12 +116,14 @@ def _label_measures(tally: Tally) -> dict[str, Measure]:
 
 
 def _near_copies(tally: Tally) -> Measure:
-    assert tally.near is not None
+    if tally.near is None:
+        return Measure()
     later = [tally.near_places[position] for position, _ in tally.near.repeats()]
     return Measure(len(later), len(tally.near), tally.places(later[:EXAMPLES]))
 
 
 def _near_leakage(evaluation: Tally, training: Tally) -> Measure:
-    assert training.near is not None
+    if training.near is None:
+        return Measure()
     near = [evaluation.near_places[position] for position, _ in training.near.find(evaluation.near_texts)]
     return Measure(len(near), places=evaluation.places(near[:EXAMPLES]))
