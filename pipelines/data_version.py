@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,18 +27,22 @@ class DataVersion(BaseModel):
 def version_of(folder: Path) -> DataVersion:
     """Hash every file below `folder` and the folder itself, as DVC 3 does."""
     paths = sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.relative_to(folder).parts)
-    files = {p.relative_to(folder).as_posix(): _md5_file(p) for p in paths}
+    files = {p.relative_to(folder).as_posix(): md5_file(p) for p in paths}
     return DataVersion(md5=folder_md5(files), size=sum(p.stat().st_size for p in paths), files=files)
 
 
 def folder_md5(files: Mapping[str, str]) -> str:
-    """DVC's hash of a folder: md5 over the JSON list of its files, sorted by the parts of their paths."""
+    """DVC's hash of a folder: md5 over its list of files."""
+    return hashlib.md5(folder_text(files).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def folder_text(files: Mapping[str, str]) -> str:
+    """DVC's list of a folder's files: JSON, sorted by the parts of their paths."""
     entries = [{"md5": files[name], "relpath": name} for name in sorted(files, key=lambda name: name.split("/"))]
-    text = json.dumps(entries, sort_keys=True)
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"
+    return json.dumps(entries, sort_keys=True)
 
 
-def _md5_file(path: Path) -> str:
+def md5_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
@@ -68,7 +73,10 @@ def write_version(version: DataVersion, folder: Path, path: Path) -> None:
         "path": folder.name,
     }
     part = path.with_name(path.name + ".part")
-    part.write_text(yaml.safe_dump({"outs": [out], "meta": {"files": version.files}}, sort_keys=False), "utf-8")
+    with part.open("w", encoding="utf-8") as file:
+        yaml.safe_dump({"outs": [out], "meta": {"files": version.files}}, file, sort_keys=False, allow_unicode=True)
+        file.flush()
+        os.fsync(file.fileno())
     part.replace(path)
 
 

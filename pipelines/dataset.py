@@ -9,6 +9,9 @@ from pipelines.data_version import DataVersion, difference, read_version, versio
 from pipelines.errors import Refused
 from pipelines.settings import ROOT, Settings, read_settings
 from pipelines.steps import Work, lock
+from pipelines.version_history import current, history, version_file, versions
+from pipelines.version_swap import finish
+from pipelines.versions import Cause, adopt, pin, who
 
 CURE = "`scriptorium data build` makes it again"
 # Only a folder that the build made may be replaced by the build.
@@ -16,19 +19,18 @@ BUILT = "build.json"
 
 
 def current_md5() -> str:
-    """The version of the data that `data.dvc` names."""
-    return read_version(version_file(read_settings())).md5
-
-
-def version_file(settings: Settings) -> Path:
-    """The `.dvc` file beside the data folder, where DVC puts it."""
-    return settings.data.with_name(settings.data.name + ".dvc")
+    """The version of the data that counts: what `data.dvc` names, or without git the last one recorded."""
+    return current(read_settings()).md5
 
 
 def verify() -> None:
-    """Prove by re-hashing that the data are those of `data.dvc`. Raises Refused naming the first file that differs."""
+    """Prove by re-hashing that the data are the current version. Raises Refused naming the first file that differs."""
     settings = read_settings()
-    _refuse_difference(settings.data, read_version(version_file(settings)), CURE)
+    finish(settings)
+    version = current(settings)
+    known = version.md5 in versions(settings)
+    cure = f"`scriptorium data pin {version.md5[:12]}` gets it from the DVC remote" if known else CURE
+    _refuse_difference(settings.data, version, cure)
 
 
 def build(*, record: bool = False) -> None:
@@ -42,11 +44,16 @@ def build(*, record: bool = False) -> None:
         if not record and _is_current(settings):
             print(f"{settings.data} is already what {version_file(settings).name} names", flush=True)
             return
+        if not record and (md5 := _made_of_rows(settings)):
+            pin(md5, Cause("the data folder was to be made again", who()), settings)
+            return
         part = _built(settings)
         if record:
             write_version(version_of(part), settings.data, version_file(settings))
         _refuse_difference(part, read_version(_wanted(settings)), "install the pinned packages with `make setup`")
         _replace(settings.data, part)
+        if record:
+            adopt(version_of(settings.data), "it was built", settings)
     version = read_version(version_file(settings))
     print(f"{settings.data}: {len(version.files)} files, {version.size / 1e6:.1f} MB, {version.md5}", flush=True)
 
@@ -61,6 +68,7 @@ def commit_data() -> str:
     version = version_of(settings.data)
     if not dvc_remote.is_stored(version.md5, settings):
         dvc_remote.store(settings.data, version.md5, settings)
+    adopt(version, "the data folder held it", settings)
     write_version(version, settings.data, version_file(settings))
     return version.md5
 
@@ -79,7 +87,7 @@ def dataset(work: Work) -> None:
         _refuse_other_version(md5, settings)
         dvc_remote.store(settings.data, md5, settings)
     wanted = dvc_remote.fetch(md5, work.out, settings)
-    cure = f"its object below {where} is damaged: delete it, then `scriptorium data build` and try again"
+    cure = f"its object below {where} is damaged: `scriptorium data verify --remote --heal` mends it"
     _refuse_difference(work.out, wanted, cure)
     size = sum(path.stat().st_size for path in work.out.rglob("*") if path.is_file())
     print(f"data {md5}: {len(wanted.files)} files, {size / 1e6:.1f} MB, every one re-hashed", flush=True)
@@ -90,7 +98,7 @@ def _refuse_other_version(md5: str, settings: Settings) -> None:
         raise Refused(f"data version {md5} is not in the DVC remote, and there is no {settings.data}; {CURE}")
     version = version_of(settings.data)
     if version.md5 != md5:
-        wanted = read_version(version_file(settings))
+        wanted = current(settings)
         what = difference(version, wanted) if wanted.md5 == md5 else f"its version is {version.md5}"
         raise Refused(f"data version {md5} is not in the DVC remote, and {settings.data} differs: {what}; {CURE}")
 
@@ -100,6 +108,12 @@ def _refuse_difference(folder: Path, wanted: DataVersion, cure: str) -> None:
         raise Refused(f"{folder} is missing; {cure}")
     if what := difference(version_of(folder), wanted):
         raise Refused(f"{folder} is not version {wanted.md5}: {what}; {cure}")
+
+
+def _made_of_rows(settings: Settings) -> str | None:
+    """The current version if adding or removing rows made it, so that no build can."""
+    made = {event.md5 for event in history(settings) if event.event == "changed"}
+    return md5 if made and (md5 := current(settings).md5) in made else None
 
 
 def _is_current(settings: Settings) -> bool:

@@ -48,26 +48,28 @@ def _project(settings: Settings) -> Iterator[Any]:
 
 def _config(folder: Path, settings: Settings) -> dict[str, Any]:
     """The repository's DVC configuration, with everything that DVC writes inside `folder`."""
-    values = _repository_config()
+    values = configuration(settings)
     values["core"] |= {"no_scm": True, "analytics": False, "check_update": False, "autostage": False}
     values["core"]["site_cache_dir"] = str(folder / "site")
     # Links instead of copies: the cache is removed with the project, and then each file has one link again.
     values["cache"] = {"dir": str(folder / "cache"), "type": ["hardlink", "copy"]}
+    return values
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    """The repository's DVC configuration; the embedded remote is a folder below SCRIPTORIUM_HOME."""
+    from dvc.config import Config
+
+    values: dict[str, Any] = dict(Config(str(ROOT / ".dvc")) if (ROOT / ".dvc").is_dir() else {})
+    values |= {"core": dict(values.get("core", {})), "remote": dict(values.get("remote", {}))}
     if values["core"].setdefault("remote", EMBEDDED) == EMBEDDED:
         values["remote"] = {EMBEDDED: {"url": str(settings.home / "dvc-remote")}}
     return values
 
 
-def _repository_config() -> dict[str, Any]:
-    from dvc.config import Config
-
-    values: dict[str, Any] = dict(Config(str(ROOT / ".dvc")) if (ROOT / ".dvc").is_dir() else {})
-    return values | {"core": dict(values.get("core", {})), "remote": dict(values.get("remote", {}))}
-
-
 def remote_url(settings: Settings) -> str:
     """Where the remote is, for people to read."""
-    values = _config(settings.work, settings)
+    values = configuration(settings)
     return str(values["remote"].get(values["core"]["remote"], {}).get("url", "?"))
 
 
@@ -116,7 +118,9 @@ def _listing(project: Any, md5: str) -> dict[str, str] | None:
     with objects.fs.open(path, "rb") as file:
         text = file.read()
     if hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir" != md5:
-        raise ScriptoriumError(f"the DVC remote's list of version {md5} is damaged: delete {path}, then try again")
+        raise ScriptoriumError(
+            f"the DVC remote's list of version {md5} is damaged: `scriptorium data verify --remote --heal` mends it"
+        )
     return {entry["relpath"]: entry["md5"] for entry in json.loads(text)}
 
 

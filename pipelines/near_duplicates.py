@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.text_form import random_odd, spaced, windows
+from pipelines.text_form import chunks, distinct, random_odd, spaced, windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 SHINGLE = 4  # characters
 PERMUTATIONS = 128
 RECALL = 0.99  # share of the pairs at the threshold that must become candidates
-SKETCH = 128  # shingles kept of a text
+SKETCH = 256  # shingles kept of a text
 BUCKET = 16  # texts looked at in a bucket
-TEXTS_AT_ONCE, CHARACTERS_AT_ONCE, PAIRS_AT_ONCE, SHINGLES_AT_ONCE = 2_000, 500_000, 20_000, 4_096
+PAIRS_AT_ONCE, SHINGLES_AT_ONCE = 5_000, 4_096
 # Numbers go in pairs, one above the other in 64 bits: sorting them sorts by both.
 HIGH, LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 
@@ -29,9 +29,9 @@ class NearIndex:
 
     Two texts are near when the sets of their windows of 4 characters (of `text_form.spaced`) have a Jaccard similarity
     of at least `threshold`. datasketch's MinHash gives a text a signature of 128 numbers; texts that agree in a band of
-    them are candidates. Their shingles confirm them: all, up to 128 a text, above that the 128 with the lowest hashes
-    (Bar-Yossef et al. 2002; standard error 0.035 at 0.8). A text takes 8 bytes a band (21 bands at 0.8), 4 a shingle
-    kept and 8: at most 688 bytes at 0.8, and an eighth of slack. Of texts that share a bucket 16 are looked at, which
+    them are candidates. Their shingles confirm them: all, up to 256 a text, above that the 256 with the lowest hashes
+    (Bar-Yossef et al. 2002; standard error 0.025 at 0.8). A text takes 8 bytes a band (21 bands at 0.8), 4 a shingle
+    kept and 8: at most 1,200 bytes at 0.8, and an eighth of slack. Of texts that share a bucket 16 are looked at, which
     bounds the time where thousands are nearly one. An empty text is near none.
     """
 
@@ -48,7 +48,7 @@ class NearIndex:
 
     def add(self, texts: Iterable[str]) -> None:
         """Index texts; their positions count on from those added before."""
-        for chunk in _chunks(texts):
+        for chunk in chunks(texts):
             shingles, counts = _shingles(chunk)
             kept, sizes = _sketch(shingles, counts)
             positions = np.arange(len(self), len(self) + len(chunk), dtype=np.uint64)
@@ -60,12 +60,21 @@ class NearIndex:
 
     def find(self, texts: Iterable[str]) -> list[tuple[int, int]]:
         """(position in `texts`, position of the nearest text of the index) for every text that is near one."""
-        self._sort()
-        found, before = [], 0
-        for chunk in _chunks(texts):
-            found += [(before + text, other) for text, other in self._nearest(chunk)]
-            before += len(chunk)
-        return found
+        found: dict[int, int] = {}
+        for text, other in self._near(texts):
+            found.setdefault(text, other)
+        return list(found.items())
+
+    def met(self, texts: Iterable[str]) -> list[tuple[int, int]]:
+        """(position in the index, position of the first of `texts` near it) for every text of the index that is met.
+
+        For few texts looked for in many, such as a test set in all training text: those stream by. Copies within the
+        index should be left out, since at most 16 that share a bucket are looked at.
+        """
+        found: dict[int, int] = {}
+        for text, other in self._near(texts):
+            found.setdefault(other, text)
+        return sorted(found.items())
 
     def repeats(self) -> list[tuple[int, int]]:
         """(position, position of an earlier text that it is near) for every text of the index that is near one."""
@@ -77,16 +86,19 @@ class NearIndex:
             found[near[:, 0]] = near[:, 1]
         return [(int(text), int(found[text])) for text in np.flatnonzero(found >= 0)]
 
-    def _nearest(self, texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-        shingles, counts = _shingles(texts)
-        kept, sizes = _sketch(shingles, counts)
-        pairs = self._candidates(_keys(shingles, counts, self._rows))
-        scores = _jaccard((kept, np.concatenate(([0], np.cumsum(sizes)))), self._kept(), pairs)
-        near = scores >= self.threshold
-        pairs, scores = pairs[near], scores[near]
-        order = np.lexsort((pairs[:, 1], -scores, pairs[:, 0]))
-        _, first = np.unique(pairs[order, 0], return_index=True)
-        yield from ((int(text), int(other)) for text, other in pairs[order[first]])
+    def _near(self, texts: Iterable[str]) -> Iterator[tuple[int, int]]:
+        """(position in `texts`, position in the index) of all that are near, by text, the nearest first."""
+        self._sort()
+        before = 0
+        for chunk in chunks(texts):
+            shingles, counts = _shingles(chunk)
+            kept, sizes = _sketch(shingles, counts)
+            pairs = self._candidates(_keys(shingles, counts, self._rows))
+            scores = _jaccard((kept, np.concatenate(([0], np.cumsum(sizes)))), self._kept(), pairs)
+            order = np.lexsort((pairs[:, 1], -scores, pairs[:, 0]))
+            near = pairs[order[scores[order] >= self.threshold]]
+            yield from zip((before + near[:, 0]).tolist(), near[:, 1].tolist(), strict=True)
+            before += len(chunk)
 
     def _candidates(self, keys_of_bands: Array) -> Array:
         found = [np.empty(0, np.uint64)]
@@ -99,7 +111,7 @@ class NearIndex:
                 same = met >> HIGH == keys[texts]
                 texts, met = texts[same], met[same]
                 found.append(texts.astype(np.uint64) << HIGH | met & LOW)
-        return _unpacked(np.unique(np.concatenate(found)))
+        return _unpacked(distinct(np.concatenate(found)))
 
     def _kept(self) -> tuple[Array, Array]:
         return np.frombuffer(self._sketches, np.uint32), np.frombuffer(self._offsets, np.int64)
@@ -120,24 +132,12 @@ def rows_of_a_band(threshold: float) -> int:
     return max(r for r in rows if 1 - (1 - threshold**r) ** (PERMUTATIONS // r) >= RECALL)
 
 
-def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
-    chunk, characters = [], 0
-    for text in texts:
-        chunk.append(text)
-        characters += len(text)
-        if len(chunk) == TEXTS_AT_ONCE or characters > CHARACTERS_AT_ONCE:
-            yield chunk
-            chunk, characters = [], 0
-    if chunk:
-        yield chunk
-
-
 def _shingles(texts: Sequence[str]) -> tuple[Array, Array]:
     """The different 32-bit hashes of each text's windows, ascending, one text after the other; how many each has."""
     forms = [form and form.ljust(SHINGLE) for form in map(spaced, texts)]
     hashes, starts = windows(forms, SHINGLE)
     owners = np.searchsorted(np.cumsum([len(form) for form in forms]), starts, side="right").astype(np.uint64)
-    found = np.unique(owners << HIGH | hashes >> HIGH)
+    found = distinct(owners << HIGH | hashes >> HIGH)
     return (found & LOW).astype(np.uint32), np.bincount((found >> HIGH).astype(np.int64), minlength=len(texts))
 
 
@@ -186,13 +186,16 @@ def _jaccard(sketches: tuple[Array, Array], others: tuple[Array, Array], pairs: 
 def _similarity(sketches: tuple[Array, Array], others: tuple[Array, Array], pairs: Array) -> Array:
     left, left_sizes = _gathered(*sketches, pairs[:, 0])
     right, right_sizes = _gathered(*others, pairs[:, 1])
-    union, copies = np.unique(np.concatenate((left, right)), return_counts=True)
-    pair = (union >> HIGH).astype(np.int64)
-    rank = np.arange(len(union)) - np.searchsorted(pair, pair)
+    values = np.sort(np.concatenate((left, right)))
+    shared, first = np.zeros(len(values), bool), np.ones(len(values), bool)
+    shared[:-1] = values[1:] == values[:-1]
+    first[1:] = ~shared[:-1]
+    pair, shared = (values[first] >> HIGH).astype(np.int64), shared[first]
+    rank = np.arange(len(pair)) - np.searchsorted(pair, pair)
     # What is kept of a longer text says nothing of the union beyond its lowest hashes.
     known = (rank < SKETCH) | (np.maximum(left_sizes, right_sizes) < SKETCH)[pair]
-    both = np.bincount(pair[known & (copies == 2)], minlength=len(pairs))
-    return both / np.maximum(1, np.bincount(pair[known], minlength=len(pairs)))
+    union = np.bincount(pair[known], minlength=len(pairs))
+    return np.bincount(pair[known & shared], minlength=len(pairs)) / np.maximum(1, union)
 
 
 def _gathered(values: Array, offsets: Array, positions: Array) -> tuple[Array, Array]:

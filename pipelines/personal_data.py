@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 # What a text must hold to be looked at at all: an at sign, seven digits close together, or the start of an address.
 # In its raw form, with full-width and mathematical ones: folding every text would cost more than the search.
 _DIGIT = r"[0-9\uff10-\uff19\U0001d7ce-\U0001d7ff]"
+_HEX = r"[0-9A-Fa-f\uff10-\uff19\uff21-\uff26\uff41-\uff46]"
 _LIKELY = (
-    rf"[@\uff20\ufe6b]|(?:{_DIGIT}.{{0,3}}){{6}}{_DIGIT}|(?:{_DIGIT}{{1,3}}[.\uff0e]){{3}}{_DIGIT}"
-    r"|[23][0-9A-Fa-f]{3}[:\uff1a][0-9A-Fa-f:\uff1a]{2}"
+    rf"[\w+-][@\uff20\ufe6b]\w|(?:{_DIGIT}.{{0,3}}){{6}}{_DIGIT}|(?:{_DIGIT}{{1,3}}[.\uff0e]){{3}}{_DIGIT}"
+    rf"|[23\uff12\uff13]{_HEX}{{3}}[:\uff1a](?:{_HEX}|[:\uff1a]){{2}}"
 )
 
 _INVISIBLE = re.compile(r"[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
@@ -31,7 +32,8 @@ _EMAIL = re.compile(
     re.IGNORECASE,
 )
 _V4 = re.compile(
-    r"(?<![A-Za-z0-9_.-])(?<![A-Za-z0-9]/)\d{1,3}(?:\.\d{1,3}){3}(?![A-Za-z0-9_])(?![.-]\d)(?!\s?[版章节条])", re.ASCII
+    r"(?:(?<![A-Za-z0-9_.-])|(?<=[iI][pP]))(?<![A-Za-z0-9]/)\d{1,3}(?:\.\d{1,3}){3}(?![A-Za-z0-9_])(?![.-]\d)(?!\s?[版章节条])",
+    re.ASCII,
 )
 _V6 = re.compile(r"(?<![A-Z0-9_:.])[23][0-9A-F]{3}:[0-9A-F:]{2,34}(?![A-Z0-9_:])", re.IGNORECASE)
 # Stand-ins for real addresses (RFC 5737, RFC 3849) count, as example.com does for an e-mail address.

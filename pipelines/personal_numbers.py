@@ -34,7 +34,7 @@ _SHARED_WORD = re.compile(
 )
 _ID_WORD = re.compile(r"(?:身份证|身份證|(?<![a-z])id (?:card|number))\D{0,12}$", re.IGNORECASE)
 _REACH = 72  # characters before a number in which such a word is looked for
-_CLUSTER = re.compile(r"\d(?:\D{0,3}\d){6,}")
+_CLUSTER = re.compile(r"\d(?:\D{0,3}\d){6,}(?=(\D{0,16}\d?))")
 
 # A number in a link is part of an address, unless the link says otherwise; a word may touch its number.
 _LINK = re.compile(r"(?:https?://|www\.)[^\s\u2e80-\uffff]+", re.IGNORECASE)
@@ -52,9 +52,9 @@ _CARD_SHAPES = [
     re.compile(_START + shape + _END)
     for shape in (
         r"\d{13,19}",
-        r"(?<!\d )\d{4}([ -])\d{4}\1\d{4}\1\d{4}",
-        r"(?<!\d )\d{4}([ -])\d{4}\1\d{4}\1\d{4}\1\d{1,3}",
-        r"(?<!\d )\d{4}([ -])\d{6}\1\d{4,5}",
+        r"(?<!\d )\d{4}([ .-])\d{4}\1\d{4}\1\d{4}",
+        r"(?<!\d )\d{4}([ .-])\d{4}\1\d{4}\1\d{4}\1\d{1,3}",
+        r"(?<!\d )\d{4}([ .-])\d{6}\1\d{4,5}",
         r"(?<!\d )\d{6}[ -]\d{10,13}",
     )
 ]
@@ -70,28 +70,38 @@ _RARELY_ISSUED = re.compile(
 )
 
 # Every prefix of China's plan counts: they are opened faster than a pinned library can know.
+_CN_PREFIX = r"(?:\(?(?:\+|00)?86\)?[- ]{0,3})?"
 _CN_MOBILE = re.compile(
-    rf"{_START}(?:\(?(?:\+|00)?86\)?[- ]{{0,3}})?"
-    r"(?:\(?1[3-9]\d\)?(?:[-. ]{0,3}\d{4}){2}(?!-\d{5})|1[3-9]\d[- ]\d{3}[- ]?\d{5}|1[3-9]\d\d[- ]\d{3}[- ]\d{4}"
-    rf"|1[3-9]\d{{3}}[- ]\d{{6}}|1(?:[ -]\d){{10}}(?![ -]\d)){_END}"
+    rf"{_START}{_CN_PREFIX}1[3-9]\d{{9}}{_END}"
+    # Groups must not be the middle of a row of numbers.
+    rf"|{_START}(?<!\d ){_CN_PREFIX}(?:\(?1[3-9]\d\)?(?:(?:[-. ]| - )?\d{{4}}){{2}}|1[3-9]\d[- ]\d{{3}}[- ]?\d{{5}}"
+    rf"|1[3-9]\d\d-\d{{3}}-\d{{4}}|1[3-9]\d{{3}}[- ]\d{{6}}|1(?:[ -]\d){{10}}(?![ -]\d))(?!-\d){_END}"
 )
 _NATIONAL = {
-    "CN": re.compile(rf"{_START}\(?0(?:10|2\d|[3-9]\d\d)\)?[- ]{{0,3}}[2-9]\d{{2,3}}[- ]?\d{{4}}{_END}"),
+    "CN": re.compile(rf"{_START}\(?0(?:10|2\d|[3-9]\d\d)\)?[- ]{{0,3}}\d{{3,4}}[- ]?\d{{4}}{_END}"),
     "TW": re.compile(rf"{_START}(?:09\d\d[- ]\d{{3}}[- ]?\d{{3}}|\(?0[2-8]\)?[- ]\d{{3,4}}[- ]\d{{4}}){_END}"),
     "US": re.compile(
-        rf"{_START}(?:1[-. ]{{0,2}})?(?:\([2-9]\d\d\)[-. ]{{0,2}}\d{{3}}[-. ]?|[2-9]\d\d([-.])\d{{3}}\1)\d{{4}}{_END}"
+        rf"{_START}(?:1[-. ]{{0,2}})?(?:\([2-9]\d\d\)[-. ]{{0,2}}\d{{3}}[-. ]?"
+        rf"|[2-9]\d\d([-.])\d{{3}}\1)\d{{4}}(?!-\d){_END}"
     ),
 }
 # Ten digits alone are a phone number only where a word says so.
 _US_PLAIN = re.compile(rf"{_START}(?:1[-. ]?)?[2-9]\d\d[-. ]?\d{{3}}[-. ]?\d{{4}}{_END}")
-_INTERNATIONAL = re.compile(r"(?<![A-Za-z0-9+])(?:\+[ (]{0,2}|00(?=\d{1,3}[- (]|86)|(?=86-))(\d[\d ().-]{6,20}\d)")
+_INTERNATIONAL = re.compile(
+    rf"(?:(?<![A-Za-z0-9+])\+[ (]{{0,2}}|{_START}(?:00(?=\d{{1,3}}[- (]|86)|(?=86-)))"
+    r"(\d(?:[ ().-]{0,2}\d){6,14})(?!\d)"
+)
 
 
 def passages(text: str) -> list[str]:
-    """The parts of a folded text with at least seven digits close together, and the words before them."""
+    """The parts of a folded text with at least seven digits close together, and the words around them."""
     text = _LINK.sub(lambda link: link.group() if _PHONE_LINK.search(link.group()) else " ", text)
     text = _TOUCHING.sub(r"\1 ", text)
-    return [text[max(0, match.start() - _REACH) : match.end() + 16] for match in _CLUSTER.finditer(text)]
+    found, last = [], 0
+    for match in _CLUSTER.finditer(text):
+        found.append(text[max(last, match.start() - _REACH) : match.end(1)])
+        last = match.end()
+    return found
 
 
 def has_phone(text: str) -> bool:

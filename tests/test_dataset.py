@@ -179,7 +179,7 @@ def test_a_damaged_object_in_the_remote_is_refused_by_name(data, fetched):
     damaged = object_of(read_settings(), version_of(data).files["a.jsonl"])
     damaged.chmod(0o644)
     damaged.write_text("onf\n")
-    with pytest.raises(Refused, match=r"a\.jsonl is changed.*is damaged: delete it"):
+    with pytest.raises(Refused, match=r"a\.jsonl is changed.*is damaged: `scriptorium data verify --remote --heal`"):
         fetched(md5)
 
 
@@ -189,7 +189,7 @@ def test_a_damaged_listing_in_the_remote_is_refused_by_name(data, fetched):
     damaged = object_of(read_settings(), md5)
     damaged.chmod(0o644)
     damaged.write_text("[]")
-    with pytest.raises(ScriptoriumError, match=r"list of version .* is damaged: delete"):
+    with pytest.raises(ScriptoriumError, match=r"list of version .* is damaged.*--heal"):
         fetched(md5)
 
 
