@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from pipelines.outputs import Outputs
 from pipelines.reading import read_blocks
 from pipelines.reading_progress import ReadingProgress
 from pipelines.sources import Source, sources
-from pipelines.tally import Tally
+from pipelines.tally import Role, Tally
 
 Say = Callable[[str], None]
 
@@ -43,19 +43,20 @@ def check_files(
     """
     view = View(FORMATS[form], limits, lang, now or datetime.now(UTC))
     outputs = Outputs(out) if out else None
-    sets = {name: paths for name, paths in (("files", files), ("train", train), ("test", test)) if paths}
+    given: tuple[tuple[Role, Sequence[Path]], ...] = (("part", files), ("training", train), ("evaluation", test))
+    sets = {role: paths for role, paths in given if paths}
     with tempfile.TemporaryDirectory(prefix=".scriptorium-", dir=out) as scratch:
-        tallies = {name: _tally(name, paths, view, Path(scratch), labels, outputs, say) for name, paths in sets.items()}
+        tallies = {role: _tally(role, paths, view, Path(scratch), labels, outputs, say) for role, paths in sets.items()}
         judged = [judged_set(name, tally) for name, tally in tallies.items()]
-        if "train" in tallies and "test" in tallies:
-            judged.append(judged_pair("test in train", tallies["test"], tallies["train"]))
+        if "training" in tallies and "evaluation" in tallies:
+            judged.append(judged_pair("evaluation in training", tallies["evaluation"], tallies["training"]))
     result = result_of(list(tallies.values()), judged)
     if outputs:
         outputs.finish(result, {name: tally.tolerated for name, tally in tallies.items()})
     return result
 
 
-def read_set(tally: Tally, found: Sequence[Source], say: Say, outputs: Outputs | None = None, name: str = "") -> None:
+def read_set(tally: Tally, found: Sequence[Source], say: Say, outputs: Outputs | None = None) -> None:
     """Read the files of a set into its tally, and what may be used of them into the outputs."""
     progress = ReadingProgress([source.path for source in found if source.path], say)
     for number, source in enumerate(found):
@@ -67,7 +68,7 @@ def read_set(tally: Tally, found: Sequence[Source], say: Say, outputs: Outputs |
             for block in read_blocks(source.path, tally.view.form, tally.view.limits, keep=outputs is not None):
                 frame = tally.add(number, block)
                 if outputs:
-                    outputs.add(name, source.name, frame)
+                    outputs.add(tally.role, source.name, frame)
                 progress.show(source.name, block.read, source.path.stat().st_size, tally.rows)
         except Unreadable as fault:
             tally.refuse(number, fault)
@@ -85,7 +86,7 @@ def result_of(tallies: Sequence[Tally], judged: Sequence[Judged]) -> Result:
 
 
 def _tally(
-    name: str,
+    role: Role,
     paths: Sequence[Path],
     view: View,
     scratch: Path,
@@ -93,11 +94,11 @@ def _tally(
     outputs: Outputs | None,
     say: Say,
 ) -> Tally:
-    folder = scratch / name
+    folder = scratch / role
     folder.mkdir()
     found = sources(paths, folder, view.limits, say)
-    tally = Tally(view, [source.name for source in found], folder, labels, evaluation=name == "test")
-    read_set(tally, found, say, outputs, name)
+    tally = Tally(view, [source.name for source in found], folder, labels, role)
+    read_set(tally, found, say, outputs)
     return tally
 
 

@@ -13,7 +13,7 @@ from pipelines.suites import leak_checks, set_checks
 from pipelines.tally import Tally
 from pipelines.whole_set import leak_measures, set_measures
 
-WORDS = 6  # of a finding, at most
+WORDS = 5  # of a finding, at most
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class Judged:
 
 def judged_set(name: str, tally: Tally) -> Judged:
     """The files of a set by themselves."""
-    checks = set_checks(tally.view.form, tally.view.limits, labels=tally.known is not None)
-    return _judged(name, set_measures(tally), checks)
+    return _judged(name, set_measures(tally), set_checks(tally))
 
 
 def judged_pair(name: str, evaluation: Tally, training: Tally) -> Judged:
@@ -69,17 +68,19 @@ def _finding(check: Check, measure: Measure) -> Finding:
 
 
 def _message(check: Check, measure: Measure) -> str:
-    found = _value(check, measure)
-    if check.of == "value":
-        said = f"{found:,g} {check.what}, needed: at least {check.at_least:,g}"
-    elif check.at_least is not None:
-        said = f"{check.what} is {found:.2%}, needed: at least {check.at_least:.2%}"
-    else:
-        said = f"{measure.rows:,} of {measure.of:,} {check.what}" if measure.of else f"{measure.rows:,} {check.what}"
-        said += f" ({measure.share:.1%}, allowed {check.at_most:.1%})" if check.of == "share" and check.at_most else ""
     words = [word if n == 1 else f"{word} ({n:,})" for word, n in measure.words.most_common(WORDS)]
     more = len(measure.words) - WORDS
-    return said + (": " + "; ".join(words) if words else "") + (f"; and {more:,} more" if more > 0 else "")
+    return _said(check, measure) + (": " + "; ".join(words) if words else "") + (f"; and {more:,} more" if more > 0 else "")
+
+
+def _said(check: Check, measure: Measure) -> str:
+    found = _value(check, measure)
+    if check.at_least is not None and check.of == "share":
+        return f"{check.what}: {found:.2%}, needed at least {check.at_least:.2%}"
+    if check.at_least is not None:
+        return f"{check.what}: {found:,g}, needed at least {check.at_least:,g}"
+    allowed = f" ({measure.share:.1%}, allowed {check.at_most:.1%})" if check.of == "share" and check.at_most else ""
+    return f"{measure.rows:,} of {measure.of:,} {check.what}{allowed}"
 
 
 def _judged(name: str, measures: Mapping[str, Measure], checks: Sequence[Check]) -> Judged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,10 @@ def sources(paths: Sequence[Path], folder: Path, limits: Limits, say: Callable[[
     found = []
     for number, path in enumerate(paths):
         if not path.is_file():
-            raise Refused(f"there is no file {path}; give files of rows, or an archive of such files")
+            what = "is a folder" if path.is_dir() else "is not there"
+            raise Refused(f"{path} {what}; give files of rows, or archives of such files")
+        if not os.access(path, os.R_OK):
+            raise Refused(f"{path} may not be read; give this user the right to")
         found += _members(path, folder / f"unpacked-{number}", limits, say) if is_archive(path) else [_plain(path)]
     return found
 
@@ -41,7 +45,7 @@ def _members(path: Path, folder: Path, limits: Limits, say: Callable[[str], None
     try:
         files = unpack(path, folder, bounds, say)
     except Refused as refused:
-        message = str(refused)
+        message = "; ".join(line.removeprefix("- ") for line in str(refused).splitlines())
         kinds = {"expands to": "decompression_bomb", "damaged": "container", "share their bytes": "decompression_bomb"}
         check = next((check for words, check in kinds.items() if words in message), "unsafe_archive")
         return [Source(str(path), None, Unreadable(check, message, ""))]

@@ -6,27 +6,12 @@ from collections.abc import Iterator
 
 from pipelines.expectations import Check
 from pipelines.facts import BEYOND_A_LIMIT, SET_ASIDE
+from pipelines.faults import FAULTS, NOTES
+from pipelines.findings import Severity
 from pipelines.formats import Recommendation, Row
 from pipelines.limits import Limits
+from pipelines.tally import Tally
 
-# What was met while reading: any of it refuses the file. Check, what it counts, cure.
-FAULTS = (
-    ("container", "damaged or unreadable files", "send the file again, whole, and named for what it is"),
-    ("decompression_bomb", "files that unpack too far", "look at what the file holds; split it if it is sound"),
-    ("unsafe_archive", "archives with unsafe members", "pack plain files only, with relative names inside the archive"),
-    ("encoding", "lines that are not UTF-8", "convert the file to UTF-8, for example with iconv"),
-    ("nul_bytes", "lines with NUL bytes", "write the file again from its source"),
-    ("line_too_long", "lines too long to be read", "split the text, or remove the row"),
-    ("json", "lines that are not JSON (RFC 8259)", "write one object a line, with a JSON library"),
-    ("csv", "rows that are not CSV (RFC 4180)", "quote texts that hold commas, quotes or line ends"),
-    ("types", "rows with a value of the wrong type", "correct these values; none is converted"),
-    ("missing_fields", "rows without a field they need", "add the field, or validate as another format"),
-)
-NOTES = (
-    ("bom", "files with a byte order mark; it was left out", "save as UTF-8 without one"),
-    ("crlf", "lines ended by CR LF; the CR was left out", "save with line feeds alone"),
-    ("blank_lines", "empty lines between rows; they were left out", "write one row a line"),
-)
 ROWS = {
     "empty_texts": ("rows with an empty text", "remove these rows, or fill in their text"),
     "short_texts": ("rows with a text too short", "remove these rows, or fill in their text"),
@@ -44,9 +29,12 @@ ROWS = {
 SILENT = {"control_characters"}  # stray ones are common: nothing is said of them below the limit
 
 
-def set_checks(form: type[Row], limits: Limits, *, labels: bool) -> list[Check]:
-    """The checks of the files of a set; `labels` says that the set of labels is given."""
+def set_checks(tally: Tally) -> list[Check]:
+    """The checks of the files of a set: of one that could not be read to its end, only those of reading."""
+    form, limits = tally.view.form, tally.view.limits
     checks = [Check(name, what, cure, at_most=0) for name, what, cure in FAULTS]
+    if tally.refused:
+        return checks
     checks.append(Check("rows", "rows", "add rows; an empty file is no data", at_least=limits.rows))
     checks.append(Check("repeated_ids", "rows with an id used before", "give every row its own id", at_most=0))
     for name in SET_ASIDE:
@@ -55,8 +43,8 @@ def set_checks(form: type[Row], limits: Limits, *, labels: bool) -> list[Check]:
     checks.append(Check("set_aside", "rows set aside by all checks", mend, at_most=limits.quarantined, of="share"))
     if limits.licence:
         checks.append(Check("licence", "rows without a licence", "name the licence of every row", at_most=0))
-    if form.LABEL:
-        checks += _label_checks(form, limits, labels=labels)
+    if form.LABEL and any(tally.labels.values()):
+        checks += _label_checks(tally)
     return checks + list(_doubts(form, limits))
 
 
@@ -95,16 +83,18 @@ def _set_aside(name: str, limits: Limits) -> Iterator[Check]:
     yield _check(name, what, cure, max(allowed, limits.quarantined), "share", "reject")
 
 
-def _label_checks(form: type[Row], limits: Limits, *, labels: bool) -> Iterator[Check]:
-    if labels:
+def _label_checks(tally: Tally) -> Iterator[Check]:
+    limits = tally.view.limits
+    if tally.known is not None:
         correct = "correct these labels, or name them with --labels; case and spaces count"
         yield Check("unknown_labels", "rows with a label outside the set", correct, at_most=0)
-    if form is not Recommendation:
-        yield Check("single_class", "different labels", "add rows of another label", at_least=2, of="value")
+    if tally.view.form is not Recommendation:
+        severity: Severity = "warn" if tally.role == "part" else "reject"
+        one = "add rows of another label; nothing can be learned or measured with one"
+        yield Check("single_class", "different labels", one, at_least=2, of="value", severity=severity)
     add = "add rows of it, or drop the label"
-    yield Check(
-        "rarest_label", "share of the rarest label", add, at_least=limits.rarest_label, of="share", severity="warn"
-    )
+    rarest, severity = limits.rarest_label, "warn"
+    yield Check("rarest_label", "share of the rarest label", add, at_least=rarest, of="share", severity=severity)
     decide = "decide on one label for each text"
     yield _check("contradictions", "texts with two labels", decide, limits.contradictions, "share", "warn")
 

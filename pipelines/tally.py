@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipelines.blocks import LINE, TEXT, Block
 from pipelines.containers import Unreadable
 from pipelines.facts import BEYOND_A_LIMIT, DOUBTFUL, SET_ASIDE, View, facts
+from pipelines.faults import FAULTS, NOTES, OF_FILES
 from pipelines.findings import Place
 from pipelines.formats import Recommendation
 from pipelines.measure import Measure
 from pipelines.spill import Spill
-from pipelines.suites import FAULTS, NOTES
 
 if TYPE_CHECKING:
     import polars as pl
 
     from pipelines.near_duplicates import NearIndex
 
+# What a set is for: a part of one, such as what came in today, may well hold one class only.
+Role = Literal["part", "training", "evaluation"]
 FILE = 40  # bits of a place that are its line; its file is above them
 PLACE = "\0place"
 
@@ -29,13 +31,14 @@ class Tally:
     """A set of files (all of one format), as far as it was read."""
 
     def __init__(
-        self, view: View, files: Sequence[str], folder: Path, labels: Sequence[str] | None, *, evaluation: bool
+        self, view: View, files: Sequence[str], folder: Path, labels: Sequence[str] | None, role: Role
     ) -> None:
-        self.view, self.files, self.known, self.evaluation = view, files, labels, evaluation
+        self.view, self.files, self.known, self.role = view, files, labels, role
         self.rows = 0
+        self.refused = False  # whether a file could not be read to its end, or must not be
         self.labels: Counter[str] = Counter(dict.fromkeys(labels or (), 0))
         names = [*(name for name, *_ in (*FAULTS, *NOTES)), *SET_ASIDE, *DOUBTFUL, "licence", "unknown_labels"]
-        self.measures = {name: Measure() for name in names}
+        self.measures = {name: Measure(of=len(files) if name in OF_FILES else 0) for name in names}
         self.aside: Counter[frozenset[str]] = Counter()  # rows by the checks that they fail
         self.ids = Spill(folder, "ids", ("id_key", PLACE))
         self.texts = Spill(folder, "texts", ("text_key", "answer_key", PLACE))
@@ -63,6 +66,7 @@ class Tally:
 
     def refuse(self, file: int, fault: Unreadable) -> None:
         """Count a file that could not be read to its end, or must not be."""
+        self.refused = True
         self.measures[fault.check].add(1, [Place(file=self.files[file])], [fault.message])
 
     @property
@@ -118,6 +122,7 @@ class Tally:
         import polars as pl
 
         self.ids.add(frame)
+        frame = frame.filter(~pl.col("empty_texts"))
         self.texts.add(frame)
         for edge in ("start_key", "end_key"):
             self.edges.add(frame.filter(pl.col(edge).is_not_null()).select(pl.col(edge).alias("key"), PLACE))
@@ -135,7 +140,7 @@ class Tally:
         frame = frame.head(max(0, self.view.limits.near_rows - len(self.near)))
         self.near.add(frame[TEXT])
         self.near_places += frame[PLACE].to_list()
-        self.near_texts += frame[TEXT].to_list() if self.evaluation else []
+        self.near_texts += frame[TEXT].to_list() if self.role == "evaluation" else []
 
 
 def _line() -> pl.Expr:
