@@ -23,13 +23,14 @@ _CARD_WORD = re.compile(
 )
 # A fixed line run together is an enterprise's in all real text we have seen, unless a word says that it is a person's.
 _PERSON_WORD = re.compile(
-    r"(?:家|宅|本人|我的|联系人|座机|座機|固话|(?<![a-z])(?:my|his|her|home))\D{0,12}$", re.IGNORECASE
+    r"(?:我家|家里|家庭|住宅|本人|我的|联系人|座机|座機|固话|(?<![a-z])(?:my|his|her|home))\D{0,12}$", re.IGNORECASE
 )
 # Lines that many share.
 _SHARED_WORD = re.compile(
-    r"(?:客服|热线|熱線|专线|專線|服务|服務|咨询|諮詢|投诉|投訴|合作|总机|總機"
-    r"|(?<![a-z])(?:hotline|customer service|helpline))"
-    r"\D{0,12}$|(?<![a-z])(?:dial[- ]in|callers)(?![a-z])[^+]{0,60}$",
+    r"(?:客服|服务|服務|咨询|諮詢|投诉|投訴|合作|总机|總機|热线|熱線|专线|專線)(?:部|中心)?"
+    r"(?:电话|電話|热线|熱線|专线|專線|号码|號碼)?[\W_是为]{0,4}$"
+    r"|(?<![a-z])(?:hotline|customer service|helpline)\D{0,12}$"
+    r"|(?<![a-z])(?:dial[- ]in|callers)(?![a-z])[^+]{0,60}$",
     re.IGNORECASE,
 )
 _ID_WORD = re.compile(r"(?:身份证|身份證|(?<![a-z])id (?:card|number))\D{0,12}$", re.IGNORECASE)
