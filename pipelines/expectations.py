@@ -6,68 +6,26 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from models.tasks.task import Task
+from pipelines.findings import Severity
 
 
 @dataclass(frozen=True)
 class Check:
-    """A bound on one metric of `pipelines/data_metrics.py`, in words for people, with its cure."""
+    """A bound on one number about some rows, in words for people, with its cure; more than one may share a name."""
 
-    metric: str
+    name: str
     what: str
     cure: str
     at_least: float | None = None
     at_most: float | None = None
+    of: Literal["rows", "share", "value"] = "rows"
+    severity: Severity = "reject"
 
-
-FILE = (
-    Check("malformed_lines", "lines that are no row of the format", "correct these lines", at_most=0),
-    Check("rows", "rows", "add rows; so few neither teach nor prove anything", at_least=10),
-    Check("repeated_ids", "ids used before in the file", "give every row its own id", at_most=0),
-    Check("empty_texts", "rows with an empty text", "remove these rows, or fill in their text", at_most=0),
-    Check("longest_text", "characters of the longest text", "split this text, or remove it", at_most=200_000),
-    Check("copies_share", "share of rows that copy an earlier one", "remove the copies", at_most=0.01),
-)
-CORPUS = (
-    *FILE,
-    Check("training_rows", "rows to train on", "mark fewer rows as heldout", at_least=1),
-    Check("heldout_in_training", "held-out texts also trained on", "remove them from one side", at_most=0),
-)
-LABELLED = (
-    Check("labels", "different labels", "add examples of another label", at_least=2),
-    Check("rarest_label_share", "share of the rarest label", "add examples of it, or drop the label", at_least=0.005),
-    Check("contradictions_share", "share of texts with two labels", "decide on one label for each", at_most=0.01),
-)
-SPLITS = (
-    Check("ids_in_two_splits", "ids used in two splits", "give every row its own id", at_most=0),
-    Check("test_in_training", "test rows also trained or selected on", "remove them from training", at_most=0),
-    Check("validation_in_training", "validation rows also in training", "remove them from training", at_most=0),
-    Check(
-        "near_duplicate_share",
-        "share of test rows nearly in train or validation",
-        "split by document, so that near copies stand on one side",
-        at_most=0.02,
-    ),
-    Check(
-        "test_in_corpus_share",
-        "share of test texts in the corpus to train on",
-        "remove these texts from the corpus, or mark them as heldout",
-        at_most=0.01,
-    ),
-)
-LABELLED_SPLITS = (Check("unknown_labels", "labels that training never showed", "correct these labels", at_most=0),)
-
-
-def examples_checks(task: Task) -> tuple[Check, ...]:
-    """The checks on one split of a task."""
-    return FILE + (LABELLED if task.answer == "label" else ())
-
-
-def splits_checks(task: Task) -> tuple[Check, ...]:
-    """The checks across the splits of a task."""
-    return SPLITS + (LABELLED_SPLITS if task.answer == "label" else ())
+    @property
+    def metric(self) -> str:
+        return self.name if self.of == "rows" else f"{self.name}_{self.of}"
 
 
 def judge(subject: str, metrics: Mapping[str, float], checks: Sequence[Check]) -> list[dict[str, Any]]:
@@ -88,14 +46,33 @@ def judge(subject: str, metrics: Mapping[str, float], checks: Sequence[Check]) -
     return [entry.to_json_dict() for entry in result.results]
 
 
+def failed(checks: Sequence[Check], results: Sequence[Mapping[str, Any]]) -> list[Check]:
+    """The checks that the results of `judge` say are not met, or say nothing about."""
+    met = set()
+    missing = {r["expectation_config"]["kwargs"].get("column") for r in results if not r["success"] and _is_presence(r)}
+    for result in results:
+        given = result["expectation_config"]["kwargs"]
+        if result["success"] and not _is_presence(result):
+            met.add((given.get("column"), given.get("min_value"), given.get("max_value")))
+    return [c for c in checks if c.metric in missing or (c.metric, c.at_least, c.at_most) not in met]
+
+
+def _is_presence(result: Mapping[str, Any]) -> bool:
+    return bool(result["expectation_config"]["type"] == "expect_column_values_to_not_be_null")
+
+
 def _expectations(checks: Sequence[Check]) -> Any:
     from great_expectations import expectations as gxe
 
-    yield gxe.ExpectTableColumnsToMatchSet(column_set=[check.metric for check in checks], exact_match=True)
+    yield gxe.ExpectTableColumnsToMatchSet(column_set=sorted({check.metric for check in checks}), exact_match=True)
+    for metric in dict.fromkeys(check.metric for check in checks):
+        yield gxe.ExpectColumnValuesToNotBeNull(column=metric)
     for check in checks:
-        yield gxe.ExpectColumnValuesToNotBeNull(column=check.metric)
         yield gxe.ExpectColumnMaxToBeBetween(
-            column=check.metric, min_value=check.at_least, max_value=check.at_most, meta={"what": check.what}
+            column=check.metric,
+            min_value=check.at_least,
+            max_value=check.at_most,
+            meta={"what": check.what, "severity": check.severity},
         )
 
 

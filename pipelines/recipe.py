@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from models.tasks import TASKS
 from pipelines.errors import near_miss
+from pipelines.limits import Limits
+from pipelines.section import Section
 
 Objective = Literal["masked", "causal"]
 Method = Literal["full", "head", "lora"]
-
-
-class Section(BaseModel):
-    """A table of a recipe: frozen, and strict about what it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Replay(Section):
@@ -124,6 +120,7 @@ class Recipe(Section):
     language: tuple[Literal["en", "zh"], ...] = Field(("en",), strict=False)
     seed: int = Field(7, ge=0)
     data: Data
+    validation: Limits = Limits()
     base: Base
     pretrain: Pretrain
     finetune: Finetune = Finetune()

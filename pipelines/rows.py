@@ -1,53 +1,17 @@
-"""The formats of the data: JSON lines, one object a line, each a row of its kind."""
+"""Strict reading of JSON lines into the formats of the data."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from pipelines.errors import Refused
-
-
-class Row(BaseModel):
-    """What every row has. Further columns are allowed and kept; a number is not taken for a text."""
-
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
-    id: str = Field(min_length=1)
-    lang: str
-
-
-class Unlabeled(Row):
-    """A text of a corpus; rows with split "heldout" measure bits per byte and are never trained on."""
-
-    text: str
-    domain: str
-    split: str = Field("train", pattern="^(train|heldout)$")
-
-
-class PairClassification(Row):
-    """Two texts and a label."""
-
-    text_a: str
-    text_b: str
-    label: str = Field(min_length=1)
-
-
-class Generation(Row):
-    """A prompt and the text that should follow it."""
-
-    prompt: str
-    completion: str
-
-
-FORMATS: Mapping[str, type[Row]] = {
-    "unlabeled": Unlabeled,
-    "pair_classification": PairClassification,
-    "generation": Generation,
-}
+from pipelines.formats import FORMATS as FORMATS
+from pipelines.formats import Row as Row
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -73,29 +37,31 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def parse(line: bytes) -> dict[str, Any] | str:
-    """The JSON object of a line, or what is wrong with it. NaN and repeated keys are refused: JSON has neither."""
+    """The JSON object of a line, or what is wrong with it, by RFC 8259: no NaN, no repeated key, no half surrogate."""
     try:
         row = json.loads(line.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once)
+        if b"\\u" in line:
+            json.dumps(row, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         return f"not UTF-8 at byte {error.start + 1}; save the file as UTF-8"
     except json.JSONDecodeError as error:
         return f"not JSON: {error.msg} (character {error.pos + 1})"
+    except UnicodeEncodeError:
+        return "not JSON: an escape \\uD800 to \\uDFFF without its other half is no character"
+    except RecursionError:
+        return "not JSON that can be read: brackets are nested too deeply"
     except ValueError as error:
         return f"not JSON: {error}"
     return row if isinstance(row, dict) else f"a JSON {type(row).__name__}, not an object"
 
 
-def problem(row: dict[str, Any], form: type[Row]) -> str | None:
-    """Why a row is not of its format, naming column and value, or None."""
+def problems(row: dict[str, Any], form: type[Row]) -> list[tuple[str, str, str]]:
+    """Why a row is not of its format: a list of ("missing_fields" or "types", column, what is wrong)."""
     try:
         form.model_validate(row)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        column = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "missing":
-            return f"column {column!r} is missing; a row has {', '.join(required(form))}"
-        return f"column {column!r} is {_short(first['input'])}: {first['msg']}"
-    return None
+        return [_problem(found, form) for found in error.errors(include_url=False)]
+    return []
 
 
 def required(form: type[Row]) -> list[str]:
@@ -103,9 +69,19 @@ def required(form: type[Row]) -> list[str]:
     return [name for name, field in form.model_fields.items() if field.is_required()]
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _problem(error: Any, form: type[Row]) -> tuple[str, str, str]:
+    column = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "missing":
+        return "missing_fields", column, f"column {column!r} is missing; a row has {', '.join(required(form))}"
+    return "types", column, f"column {column!r} is {_kind(error['input'])}: {error['msg']}"
+
+
+def _kind(value: Any) -> str:
+    """A value in a word; its content stays unsaid, for it may be personal."""
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", list: "a list"}
+    if value is None:
+        return "null"
+    return "an empty text" if value == "" else names.get(type(value), "an object")
 
 
 def _no_constant(name: str) -> Any:
@@ -116,5 +92,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"key {next(k for k in keys if keys.count(k) > 1)!r} stands twice in one object")
+        raise ValueError(f"key {next(k for k in keys if keys.count(k) > 1)[:40]!r} stands twice in one object")
     return found

@@ -17,6 +17,7 @@ from pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from pipelines.doctor import Check
+    from pipelines.findings import Place, Result
     from pipelines.flow import Forecast
     from pipelines.gates import Verdict
     from pipelines.services import Row
@@ -139,6 +140,33 @@ def audit(found: dict[str, Any], *, as_json: bool) -> None:
                 console.print("  " + "  ".join(facts), soft_wrap=True)
         else:
             console.print(f"[bold]{key:22s}[/] {value}", soft_wrap=True)
+
+
+def checked(result: Result, *, as_json: bool) -> None:
+    """What checking files found: a finding with its places and cure each, and the verdict in one line."""
+    if as_json:
+        print(result.model_dump_json(indent=2))
+        return
+    colours = {"reject": "red", "quarantine": "yellow", "warn": "cyan", "accept": "green"}
+    for finding in result.findings:
+        console.print(f"[{colours[finding.severity]}]{finding.severity:10s}[/] [bold]{finding.check}[/]", end="  ")
+        console.print(finding.message, markup=False, soft_wrap=True)
+        for where in _places(finding.examples):
+            console.print(f"           {where}", markup=False, style="dim", soft_wrap=True)
+        console.print(f"           -> {finding.cure}", markup=False, soft_wrap=True)
+    words = {"reject": "refused", "quarantine": "accepted in part", "warn": "accepted, with warnings", "accept": "accepted"}
+    told = f"{result.rows:,} rows, {result.accepted:,} accepted, {result.quarantined:,} set aside"
+    console.print(f"[{colours[result.verdict]}]{words[result.verdict]}[/]: {told}", soft_wrap=True)
+
+
+def _places(examples: Sequence[Place]) -> Iterator[str]:
+    """The first places of each file in a line."""
+    files: dict[str, list[str]] = {}
+    for place in examples:
+        files.setdefault(place.file, []).extend([str(place.line)] if place.line else [])
+    for file, lines in list(files.items())[:5]:
+        more = " ..." if len(lines) > 8 else ""
+        yield f"{file}, lines {', '.join(lines[:8])}{more}" if lines else file
 
 
 def _mark(good: bool, text: str) -> str:

@@ -45,6 +45,7 @@ def likelihood(predictions: Sequence[Prediction]) -> tuple[list[float], list[flo
 
 GENERATION = Task(
     name="generation",
+    format="generation",
     version=1,
     answer="text",
     texts=("prompt",),

@@ -80,6 +80,7 @@ def certainty(predictions: Sequence[Prediction]) -> tuple[NDArray[Any], NDArray[
 
 PAIR_CLASSIFICATION = Task(
     name="pair_classification",
+    format="pair_classification",
     version=1,
     answer="label",
     texts=("text_a", "text_b"),

@@ -22,6 +22,7 @@ class Task:
     """
 
     name: str
+    format: str  # the rows it takes: a name of `pipelines/rows.py`
     version: int  # raise it when scores stop being comparable
     answer: Literal["label", "text"]
     texts: tuple[str, ...]  # the columns a person wrote, in the order the model reads them

@@ -1,0 +1,106 @@
+"""Checking files of rows: what is wrong with them, where, what to do, and what may be used."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.containers import Unreadable
+from pipelines.facts import View
+from pipelines.findings import Finding, Result, verdict_of
+from pipelines.formats import FORMATS
+from pipelines.judgement import Judged, findings_of, judged_pair, judged_set
+from pipelines.limits import Limits
+from pipelines.outputs import Outputs
+from pipelines.reading import read_blocks
+from pipelines.reading_progress import ReadingProgress
+from pipelines.sources import Source, sources
+from pipelines.tally import Role, Tally
+
+Say = Callable[[str], None]
+
+
+def check_files(
+    files: Sequence[Path],
+    form: str,
+    limits: Limits,
+    *,
+    train: Sequence[Path] = (),
+    test: Sequence[Path] = (),
+    labels: Sequence[str] | None = None,
+    lang: str | None = None,
+    out: Path | None = None,
+    now: datetime | None = None,
+    say: Say,
+) -> Result:
+    """Check files, and test files against training files; all hold rows of one format.
+
+    Writes accepted.jsonl, quarantined.jsonl and validation.json below `out`; after a refusal, only the last.
+    `lang` stands for the language of every row; timestamps may not be after `now` (default: the time of the call).
+    Raises Refused for a file that is missing.
+    """
+    view = View(FORMATS[form], limits, lang, now or datetime.now(UTC))
+    outputs = Outputs(out) if out else None
+    given: tuple[tuple[Role, Sequence[Path]], ...] = (("part", files), ("training", train), ("evaluation", test))
+    sets = {role: paths for role, paths in given if paths}
+    with tempfile.TemporaryDirectory(prefix=".scriptorium-", dir=out) as scratch:
+        tallies = {role: _tally(role, paths, view, Path(scratch), labels, outputs, say) for role, paths in sets.items()}
+        judged = [judged_set(name, tally) for name, tally in tallies.items()]
+        if "training" in tallies and "evaluation" in tallies:
+            judged.append(judged_pair("evaluation in training", tallies["evaluation"], tallies["training"]))
+    result = result_of(list(tallies.values()), judged)
+    if outputs:
+        outputs.finish(result, {name: tally.tolerated for name, tally in tallies.items()})
+    return result
+
+
+def read_set(tally: Tally, found: Sequence[Source], say: Say, outputs: Outputs | None = None) -> None:
+    """Read the files of a set into its tally, and what may be used of them into the outputs."""
+    progress = ReadingProgress([source.path for source in found if source.path], say)
+    for number, source in enumerate(found):
+        if source.path is None:
+            assert source.refused is not None
+            tally.refuse(number, source.refused)
+            continue
+        try:
+            for block in read_blocks(source.path, tally.view.form, tally.view.limits, keep=outputs is not None):
+                frame = tally.add(number, block)
+                if outputs:
+                    outputs.add(tally.role, source.name, frame)
+                progress.show(source.name, block.read, source.path.stat().st_size, tally.rows)
+        except Unreadable as fault:
+            tally.refuse(number, fault)
+        progress.finish(source.path.stat().st_size)
+
+
+def result_of(tallies: Sequence[Tally], judged: Sequence[Judged]) -> Result:
+    """The verdict, the numbers and the findings, worst first."""
+    findings = sorted((finding for each in judged for finding in findings_of(each)), key=_worst_first)
+    verdict = verdict_of(findings)
+    rows = sum(tally.rows for tally in tallies)
+    aside = 0 if verdict == "reject" else sum(tally.set_aside for tally in tallies)
+    accepted = 0 if verdict == "reject" else rows - aside
+    return Result(verdict=verdict, rows=rows, accepted=accepted, quarantined=aside, findings=tuple(findings))
+
+
+def _tally(
+    role: Role,
+    paths: Sequence[Path],
+    view: View,
+    scratch: Path,
+    labels: Sequence[str] | None,
+    outputs: Outputs | None,
+    say: Say,
+) -> Tally:
+    folder = scratch / role
+    folder.mkdir()
+    found = sources(paths, folder, view.limits, say)
+    tally = Tally(view, [source.name for source in found], folder, labels, role)
+    read_set(tally, found, say, outputs)
+    return tally
+
+
+def _worst_first(finding: Finding) -> int:
+    return ("reject", "quarantine", "warn").index(finding.severity)

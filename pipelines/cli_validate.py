@@ -1,0 +1,72 @@
+"""The command `scriptorium validate`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.tasks import TASKS
+from pipelines import terminal
+from pipelines.errors import Refused, near_miss
+from pipelines.findings import EXIT_CODES
+from pipelines.formats import FORMATS
+from pipelines.limits import Limits
+
+Files = Annotated[list[Path], typer.Argument(help="JSONL, CSV (plain, .gz, .zst), Parquet, or an archive of these")]
+
+
+def validate(
+    files: Files = [],  # noqa: B006
+    task: Annotated[str, typer.Option(help="A task, or a format of rows")] = "",
+    train: Annotated[list[Path], typer.Option(help="A training file; may be repeated")] = [],  # noqa: B006
+    test: Annotated[list[Path], typer.Option(help="An evaluation file; may be repeated")] = [],  # noqa: B006
+    labels: Annotated[str, typer.Option(help="The labels that rows may have: a,b,c")] = "",
+    lang: Annotated[str, typer.Option(help="The language of every row, such as zh, whatever the rows say")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for accepted.jsonl, quarantined.jsonl and validation.json")
+    ] = None,
+) -> None:
+    """Check files of rows before anything learns from them.
+
+    Exit code 0: accepted, perhaps with warnings; 10: refused; 20: some rows are set aside, the rest is accepted.
+    """
+    from pipelines.check_files import check_files
+
+    if not (files or train or test):
+        raise Refused("there is nothing to check: give files, or --train and --test")
+    result = check_files(
+        files,
+        format_of(task),
+        Limits(),
+        train=train,
+        test=test,
+        labels=_labels(labels),
+        lang=lang or None,
+        out=out,
+        say=lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    terminal.checked(result, as_json=as_json)
+    raise typer.Exit(EXIT_CODES[result.verdict])
+
+
+def format_of(task: str) -> str:
+    """The format of rows that a task takes; a format's name stands for itself. Raises Refused."""
+    if task in TASKS:
+        return TASKS[task].format
+    if task not in FORMATS:
+        raise Refused(f"--task {task!r} is neither a task nor a format of rows; {near_miss(task, {*TASKS, *FORMATS})}")
+    return task
+
+
+def _labels(text: str) -> Sequence[str] | None:
+    if not text:
+        return None
+    found = text.split(",")
+    if "" in found:
+        raise Refused(f"--labels {text[:80]!r} names an empty label; write a,b,c")
+    return found

@@ -1,0 +1,132 @@
+"""JSON lines as tables: whole blocks at once where Arrow can prove them right, else line by line, strictly.
+
+Arrow's reader with a schema refuses wrong types, repeated keys and half surrogates. What it lets pass is looked at
+here: NaN, two objects on a line or one on two, bytes that are no UTF-8 (already left out), null where a value is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from pipelines.blocks import LINE, RAW, Block, arrow_schema, defaults, finite, frame_of, outside_bounds
+from pipelines.formats import Row
+from pipelines.rows import parse, problems
+from pipelines.text_lines import Fault, Lines
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+
+class JsonReader:
+    """Reads blocks of lines; it learns the types of further columns from the rows that it had to read one by one."""
+
+    def __init__(self, form: type[Row], *, keep: bool) -> None:
+        self.form, self.keep = form, keep
+        self.known = arrow_schema(form)
+        self.further: dict[str, Any] = {}
+
+    def blocks(self, lines: Iterable[Lines]) -> Iterator[Block]:
+        """One block of rows for each block of lines."""
+        for some in lines:
+            if some.first == 1:
+                self._learn(found for line in some.data.split(b"\n", 64)[:64] if isinstance(found := parse(line), dict))
+            yield self._at_once(some) or self._one_by_one(some)
+
+    def _at_once(self, lines: Lines) -> Block | None:
+        """The block, if every line of it is one object of the format; None when any is in doubt."""
+        data, count = lines.data, lines.data.count(b"\n")
+        if lines.faults or not data.startswith(b"{") or data.count(b"}\n{") != count - 1 or data[-2:] != b"}\n":
+            return None
+        table = self._table(data)
+        if table is None or table.num_rows != count or not self._sound(table, data):
+            return None
+        frame = _frame(table.select(list(self.known)), lines.first, _split(data) if self.keep else None)
+        frame = frame.with_columns(defaults(self.form))
+        return None if outside_bounds(frame, self.form) else Block(frame, count, notes=lines.notes)
+
+    def _table(self, data: bytes) -> pa.Table | None:
+        import pyarrow as pa
+        from pyarrow import json
+
+        schema = pa.schema(list((self.known | self.further).items()))
+        try:
+            return json.read_json(
+                pa.BufferReader(data),
+                read_options=json.ReadOptions(use_threads=False, block_size=len(data) + 1),
+                parse_options=json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
+            )
+        except pa.ArrowException:
+            return None
+
+    def _sound(self, table: pa.Table, data: bytes) -> bool:
+        """No NaN, no null inside a value, none in a required column; a column is there in all rows, or never named."""
+        for name in table.column_names:
+            column, field = table[name], self.form.model_fields.get(name)
+            if not finite(column) or any(_nulls_inside(chunk) for chunk in column.chunks):
+                return False
+            absent = column.null_count == len(column) and f'"{name}"'.encode() not in data
+            if field and column.null_count and (field.is_required() or not absent):
+                return False
+        return True
+
+    def _one_by_one(self, lines: Lines) -> Block:
+        found, numbers, raw, faults = [], [], [], list(lines.faults)
+        skipped, rows = {fault.line for fault in faults}, len(faults)
+        for number, line in enumerate(lines.data.split(b"\n"), lines.first):
+            if not line.strip():
+                lines.notes["blank_lines"] += number not in skipped and number < lines.first + lines.data.count(b"\n")
+                continue
+            rows += 1
+            row = parse(line)
+            if isinstance(row, str):
+                faults.append(Fault("json" if row.startswith("not JSON") else "types", number, None, row))
+            elif wrong := problems(row, self.form):
+                faults += [Fault(check, number, column, what) for check, column, what in wrong]
+            else:
+                found.append(row)
+                numbers.append(number)
+                raw.append(line)
+        self._learn(found)
+        return Block(frame_of(found, numbers, raw, self.form), rows, faults, lines.notes)
+
+    def _learn(self, rows: Iterable[dict[str, Any]]) -> None:
+        import pyarrow as pa
+
+        for row in rows:
+            for name in row.keys() - self.known.keys():
+                if self.further.get(name, pa.null()) == pa.null() and row[name] not in ([], {}):
+                    try:
+                        self.further[name] = pa.infer_type([row[name]])
+                    except (pa.ArrowException, OverflowError):
+                        continue
+
+
+def _nulls_inside(array: Any) -> bool:
+    """Whether a list or an object holds a null, at any depth."""
+    import pyarrow as pa
+
+    if not pa.types.is_nested(array.type):
+        return False
+    inner = array.flatten() if pa.types.is_struct(array.type) else [array.flatten()]
+    return any(part.null_count or _nulls_inside(part) or not finite(part) for part in inner)
+
+
+def _frame(table: pa.Table, first: int, raw: Any) -> pl.DataFrame:
+    import polars as pl
+
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    lines = pl.int_range(first, first + len(frame), dtype=pl.UInt64)
+    return frame.with_columns(lines.alias(LINE), pl.lit("").alias(RAW) if raw is None else pl.Series(RAW, raw))
+
+
+def _split(data: bytes) -> Any:
+    """The lines of a block as an Arrow array that shares its bytes."""
+    import numpy as np
+    import pyarrow as pa
+
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 10)
+    offsets = np.concatenate(([0], ends + 1)).astype(np.int32)
+    return pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(data))

@@ -1,0 +1,72 @@
+"""Columns of 64-bit numbers for as many rows as there are, in memory only while they are few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PARTS = 64
+HELD = 16 << 20  # bytes in memory until they go to disk
+
+
+class Spill:
+    """Rows of unsigned numbers, found again by the first one: rows that share it come together, in order."""
+
+    def __init__(self, folder: Path, name: str, columns: tuple[str, ...]) -> None:
+        self.folder, self.name, self.columns = folder, name, columns
+        self.held: list[pl.DataFrame] = []
+        self.on_disk = False
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Keep the spill's columns of some rows."""
+        import polars as pl
+
+        self.held.append(frame.select(pl.col(self.columns).cast(pl.UInt64)).rechunk())
+        if sum(len(frame) for frame in self.held) * 8 * len(self.columns) > HELD:
+            self._write()
+
+    def parts(self) -> Iterator[pl.DataFrame]:
+        """All rows, in parts of which no two share a first number."""
+        for number in range(PARTS):
+            yield self.part(number)
+
+    def part(self, number: int) -> pl.DataFrame:
+        """The rows whose first number is of one part."""
+        import numpy as np
+        import polars as pl
+
+        if self.on_disk and self.held:
+            self._write()
+        if not self.on_disk:
+            held = pl.concat(self.held) if self.held else pl.DataFrame(schema=dict.fromkeys(self.columns, pl.UInt64))
+            return held if number == 0 else held.clear()
+        stored = np.fromfile(self._path(number), np.uint64).reshape(-1, len(self.columns))
+        return pl.DataFrame(stored, schema=list(self.columns))
+
+    def together(self, other: Spill) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+        """The parts of two spills, side by side."""
+        if self.on_disk != other.on_disk:
+            self._write()
+            other._write()  # noqa: SLF001
+        yield from ((self.part(number), other.part(number)) for number in range(PARTS))
+
+    def _write(self) -> None:
+        import numpy as np
+        import polars as pl
+
+        frame = pl.concat(self.held) if self.held else None
+        rows = np.empty((0, len(self.columns)), np.uint64) if frame is None else frame.to_numpy(order="c")
+        part = rows[:, 0] >> np.uint64(58)
+        rows = rows[np.argsort(part, kind="stable")]
+        ends = np.cumsum(np.bincount(part.astype(np.int64), minlength=PARTS))
+        for number, block in enumerate(np.split(rows, ends[:-1])):
+            with self._path(number).open("ab") as file:
+                block.tofile(file)
+        self.held, self.on_disk = [], True
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{self.name}-{number:02d}"

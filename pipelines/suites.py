@@ -1,0 +1,118 @@
+"""What is expected of rows: the checks of the files of a set, and of evaluation rows against training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipelines.expectations import Check
+from pipelines.facts import BEYOND_A_LIMIT, SET_ASIDE
+from pipelines.faults import FAULTS, NOTES
+from pipelines.findings import Severity
+from pipelines.formats import Recommendation, Row
+from pipelines.limits import Limits
+from pipelines.tally import Tally
+
+ROWS = {
+    "empty_texts": ("rows with an empty text", "remove these rows, or fill in their text"),
+    "short_texts": ("rows with a text too short", "remove these rows, or fill in their text"),
+    "long_texts": ("rows with a text too long", "split these texts, or remove them"),
+    "personal_data": ("rows with personal data", "remove it, or decide that the rows may stay"),
+    "control_characters": ("rows with control characters", "remove these characters"),
+    "replacement_characters": ("rows with U+FFFD, where a character was lost", "convert the source again"),
+    "timestamps": (
+        "rows with a timestamp that is impossible, in the future or in another form",
+        "write ISO 8601 (2018-03-15, 2018-03-15T09:30:00+08:00; Unix seconds in recommendation), or leave it out",
+    ),
+    "turn_order": ("dialogs out of turn", "begin with the user, then let assistant and user alternate"),
+    "empty_turns": ("dialogs with an empty turn", "remove the empty turns, or fill them in"),
+}
+SILENT = {"control_characters"}  # stray ones are common: nothing is said of them below the limit
+
+
+def set_checks(tally: Tally) -> list[Check]:
+    """The checks of the files of a set: of one that could not be read to its end, only those of reading."""
+    form, limits = tally.view.form, tally.view.limits
+    checks = [Check(name, what, cure, at_most=0) for name, what, cure in FAULTS]
+    if tally.refused:
+        return checks
+    checks.append(Check("rows", "rows", "add rows; an empty file is no data", at_least=limits.rows))
+    checks.append(Check("repeated_ids", "rows with an id used before", "give every row its own id", at_most=0))
+    for name in SET_ASIDE:
+        checks += _set_aside(name, limits)
+    mend = "mend these rows at their source; so many are no accident"
+    checks.append(Check("set_aside", "rows set aside by all checks", mend, at_most=limits.quarantined, of="share"))
+    if limits.licence:
+        checks.append(Check("licence", "rows without a licence", "name the licence of every row", at_most=0))
+    if form.LABEL and any(tally.labels.values()):
+        checks += _label_checks(tally)
+    return checks + list(_doubts(form, limits))
+
+
+def leak_checks(form: type[Row], limits: Limits) -> list[Check]:
+    """The checks of an evaluation set against the training set."""
+    remove = "remove them from the training set, or from the evaluation set"
+    share = ("share", "reject")
+    checks = [
+        Check("ids_in_both", "evaluation rows with an id of a training row", "give every row its own id", at_most=0),
+        _check("leakage", "evaluation rows that training shows too", remove, limits.leakage, *share),
+    ]
+    if limits.near_duplicates and form is not Recommendation:
+        near = "split by document, so that near copies stand on one side"
+        what = "evaluation rows nearly the same as one of training"
+        checks.append(_check("near_leakage", what, near, limits.near_leakage, *share))
+    if form is Recommendation:
+        what, cure = "evaluation interactions with items that training never showed", "train on newer interactions too"
+        checks.append(_check("cold_items", what, cure, limits.cold_items, "share", "warn"))
+    elif form.LABEL:
+        correct = "correct these labels, or add examples of them to the training set"
+        checks.append(Check("unknown_labels", "evaluation rows with a label that training lacks", correct, at_most=0))
+    return checks
+
+
+def _check(name: str, what: str, cure: str, at_most: float, of: str, severity: str) -> Check:
+    return Check(name, what, cure, at_most=at_most, of=of, severity=severity)  # type: ignore[arg-type]
+
+
+def _set_aside(name: str, limits: Limits) -> Iterator[Check]:
+    """Set aside above a limit, or always; refused when that is too many; warned of below the limit."""
+    what, cure = ROWS[name]
+    allowed = getattr(limits, name) if name in BEYOND_A_LIMIT else 0.0
+    if allowed and name not in SILENT:
+        yield Check(name, what, cure, at_most=0, severity="warn")
+    yield _check(name, what, cure, allowed, "share", "quarantine")
+    yield _check(name, what, cure, max(allowed, limits.quarantined), "share", "reject")
+
+
+def _label_checks(tally: Tally) -> Iterator[Check]:
+    limits = tally.view.limits
+    if tally.known is not None:
+        correct = "correct these labels, or name them with --labels; case and spaces count"
+        yield Check("unknown_labels", "rows with a label outside the set", correct, at_most=0)
+    if tally.view.form is not Recommendation:
+        severity: Severity = "warn" if tally.role == "part" else "reject"
+        one = "add rows of another label; nothing can be learned or measured with one"
+        yield Check("single_class", "different labels", one, at_least=2, of="value", severity=severity)
+    add = "add rows of it, or drop the label"
+    rarest, severity = limits.rarest_label, "warn"
+    yield Check("rarest_label", "share of the rarest label", add, at_least=rarest, of="share", severity=severity)
+    decide = "decide on one label for each text"
+    yield _check("contradictions", "texts with two labels", decide, limits.contradictions, "share", "warn")
+
+
+def _doubts(form: type[Row], limits: Limits) -> Iterator[Check]:
+    for name, what, cure in NOTES:
+        yield Check(name, what, cure, at_most=0, severity="warn")
+    script = "check that these texts are in the language they say"
+    garbled = "read the source as UTF-8, and write it again"
+    yield _check("mojibake", "rows with UTF-8 read as Latin-1", garbled, limits.mojibake, "share", "warn")
+    what = "rows without one letter of their language's script"
+    yield _check("other_script", what, script, limits.other_script, "share", "warn")
+    yield _check("copies", "rows that copy an earlier one", "remove the copies", limits.copies, "share", "warn")
+    if limits.near_duplicates and form is not Recommendation:
+        what, cure = "rows nearly the same as an earlier one", "remove the near copies"
+        yield _check("near_copies", what, cure, limits.near_copies, "share", "warn")
+    what, cure = "rows that begin or end as many others do", "remove what is no text: menus, signatures, notices"
+    yield _check("boilerplate", what, cure, limits.boilerplate, "share", "warn")
+    if form is Recommendation:
+        what, cure = "interactions older than the user's one before", "sort by timestamp"
+        yield _check("unordered", what, cure, limits.unordered, "share", "warn")

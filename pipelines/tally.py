@@ -1,0 +1,149 @@
+"""The numbers of a set of files, added up block by block: counts and places here, everything that grows in spills."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pipelines.blocks import LINE, TEXT, Block
+from pipelines.containers import Unreadable
+from pipelines.facts import BEYOND_A_LIMIT, DOUBTFUL, SET_ASIDE, View, facts
+from pipelines.faults import FAULTS, NOTES, OF_FILES
+from pipelines.findings import Place
+from pipelines.formats import Recommendation
+from pipelines.measure import Measure
+from pipelines.spill import Spill
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pipelines.near_duplicates import NearIndex
+
+# What a set is for: a part of one, such as what came in today, may well hold one class only.
+Role = Literal["part", "training", "evaluation"]
+FILE = 40  # bits of a place that are its line; its file is above them
+PLACE = "\0place"
+
+
+class Tally:
+    """A set of files (all of one format), as far as it was read."""
+
+    def __init__(
+        self, view: View, files: Sequence[str], folder: Path, labels: Sequence[str] | None, role: Role
+    ) -> None:
+        self.view, self.files, self.known, self.role = view, files, labels, role
+        self.rows = 0
+        self.refused = False  # whether a file could not be read to its end, or must not be
+        self.labels: Counter[str] = Counter(dict.fromkeys(labels or (), 0))
+        names = [*(name for name, *_ in (*FAULTS, *NOTES)), *SET_ASIDE, *DOUBTFUL, "licence", "unknown_labels"]
+        self.measures = {name: Measure(of=len(files) if name in OF_FILES else 0) for name in names}
+        self.aside: Counter[frozenset[str]] = Counter()  # rows by the checks that they fail
+        self.ids = Spill(folder, "ids", ("id_key", PLACE))
+        self.texts = Spill(folder, "texts", ("text_key", "answer_key", PLACE))
+        self.edges = Spill(folder, "edges", ("key", PLACE))
+        self.users = Spill(folder, "users", ("user_key", "timestamp", PLACE))
+        self.items = Spill(folder, "items", ("item_key", PLACE))
+        self.near: NearIndex | None = None
+        self.near_places: list[int] = []
+        self.near_texts: list[str] = []  # of evaluation rows, to be looked up in training
+
+    def add(self, file: int, block: Block) -> pl.DataFrame:
+        """Count a block of a file; its rows come back with their facts."""
+        self.rows += block.rows
+        self._count_faults(file, block)
+        frame = facts(block.frame, self.view).with_columns(((file << FILE) | _line()).alias(PLACE))
+        for name in (*SET_ASIDE, *DOUBTFUL):
+            if failed := int(frame[name].sum()):
+                rows = frame.filter(name)
+                words = rows["personal_kinds"].to_list() if name == "personal_data" else ()
+                self.measures[name].add(failed, self.places(rows[PLACE].head(100).to_list()), words)
+        self._count_aside(frame)
+        self._count_labels(frame)
+        self._spill(frame)
+        return frame
+
+    def refuse(self, file: int, fault: Unreadable) -> None:
+        """Count a file that could not be read to its end, or must not be."""
+        self.refused = True
+        self.measures[fault.check].add(1, [Place(file=self.files[file])], [fault.message])
+
+    @property
+    def tolerated(self) -> frozenset[str]:
+        """The row checks with a limit that is kept: rows that fail only these stay."""
+        return frozenset(n for n in BEYOND_A_LIMIT if self.measures[n].rows <= getattr(self.view.limits, n) * self.rows)
+
+    @property
+    def set_aside(self) -> int:
+        """Rows that are not to be used, by the row checks."""
+        return sum(rows for checks, rows in self.aside.items() if checks - self.tolerated)
+
+    def places(self, packed: Sequence[int], field: str | None = None) -> list[Place]:
+        """Where rows stand, from their packed numbers."""
+        return [Place(file=self.files[at >> FILE], line=at & ((1 << FILE) - 1), field=field) for at in packed]
+
+    def _count_faults(self, file: int, block: Block) -> None:
+        name = self.files[file]
+        for check in dict.fromkeys(fault.check for fault in block.faults):
+            faults = {f.line: f for f in reversed(block.faults) if f.check == check}.values()
+            places = [Place(file=name, line=f.line, field=f.column) for f in sorted(faults, key=lambda f: f.line or 0)]
+            words = [f"line {f.line}: {f.message}" if check != "types" else f.message for f in reversed(faults)]
+            self.measures[check].add(len(faults), places, words)
+        for note, count in block.notes.items():
+            self.measures[note].add(count, [Place(file=name)])
+
+    def _count_aside(self, frame: pl.DataFrame) -> None:
+        import polars as pl
+
+        failed = frame.filter(pl.any_horizontal(SET_ASIDE)).select(SET_ASIDE)
+        for row in failed.iter_rows(named=True):
+            self.aside[frozenset(name for name, fails in row.items() if fails)] += 1
+
+    def _count_labels(self, frame: pl.DataFrame) -> None:
+        import polars as pl
+
+        form = self.view.form
+        lacking = frame.filter(pl.col("licence").str.strip_chars().fill_null("") == "")
+        if len(lacking):
+            self.measures["licence"].add(len(lacking), self.places(lacking[PLACE].head(100).to_list()))
+        if not form.LABEL:
+            return
+        labels = frame.select(pl.col(form.LABEL).cast(pl.String).alias("label"), PLACE)
+        self.labels.update(dict(labels["label"].value_counts().rows()))
+        if self.known is not None:
+            outside = labels.filter(~pl.col("label").is_in(list(self.known)))
+            words = outside["label"].head(1000).to_list()
+            self.measures["unknown_labels"].add(
+                len(outside), self.places(outside[PLACE].head(100).to_list(), form.LABEL), map(repr, words)
+            )
+
+    def _spill(self, frame: pl.DataFrame) -> None:
+        import polars as pl
+
+        self.ids.add(frame)
+        frame = frame.filter(~pl.col("empty_texts"))
+        self.texts.add(frame)
+        for edge in ("start_key", "end_key"):
+            self.edges.add(frame.filter(pl.col(edge).is_not_null()).select(pl.col(edge).alias("key"), PLACE))
+        if self.view.form is Recommendation:
+            frame = frame.with_columns(user_key=pl.col("user_id").hash(6), item_key=pl.col("item_id").hash(7))
+            self.users.add(frame.filter(pl.col("timestamp") >= 0))
+            self.items.add(frame)
+        elif self.view.limits.near_duplicates:
+            self._index(frame)
+
+    def _index(self, frame: pl.DataFrame) -> None:
+        from pipelines.near_duplicates import NearIndex
+
+        self.near = self.near or NearIndex()
+        frame = frame.head(max(0, self.view.limits.near_rows - len(self.near)))
+        self.near.add(frame[TEXT])
+        self.near_places += frame[PLACE].to_list()
+        self.near_texts += frame[TEXT].to_list() if self.role == "evaluation" else []
+
+
+def _line() -> pl.Expr:
+    import polars as pl
+
+    return pl.col(LINE).cast(pl.UInt64)
