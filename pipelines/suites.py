@@ -69,6 +69,21 @@ def leak_checks(form: type[Row], limits: Limits) -> list[Check]:
     return checks
 
 
+def corpus_checks(limits: Limits) -> list[Check]:
+    """The checks of a test set against the corpus to pretrain on."""
+    remove = "remove these texts from the corpus, or mark them as heldout"
+    what = "test texts in the corpus to train on"
+    return [_check("corpus_leakage", what, remove, limits.corpus_leakage, "share", "reject")]
+
+
+def heldout_checks() -> list[Check]:
+    """The checks of a corpus' two parts against each other."""
+    return [
+        Check("training_rows", "rows to train on", "mark fewer rows as heldout", at_least=1),
+        Check("heldout_in_training", "held-out texts also trained on", "remove them from one side", at_most=0),
+    ]
+
+
 def _check(name: str, what: str, cure: str, at_most: float, of: str, severity: str) -> Check:
     return Check(name, what, cure, at_most=at_most, of=of, severity=severity)  # type: ignore[arg-type]
 
