@@ -22,7 +22,7 @@ from pipelines.tally import Role, Tally
 Say = Callable[[str], None]
 
 
-def check_files(
+def check_files(  # noqa: PLR0913
     files: Sequence[Path],
     form: str,
     limits: Limits,
@@ -46,7 +46,13 @@ def check_files(
     given: tuple[tuple[Role, Sequence[Path]], ...] = (("part", files), ("training", train), ("evaluation", test))
     sets = {role: paths for role, paths in given if paths}
     with tempfile.TemporaryDirectory(prefix=".scriptorium-", dir=out) as scratch:
-        tallies = {role: _tally(role, paths, view, Path(scratch), labels, outputs, say) for role, paths in sets.items()}
+        tallies = {}
+        for role, paths in sets.items():
+            folder = Path(scratch) / role
+            folder.mkdir()
+            found = sources(paths, folder, limits, say)
+            tallies[role] = Tally(view, [source.name for source in found], folder, labels, role)
+            read_set(tallies[role], found, say, outputs)
         subjects = [set_subject(role, tally) for role, tally in tallies.items()]
         if "training" in tallies and "evaluation" in tallies:
             subjects.append(pair_subject("evaluation in training", tallies["evaluation"], tallies["training"]))
@@ -83,23 +89,6 @@ def result_of(tallies: Sequence[Tally], found: Sequence[Judged]) -> Result:
     aside = 0 if verdict == "reject" else sum(tally.set_aside for tally in tallies)
     accepted = 0 if verdict == "reject" else rows - aside
     return Result(verdict=verdict, rows=rows, accepted=accepted, quarantined=aside, findings=tuple(findings))
-
-
-def _tally(
-    role: Role,
-    paths: Sequence[Path],
-    view: View,
-    scratch: Path,
-    labels: Sequence[str] | None,
-    outputs: Outputs | None,
-    say: Say,
-) -> Tally:
-    folder = scratch / role
-    folder.mkdir()
-    found = sources(paths, folder, view.limits, say)
-    tally = Tally(view, [source.name for source in found], folder, labels, role)
-    read_set(tally, found, say, outputs)
-    return tally
 
 
 def _worst_first(finding: Finding) -> int:

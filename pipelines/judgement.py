@@ -8,8 +8,8 @@ from typing import Any
 
 from pipelines.expectations import Check, failed, judge
 from pipelines.findings import ORDER, Finding
-from pipelines.measure import Measure
 from pipelines.leaks import leak_measures
+from pipelines.measure import Measure
 from pipelines.suites import leak_checks, set_checks
 from pipelines.tally import Tally
 from pipelines.whole_set import set_measures

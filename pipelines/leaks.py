@@ -10,7 +10,7 @@ from pipelines.facts import ANSWER_SEED
 from pipelines.formats import Recommendation
 from pipelines.measure import EXAMPLES, Measure
 from pipelines.reading import read_blocks
-from pipelines.tally import PLACE, Tally
+from pipelines.tally import Tally
 from pipelines.whole_set import gathered
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ def check_data(dataset: Path, data: Data, task_name: str, limits: Limits) -> dic
 def subjects(dataset: Path, data: Data, task: str, limits: Limits, scratch: Path) -> Iterator[Subject]:
     """Each corpus, each split, the splits compared, and the test set against the corpus."""
     now, form = datetime.now(UTC), FORMATS[TASKS[task].format]
-    corpora = {}
+    corpora: dict[str, Tally] = {}
     for name in dict.fromkeys((data.corpus, data.replay.corpus)):
         view = View(FORMATS["unlabeled"], limits, None, now)
         corpora[name] = _read(dataset, name, view, scratch / f"corpus-{len(corpora)}", "training")

@@ -37,7 +37,8 @@ def set_measures(tally: Tally) -> dict[str, Measure]:
 
 def gathered(tally: Tally, parts: Iterator[pl.DataFrame]) -> Measure:
     """The rows of all parts, with the first places."""
-    found, first = Measure(), []
+    found = Measure()
+    first: list[int] = []
     for part in parts:
         found.rows += len(part)
         first = sorted([*first, *part[PLACE].bottom_k(EXAMPLES).to_list()])[:EXAMPLES]

@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
-import polars as pl
 import pytest
 
 from pipelines.artifact import read_json
@@ -67,9 +66,10 @@ def measured(folder):
         for subject in subjects(folder, DATA, "pair_classification", Limits(), Path(scratch)):
             for check in subject.checks:
                 number = subject.numbers[check.metric]
-                if check.at_least is None or number >= check.at_least:
-                    if check.at_most is None or number <= check.at_most:
-                        continue
+                low = check.at_least if check.at_least is not None else float("-inf")
+                high = check.at_most if check.at_most is not None else float("inf")
+                if low <= number <= high:
+                    continue
                 measure = subject.measures[check.name]
                 found[check.name] = (measure.rows, [f"{place.file} line {place.line}" for place in measure.places])
     return found
@@ -199,6 +199,8 @@ def test_a_missing_file_is_named(folder):
 
 
 def test_what_hides_a_copy_is_removed():
+    import polars as pl
+
     texts = pl.Series([" \uff24eletes\tTHE\u200b \u3000table ", "  the\n\nTABLE", "STRASSE", "straße", "ΣΑΣ"])
     assert plain(texts).to_list() == ["deletes the table", "the table", "strasse", "strasse", "σας"]
 
