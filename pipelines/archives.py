@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pipelines.archive_readers import BLOCK, Bounds, Member, tar_members, zip_members
+from pipelines.archive_readers import BLOCK, Bounds, Member, readable, tar_members, zip_members
 from pipelines.artifact import publish
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.safe_names import folders, objection, shown, spelling
@@ -140,7 +140,7 @@ def _write(path: Path, part: Path, files: dict[str, int], bounds: Bounds, say: C
             continue
         if missing.pop(name, None) != member.size:
             raise Refused(f"{path} was changed while it was being unpacked; try again")
-        _write_member(member, part / name)
+        _write_member(path, member, part / name)
         done += member.size
         if (now := time.monotonic()) - told >= TELL_S and done < total:
             told = now
@@ -149,16 +149,21 @@ def _write(path: Path, part: Path, files: dict[str, int], bounds: Bounds, say: C
         raise Refused(f"{path} was changed while it was being unpacked; try again")
 
 
-def _write_member(member: Member, target: Path) -> None:
+def _write_member(path: Path, member: Member, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with target.open("xb") as file:
-        while member.content and (block := member.content.read(BLOCK)):
-            written += len(block)
-            if written > member.size:
-                break
+        for block in _blocks(path, member):
             file.write(block)
+            written += len(block)
         file.flush()
         os.fsync(file.fileno())
     if written != member.size:
-        raise Refused(f"{shown(member.name)} is not as long as the archive says ({member.size:,} bytes); send it again")
+        raise Refused(f"{path}: {shown(member.name)} is not as long as is said ({member.size:,} bytes); send it again")
+
+
+def _blocks(path: Path, member: Member) -> Iterator[bytes]:
+    """The content, which tarfile and zipfile end where the archive says that it ends."""
+    with readable(path):
+        while member.content and (block := member.content.read(BLOCK)):
+            yield block

@@ -15,13 +15,13 @@ from typing import Any
 
 from pipelines.digests import Digests
 from pipelines.errors import Refused, ScriptoriumError, TryAgain
-from pipelines.s3_errors import Changed, Damaged, in_words
+from pipelines.s3_errors import Changed, Damaged, in_words, lost
 
 BLOCK = 1 << 20
 PART = 16 << 20  # of an upload; bytes
 CONNECTIONS = 16
 # A connection that is refused or hangs is reported after at most 12 s; a lost one is taken up again this often.
-PATIENCE = {"connect_timeout": 3, "read_timeout": 30, "retries": {"mode": "standard", "total_max_attempts": 4}}
+PATIENCE = {"connect_timeout": 3, "read_timeout": 30, "retries": {"mode": "standard", "total_max_attempts": 3}}
 LOST = 3
 PLAIN = re.compile(r"[0-9a-f]{32}")
 COLD = {"GLACIER", "DEEP_ARCHIVE"}
@@ -97,17 +97,15 @@ def read(bucket: str, key: str, etag: str, offset: int) -> Iterator[bytes]:
 
 
 def _read(bucket: str, key: str, etag: str, offset: int) -> Iterator[bytes]:
-    from botocore.exceptions import HTTPClientError, IncompleteReadError
-
-    lost = 0
+    broken = 0
     while True:
         try:
             for block in _open(bucket, key, etag, offset)["Body"].iter_chunks(BLOCK):
-                offset, lost = offset + len(block), 0
+                offset, broken = offset + len(block), 0
                 yield block
-        except (HTTPClientError, IncompleteReadError) as error:
-            lost += 1
-            if lost > LOST:
+        except lost() as error:
+            broken += 1
+            if broken > LOST:
                 why = f"the connection is lost ({type(error).__name__})"
                 raise TryAgain(f"s3://{bucket}/{key}: {why}; the next try goes on at byte {offset}") from None
         else:
@@ -136,23 +134,23 @@ def _open(bucket: str, key: str, etag: str, offset: int) -> Mapping[str, Any]:
 def prove(bucket: str, key: str, etag: str, found: Digests) -> str:
     """How the bytes that arrived were proved to be the object's: "md5", "sha256", "crc32", "md5 of parts" or "size".
 
-    An ETag is the MD5 of the content unless KMS encrypts it. Raises Damaged.
+    An ETag is the MD5 of the content, or of its parts, unless KMS encrypts it. Raises Damaged.
     """
     if found.md5 == etag:
         return "md5"
-    promised = head(bucket, key) or {}
-    whole = {"sha256": "ChecksumSHA256", "crc32": "ChecksumCRC32"}
-    mine = {"sha256": found.sha256_base64, "crc32": found.crc32_base64}
-    for name, field in whole.items():
-        if (theirs := promised.get(field)) and "-" not in theirs:
-            return _same(name, mine[name], theirs, f"s3://{bucket}/{key}")
+    where, promised = f"s3://{bucket}/{key}", head(bucket, key) or {}
+    # Some stores give the checksum of checksums of parts, and do not say so.
+    if promised.get("ChecksumType") == "FULL_OBJECT":
+        for name, mine in (("SHA256", found.sha256_base64), ("CRC32", found.crc32_base64)):
+            if theirs := promised.get(f"Checksum{name}"):
+                return _same(name.lower(), mine, theirs, where)
     if promised.get("ServerSideEncryption", "AES256") != "AES256":
         return "size"
     if PLAIN.fullmatch(etag):
-        return _same("md5", found.md5, etag, f"s3://{bucket}/{key}")
+        return _same("md5", found.md5, etag, where)
     parts = found.etag_of_parts
     if parts and parts.rpartition("-")[2] == etag.rpartition("-")[2]:
-        return _same("md5 of parts", parts, etag, f"s3://{bucket}/{key}")
+        return _same("md5 of parts", parts, etag, where)
     return "size"
 
 

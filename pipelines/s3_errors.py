@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -70,10 +71,18 @@ def _trouble(error: Exception, where: str) -> ScriptoriumError:
         return ScriptoriumError(f"{where}: {error}; check AWS_PROFILE")
     if isinstance(error, botocore.ParamValidationError):
         return Refused(f"{where}: S3 allows no such name of a bucket or object")
-    if isinstance(error, botocore.HTTPClientError | botocore.IncompleteReadError):
+    if isinstance(error, lost()):
         cure = "check AWS_ENDPOINT_URL and that the server runs"
         return ScriptoriumError(f"{where}: {_server(error)} does not answer ({type(error).__name__}); {cure}")
-    return ScriptoriumError(f"{where}: {type(error).__name__}: {str(error)[:200]}")
+    said = re.sub(r"//[^/\s]*@", "//", str(error))
+    return ScriptoriumError(f"{where}: {type(error).__name__}: {said[:200]}")
+
+
+def lost() -> tuple[type[Exception], ...]:
+    """What boto3 raises when no connection comes about, or one breaks."""
+    from botocore import exceptions as botocore
+
+    return (botocore.ConnectionError, botocore.HTTPClientError, botocore.IncompleteReadError)
 
 
 def _server(error: Exception) -> str:

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -39,7 +39,7 @@ class Swap(BaseModel):
 @contextmanager
 def changing(settings: Settings) -> Iterator[Workbench]:
     """Be the only one that changes versions, after what a killed process left is finished; with an empty folder."""
-    with _alone(settings):
+    with lock(folder(settings) / "lock", "another process is changing the data's version"):
         _finish(settings)
         work = work_folder(settings)
         shutil.rmtree(work, ignore_errors=True)
@@ -50,10 +50,6 @@ def changing(settings: Settings) -> Iterator[Workbench]:
             shutil.rmtree(work)
 
 
-def _alone(settings: Settings) -> AbstractContextManager[None]:
-    return lock(folder(settings) / "lock", "another process is changing the data's version")
-
-
 def work_folder(settings: Settings) -> Path:
     return settings.work / "versions"
 
@@ -61,8 +57,8 @@ def work_folder(settings: Settings) -> Path:
 def finish(settings: Settings) -> None:
     """Finish a change of version that a kill interrupted; one that is just being made is waited for."""
     if _pending(settings).exists():
-        with _alone(settings):
-            _finish(settings)
+        with changing(settings):
+            return
 
 
 def swap(draft: Record, settings: Settings, *, whole: bool, commit: bool) -> Record:
@@ -137,7 +133,9 @@ def _apply(decided: Swap, settings: Settings) -> None:
 
 def _materialise(decided: Swap, settings: Settings) -> None:
     """Replace, file by file, what differs in data/; a file that somebody changed is not touched but refused."""
-    after, objects = decided.record.version.files, open_objects(settings)
+    after = decided.record.version.files
+    for name in after:
+        _part(settings.data / name).unlink(missing_ok=True)
     names = _touched(decided.before, after, settings, whole=decided.whole)
     refuse_edited(names, after, settings)
     for name in names:
@@ -145,20 +143,26 @@ def _materialise(decided: Swap, settings: Settings) -> None:
         if md5 is None:
             path.unlink(missing_ok=True)
         elif not path.is_file() or md5_file(path) != md5:
-            path.parent.mkdir(parents=True, exist_ok=True)
             built = work_folder(settings) / "new" / md5
-            _link(built, path) if built.is_file() else objects.get(md5, path)
+            if not built.is_file():
+                open_objects(settings).get(md5, built)
+            _link(built, path)
 
 
 def _link(source: Path, target: Path) -> None:
     """Put a finished file in the place of another at once, without copying it where one disk holds both."""
-    part = target.with_name(target.name + ".part")
-    part.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = _part(target)
     try:
         part.hardlink_to(source)
     except OSError:
         shutil.copyfile(source, part)
     part.replace(target)
+
+
+def _part(path: Path) -> Path:
+    """Beside the file, for data/ may be a disk of its own; what a kill leaves there is removed by the next try."""
+    return path.with_name(f".{path.name}.part")
 
 
 def refuse_commit_outside_git(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
@@ -63,6 +64,7 @@ def new_version(edits: Mapping[str, Edit], cause: Cause, settings: Settings, *, 
         built = {name: rewritten(name, base.files.get(name), edit, bench) for name, edit in edits.items()}
         changes = {name: change for name, (_, change) in built.items() if change}
         if not changes:
+            print(f"no row is new: version {base.md5} stays", flush=True)
             return None
         draft = _draft("changed", base.files | {name: built[name][0] for name in changes}, base, cause)
         draft = draft.model_copy(update={"changes": changes})
@@ -150,7 +152,14 @@ def lines_of(md5: str, file: str, settings: Settings) -> Iterator[bytes]:
 
 
 def rows_of(md5: str, file: str, settings: Settings) -> Iterator[dict[str, Any]]:
-    """The rows of a file of a recorded version."""
+    """The rows of a file of a recorded version. Raises Refused for a line that is no JSON."""
     from pydantic_core import from_json
 
-    return (from_json(line) for line in lines_of(md5, file, settings))
+    lines = lines_of(md5, file, settings)
+    for number, line in enumerate(lines, 1):
+        try:
+            yield from_json(line)
+        except ValueError:
+            # Damage in the remote is the likelier cause, and reading on to the end says so.
+            deque(lines, maxlen=0)
+            raise Refused(f"{file} of version {md5}, line {number}: not JSON") from None

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 class Wire:
     """A connection to a server that counts the bytes it brings, cuts them off, or changes one.
 
-    `cut_at` and `flip_at` are positions in all that was brought; both happen once. `hold` stops the flow while set.
+    `cut_at` and `flip_at` are positions in all that was brought; each happens once, the first then `on_cut`.
     """
 
     def __init__(self, port: int) -> None:
@@ -75,12 +75,15 @@ class Wire:
         self.brought = 0
         self.cut_at: int | None = None
         self.flip_at: list[int] = []
-        self.hold = threading.Event()
+        self.on_cut: Callable[[], None] = lambda: None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
+        """Refuse new connections."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self) -> None:
@@ -92,16 +95,19 @@ class Wire:
                 threading.Thread(target=self._pass, args=(far, near, True), daemon=True).start()
 
     def _pass(self, source: socket.socket, sink: socket.socket, brings: bool) -> None:
-        with suppress(OSError), source, sink:
+        with suppress(OSError):
             while block := source.recv(1 << 16):
                 sink.sendall(self._spoil(block) if brings else block)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
     def _spoil(self, block: bytes) -> bytes:
-        while self.hold.is_set():
-            time.sleep(0.01)
         start, self.brought = self.brought, self.brought + len(block)
         if self.cut_at is not None and self.brought > self.cut_at:
             self.cut_at = None
+            self.on_cut()
             raise ConnectionAbortedError
         if self.flip_at and start <= self.flip_at[0] < self.brought:
             spoilt = bytearray(block)

@@ -75,7 +75,7 @@ def test_a_window_that_thousands_of_texts_share_does_not_multiply_the_work(monke
     monkeypatch.setattr(module, "distinct", lambda values: met.append(len(values)) or distinct(values))
     texts = [f"The order with the number {n} was sent to the address that you gave us" for n in range(3_000)]
     assert contained(texts, [f"{texts[7]} {FILLER}"])[0][1] == 0
-    assert max(met) <= module.OWNERS * len(texts[7])
+    assert 0 < max(met) < 5_000
 
 
 @needs_data

@@ -1,10 +1,7 @@
-"""Rows are added as a version with a record; nothing new is no version; a conflict changes nothing; any version returns."""
+"""Added rows are a version with a record; nothing new is none; a conflict changes nothing; any version comes back."""
 
 import json
 import re
-import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -12,9 +9,9 @@ from pipelines import dataset
 from pipelines.add_rows import add_rows
 from pipelines.data_version import read_version, version_of, write_version
 from pipelines.errors import Refused, ScriptoriumError
-from pipelines.settings import ROOT, read_settings
-from pipelines.version_history import Change, current, dvc_text, folder, history, resolve, version_file
-from pipelines.versions import Cause, new_version, pin, rows_of
+from pipelines.settings import read_settings
+from pipelines.version_history import Change, current, dvc_text, folder, history, version_file
+from pipelines.versions import Cause, new_version, rows_of
 from tests.versioned_data import TRAIN, new_data, read, row, use, write
 
 WHY = Cause("the test adds", "ada", ("landing/1",), "warn")
@@ -36,13 +33,6 @@ def add(tmp_path, settings):
         return add_rows({TRAIN: path}, on_conflict, WHY, settings, **options)
 
     return run
-
-
-def scriptorium(*arguments, code=0):
-    done = subprocess.run([sys.executable, "-m", "pipelines.cli", *arguments], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def test_added_rows_are_a_new_version_with_its_whole_record(settings, add):
@@ -81,10 +71,11 @@ def test_the_version_is_what_data_dvc_and_its_kept_copy_name(settings, add):
     dataset.verify()
 
 
-def test_rows_that_are_all_there_make_no_version(settings, add):
-    add(row(7))
+def test_rows_that_are_all_there_make_no_version_and_that_is_said(settings, add, capsys):
+    md5 = add(row(7)).md5
     before = history(settings)
     assert add(row(7), row(0)) is None
+    assert f"no row is new: version {md5} stays" in capsys.readouterr().out
     assert history(settings) == before
 
 
@@ -131,7 +122,7 @@ def test_an_id_twice_in_what_is_added_counts_once_or_is_refused(settings, add):
 
 
 def test_ids_whose_hashes_collide_stay_two_rows(settings, add, monkeypatch):
-    monkeypatch.setattr("pipelines.add_rows.hash_of", lambda name: len(name))
+    monkeypatch.setattr("pipelines.add_rows.hash_of", len)
     assert add(row(7), row(8), row(2), row(9, "x")).changes == {TRAIN: Change(added=3)}
     assert [r["id"] for r in read(settings.data / TRAIN)[-3:]] == ["row-7", "row-8", "row-9"]
 
@@ -203,143 +194,9 @@ def test_rows_are_removed_by_the_same_operation(settings, add):
     assert [r["id"] for r in read(settings.data / TRAIN)] == ["row-0", "row-2", "row-3", "row-4", "row-7"]
 
 
-def test_going_back_to_a_version_brings_its_files_and_is_recorded(settings, add):
-    old, wanted = current(settings).md5, read(settings.data / TRAIN)
-    new = add(row(7)).md5
-    pin(old[:6], Cause("the new one was wrong", "ada"), settings)
-    assert (current(settings).md5, read(settings.data / TRAIN)) == (old, wanted)
-    dataset.verify()
-    pin(new, Cause("it was right", "ada"), settings)
-    dataset.verify()
-    assert [(e.event, e.md5) for e in history(settings)] == [
-        ("adopted", old),
-        ("changed", new),
-        ("pinned", old),
-        ("pinned", new),
-    ]
-
-
-def test_a_pin_makes_a_missing_data_folder_again(settings, add):
-    record = add(row(7))
-    shutil.rmtree(settings.data)
-    pin(record.md5, WHY, settings)
-    dataset.verify()
-    assert history(settings)[-1] == record
-
-
-def test_a_build_brings_back_a_version_that_rows_made(settings, add):
-    record = add(row(7))
-    shutil.rmtree(settings.data)
-    dataset.build()
-    assert version_of(settings.data).md5 == record.md5
-
-
-def test_a_deployment_without_data_dvc_goes_on_from_the_history(settings, add):
-    first = add(row(7))
-    version_file(settings).unlink()
-    shutil.rmtree(settings.data)
-    assert dataset.current_md5() == first.md5
-    second = add(row(8))
-    assert second.parent == first.md5
-    assert not settings.data.exists()
-    assert [r["id"] for r in rows_of(second.md5, TRAIN, settings)][-2:] == ["row-7", "row-8"]
-
-
-def test_without_git_an_older_data_dvc_does_not_turn_back_the_history(settings, add):
-    before = version_file(settings).read_bytes()
-    record = add(row(7))
-    version_file(settings).write_bytes(before)
-    assert dataset.current_md5() == record.md5
-
-
 def test_an_edited_history_is_refused(settings, add):
     add(row(7))
     path = folder(settings) / "history.jsonl"
     path.write_text(path.read_text().replace('"by":"ada"', '"by":"eve"'))
     with pytest.raises(ScriptoriumError, match=r"line 2: the chain is broken.*restored from its backup"):
         add(row(8))
-
-
-def test_a_version_is_named_by_six_digits_or_more(settings, add):
-    md5 = add(row(7)).md5
-    assert resolve(md5, settings) == resolve(md5[:6].upper(), settings) == md5
-    for text, said in (
-        ("12345", "6 to 32"),
-        ("zzzzzz", "6 to 32"),
-        ("0" * 32, "no version"),
-        (f"{md5[:7]}g", "6 to 32"),
-    ):
-        with pytest.raises(Refused, match=f"{said}.*{md5[:12]}"):
-            resolve(text, settings)
-
-
-class TestInGit:
-    @pytest.fixture
-    def git(self, settings):
-        def run(*words):
-            command = ["git", "-C", str(settings.data.parent), "-c", "user.name=a", "-c", "user.email=a@b", *words]
-            return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-        run("init", "-q")
-        run("config", "user.name", "ada")
-        run("config", "user.email", "ada@example.com")
-        (settings.data.parent / ".gitignore").write_text("data/\nhome/\n")
-        (settings.data.parent / "other.txt").write_text("mine\n")
-        run("add", ".")
-        run("commit", "-qm", "start")
-        return run
-
-    def test_only_data_dvc_is_committed_with_what_changed(self, settings, add, git):
-        (settings.data.parent / "other.txt").write_text("half-done\n")
-        git("add", "other.txt")
-        record = add(row(7), commit=True)
-        assert git("show", "--name-only", "--format=%s%n%b", "HEAD").split("\n")[:3] == [
-            f"Data {record.md5[:12]}: the test adds",
-            f"{TRAIN}: 1 added, 0 replaced, 0 removed",
-            "",
-        ]
-        assert git("show", "--name-only", "--format=", "HEAD").strip() == "data.dvc"
-        assert git("diff", "--cached", "--name-only").strip() == "other.txt"
-
-    def test_without_being_asked_nothing_is_committed(self, settings, add, git):
-        add(row(7))
-        assert git("log", "--format=%s").strip() == "start"
-        assert git("diff", "--name-only").strip() == "data.dvc"
-
-    def test_a_checkout_of_data_dvc_decides_which_version_counts(self, settings, add, git):
-        old = current(settings).md5
-        add(row(7))
-        git("checkout", "-q", "data.dvc")
-        assert dataset.current_md5() == old
-        record = add(row(8))
-        assert record.parent == old
-        assert [r["id"] for r in read(settings.data / TRAIN)][-2:] == ["row-4", "row-8"]
-
-    def test_a_commit_that_git_refuses_is_said_and_the_version_stays(self, settings, add, git):
-        hook = settings.data.parent / ".git" / "hooks" / "pre-commit"
-        hook.write_text("#!/bin/sh\necho no commits today >&2\nexit 1\n")
-        hook.chmod(0o755)
-        with pytest.raises(ScriptoriumError, match=r"is current, but git did not commit.*no commits today"):
-            add(row(7), commit=True)
-        assert read(settings.data / TRAIN)[-1] == row(7)
-        hook.unlink()
-        assert add(row(8)).event == "changed"
-
-
-def test_a_commit_where_there_is_no_git_is_refused_before_anything_happens(settings, add):
-    with pytest.raises(Refused, match="git does not track"):
-        add(row(7), commit=True)
-    assert history(settings) == []
-
-
-def test_the_commands_list_show_and_go_back(settings, add):
-    old, new = current(settings).md5, add(row(7)).md5
-    listed = json.loads(scriptorium("data", "list", "--json").stdout)
-    assert [(event["md5"], event["current"], event["rows"]) for event in listed] == [(new, True, 7), (old, False, 6)]
-    shown = scriptorium("data", "show", new[:8]).stdout
-    assert f"{TRAIN}: 1 added" in shown
-    assert old in shown
-    assert old in scriptorium("data", "pin", old[:8], "--reason", "back").stdout
-    scriptorium("data", "verify")
-    assert f"*  {old[:12]}" in scriptorium("data", "list").stdout
-    assert new[:12] in scriptorium("data", "show", "ffffffff", code=10).stderr
