@@ -14,6 +14,7 @@ import typer
 from models.stop import Stopped
 from pipelines import terminal
 from pipelines.cli_data import data
+from pipelines.cli_ingest import ingest
 from pipelines.cli_validate import validate
 from pipelines.errors import ScriptoriumError
 from pipelines.settings import VARIABLES, read_settings
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.add_typer(data)
 app.command()(validate)
+app.command()(ingest)
 
 RecipeName = Annotated[str, typer.Argument(help="A file in pipelines/recipes, without .toml")]
 Changes = Annotated[list[str], typer.Option("--set", help="key=value, for example finetune.epochs=3; may be repeated")]
