@@ -115,8 +115,8 @@ def ingested(found: Outcome | None, *, as_json: bool) -> None:
         return
     if found.result:
         terminal.checked(found.result, as_json=False)
-    for name, rows in found.targets.items():
-        console.print(f"  {name}: {found.changes.get(name) or 'nothing new'}, of {rows:,} rows", soft_wrap=True)
+    for name, rows in found.targets.items() if found.state == "accepted" else ():
+        console.print(f"  {name}: {rows:,} rows came, {found.changes.get(name) or 'none of them new'}", soft_wrap=True)
     if found.quarantine:
         console.print(f"set aside: {found.quarantine} (`scriptorium quarantine show {found.id}`)", soft_wrap=True)
     if found.state == "refused":
