@@ -4,8 +4,12 @@ import json
 import os
 import random
 
+import pytest
+
+from pipelines.ingest import ingest
 from pipelines.recipe_file import load_recipe
-from pipelines.settings import ROOT
+from pipelines.settings import ROOT, read_settings
+from tests.versioned_data import use
 
 WORDS = (ROOT / "LICENSE").read_text().lower().split()
 TRAIN, TEST, CORPUS = "tasks/mine/train.jsonl", "tasks/mine/test.jsonl", "corpus/mine.jsonl"
@@ -70,3 +74,33 @@ def recipe_in(folder, extra="", on_conflict="refuse"):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "mine.toml").write_text(RECIPE.format(on_conflict=on_conflict) + extra)
     return load_recipe(folder / "mine.toml")
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    use(monkeypatch, tmp_path)
+    return read_settings()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return drop_all(tmp_path / "in")
+
+
+@pytest.fixture
+def take_in(tmp_path, settings):
+    """Ingest a source for the recipe `mine`."""
+    known = recipe_in(tmp_path / "recipes")
+
+    def run(source, recipe=known, **options):
+        return ingest(str(source), recipe, settings, say=lambda _: None, **options)
+
+    return run
+
+
+def findings(outcome):
+    return {f.check: f for f in outcome.result.findings if f.severity == "reject"}
+
+
+def places(finding):
+    return {(place.file, place.line) for place in finding.examples}
