@@ -48,9 +48,9 @@ def data_forget(  # noqa: PLR0913, PLR0917
 
     What is recorded are ids and hashes, never what the rows said. Older versions keep the rows.
     """
-    from pipelines.follow import trigger as start
     from pipelines.forget import forget
     from pipelines.forget_choice import Wish
+    from pipelines.retrain import start
 
     settings = read_settings()
     wish = Wish(tuple(ids), reason, tuple(file), near=near, commit=commit)
@@ -58,8 +58,7 @@ def data_forget(  # noqa: PLR0913, PLR0917
         answer = forget(wish, settings)
     terminal_trace.forgot(answer, as_json=as_json)
     with aside(as_json):
-        for recipe in answer.retrain if trigger else ():
-            start(recipe, {}, settings, follow=False)
+        start(answer.retrain if trigger else (), settings)
 
 
 quarantine = typer.Typer(

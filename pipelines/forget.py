@@ -16,19 +16,23 @@ from pipelines.lineage import Told
 from pipelines.remains import remains
 from pipelines.row_search import digest_of, name_of
 from pipelines.settings import Settings
-from pipelines.trace import Sought, to_retrain
+from pipelines.trace import Reader, Sought, to_retrain
 from pipelines.version_history import Change, current
 from pipelines.version_swap import refuse_commit_outside_git
 from pipelines.versions import Cause, Edit, new_version, who
 
 
 class Answer(Told):
-    """What came of it. `copies` were found and left where they are; `remains` says where the rows still lie."""
+    """What came of it. `copies` were found and left where they are; `remains` says where the rows still lie.
+
+    `retrain` are recipes whose champion learned from the rows; `waiting` candidates that did, and are not decided on.
+    """
 
     state: Literal["forgotten", "forgotten before"]
     record: Forgotten
     copies: tuple[Copy, ...]
     retrain: tuple[str, ...]
+    waiting: tuple[str, ...]
     remains: tuple[str, ...]
 
 
@@ -46,35 +50,33 @@ def forget(wish: Wish, settings: Settings) -> Answer:
         sought = Sought(settings)
         acts = forgotten.read(settings)
         choice = choose(wish, sought, acts)
-        readers = sought.readers(choice.matches)
-        retrain = to_retrain(readers)
-        if not choice.rows:
+        learned = [reader for reader in sought.readers(choice.matches) if reader.learned]
+        if choice.rows:
+            act = _carry_out(_draft(wish, choice, sought, learned), settings, commit=wish.commit)
+        else:
             act = forgotten.acts_about(wish.ids[-1], acts)[-1]
-            return _answer("forgotten before", act, choice, retrain, settings)
-        learned = [reader for reader in readers if reader.learned]
-        draft = Forgotten(
-            rows=choice.rows,
-            by=who(),
-            reason=wish.reason.strip(),
-            version=sought.current.md5,
-            versions=tuple(version.md5 for version in sought.versions(choice.matches)),
-            runs=tuple(reader.run for reader in learned),
-            models=tuple(made.dossier for reader in learned for made in reader.candidates),
-            retrain=retrain,
-            gaps=(*sought.gaps, *choice.gaps),
+        return Answer(
+            state="forgotten" if choice.rows else "forgotten before",
+            record=act,
+            copies=choice.copies,
+            retrain=to_retrain(learned),
+            waiting=tuple(f"{r.run} (dossier {c.dossier})" for r in learned for c in r.candidates if c.waits),
+            remains=remains(act.versions, choice.matches, settings),
         )
-        return _answer("forgotten", _carry_out(draft, settings, commit=wish.commit), choice, retrain, settings)
 
 
-def _answer(
-    state: Literal["forgotten", "forgotten before"],
-    act: Forgotten,
-    choice: Choice,
-    retrain: tuple[str, ...],
-    settings: Settings,
-) -> Answer:
-    left = remains(act.versions, choice.matches, settings)
-    return Answer(state=state, record=act, copies=choice.copies, retrain=retrain, remains=left)
+def _draft(wish: Wish, choice: Choice, sought: Sought, learned: Sequence[Reader]) -> Forgotten:
+    return Forgotten(
+        rows=choice.rows,
+        by=who(),
+        reason=wish.reason.strip(),
+        version=sought.current.md5,
+        versions=tuple(version.md5 for version in sought.versions(choice.matches)),
+        runs=tuple(reader.run for reader in learned),
+        models=tuple(made.dossier for reader in learned for made in reader.candidates),
+        retrain=to_retrain(learned),
+        gaps=(*sought.gaps, *choice.gaps),
+    )
 
 
 def _carry_out(draft: Forgotten, settings: Settings, *, commit: bool) -> Forgotten:

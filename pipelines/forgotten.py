@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from pipelines import chain
 from pipelines.artifact import write_json
 from pipelines.chain import Link
 from pipelines.lineage import Told
+from pipelines.row_search import Row, digest_of, name_of
 from pipelines.settings import Settings
 from pipelines.steps import lock
 
@@ -72,6 +73,16 @@ def add(draft: Forgotten, settings: Settings) -> Forgotten:
 def acts_about(name: str | None, acts: Iterable[Forgotten]) -> list[Forgotten]:
     """The acts that forgot a row of this id, oldest first."""
     return [act for act in acts if any(row.id == name for row in act.rows)]
+
+
+def back(rows: Iterable[Row], file: str, acts: Sequence[Forgotten]) -> Iterator[int]:
+    """The positions of rows for a file of the data that were forgotten: what they say, or their ids in that file."""
+    contents = {content for act in acts for row in act.rows for content in row.sha256}
+    ids = {row.id for act in acts for row in act.rows if file in row.files and not row.near}
+    for position, row in enumerate(rows if acts else ()):
+        name = name_of(row)
+        if (name is not None and name in ids) or digest_of(row) in contents:
+            yield position
 
 
 def decide(draft: Forgotten, settings: Settings) -> None:

@@ -93,6 +93,11 @@ class Candidate(Told):
     champion: bool
     registered: tuple[str, ...] = ()
 
+    @property
+    def waits(self) -> bool:
+        """Whether it may still become the champion: its gates passed, and nobody has decided."""
+        return self.passed and self.decision is None
+
 
 class Lineage(Told):
     """All that is known of runs and models; `gaps` says what could not be asked or read."""

@@ -13,7 +13,6 @@ from pipelines.add_rows import add_rows
 from pipelines.chain import Link
 from pipelines.errors import Refused
 from pipelines.quarantine import Aside, Batch, folder, read_batch, rows_of, with_personal_data
-from pipelines.row_search import digest_of
 from pipelines.settings import Settings
 from pipelines.steps import lock
 from pipelines.version_history import current
@@ -107,11 +106,9 @@ def _chosen(decision: Decision, batch: Batch, settings: Settings) -> list[Aside]
 
 def _refuse_forgotten(rows: Sequence[Aside], batch: Batch, settings: Settings) -> None:
     """What somebody asked to be forgotten does not come back by this door."""
-    acts = forgotten.read(settings)
-    gone = {content for act in acts for row in act.rows for content in row.sha256}
-    ids = {row.id for act in acts for row in act.rows if batch.target in row.files}
-    if back := [row.number for row in rows if digest_of(row.row) in gone or row.row.get("id") in ids]:
-        raise Refused(f"rows {_listed(back)} were forgotten, with a reason on record; leave them out")
+    again = forgotten.back((row.row for row in rows), batch.target, forgotten.read(settings))
+    if numbers := [rows[position].number for position in again]:
+        raise Refused(f"rows {_listed(numbers)} were forgotten, with a reason on record; leave them out")
 
 
 def _add(rows: Sequence[Aside], batch: Batch, reason: str, settings: Settings) -> None:

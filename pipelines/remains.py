@@ -21,8 +21,8 @@ def remains(versions: Collection[str], matches: Mapping[str, Sequence[Match]], s
     if versions:
         objects = ", ".join(sorted(open_objects(settings).path(md5) for md5 in matches))
         said.append(
-            f"the {len(versions)} older versions that hold them stay in the DVC remote, so that what models were made "
-            f"of can be proved: {objects}"
+            f"the DVC remote, which keeps older versions ({len(versions)} hold them), so that what models were made of "
+            f"can be proved: {objects}"
         )
     said += [f"the copy that trainings read: {folder}" for folder in _materialised(versions, settings)]
     if landing(settings).is_dir():

@@ -56,6 +56,8 @@ def forgot(answer: Answer, *, as_json: bool) -> None:
     if len(answer.copies) > COPIES:
         _say(f"  and {len(answer.copies) - COPIES:,} more; --json names all")
     retrain(answer.retrain)
+    for name in answer.waiting:
+        _say(f"learned from it and waits for its review: {name}; reject it")
     if answer.remains:
         _say("NOT deleted; the rows still lie in:")
     for place in answer.remains:

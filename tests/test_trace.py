@@ -1,7 +1,6 @@
 """Where a row is can be told: versions, runs that read them, candidates and champions; with MLflow away too."""
 
 import json
-import subprocess
 import sys
 
 import pytest
@@ -18,6 +17,7 @@ from pipelines.trace import trace
 from pipelines.tracking import Tracked
 from pipelines.version_history import current
 from pipelines.versions import Cause
+from tests.command import scriptorium
 from tests.evidence import finished_run
 from tests.versioned_data import TRAIN, new_data, row, use, write
 
@@ -155,7 +155,7 @@ def test_that_mlflow_is_away_is_said_and_the_rest_is_told(settings):
     assert (found.retrain, found.unread) == (("mood",), ())
 
 
-def test_what_cannot_be_searched_is_named_and_ends_in_exit_code_1(settings):
+def test_what_cannot_be_searched_is_named_and_ends_in_exit_code_1(capsys, settings):
     old = current(settings)
     add(settings, row(1, "other"))
     (settings.home / "dvc-remote" / "files" / "md5" / old.files[TRAIN][:2] / old.files[TRAIN][2:]).unlink()
@@ -164,11 +164,9 @@ def test_what_cannot_be_searched_is_named_and_ends_in_exit_code_1(settings):
     assert [version.current for version in found.versions] == [True]
     assert set(found.unread) == {old.files[TRAIN], "0" * 32 + ".dir"}
     assert any("the DVC remote lacks" in gap for gap in found.gaps)
-    command = [sys.executable, "-m", "pipelines.cli", "data", "trace", "row-2", "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert json.loads(done.stdout)["versions"][0]["md5"] == current(settings).md5
-    assert "could not be searched" in done.stderr
+    done = scriptorium(capsys, "data", "trace", "row-2", "--json", code=1)
+    assert json.loads(done.out)["versions"][0]["md5"] == current(settings).md5
+    assert "could not be searched" in done.err
 
 
 def test_a_run_of_older_code_that_cannot_be_read_is_named(settings):
