@@ -19,12 +19,14 @@ def facts(outcome: Outcome) -> dict[str, Any]:
     return {"md5": outcome.md5, "batch": outcome.id, "recipe": outcome.batch.recipe, "rows": rows, "changes": changes}
 
 
-def announce(outcome: Outcome, settings: Settings) -> None:
+def announce(outcome: Outcome, settings: Settings) -> bool:
     """Tell Airflow through its API; say so when it cannot be told, for the version stands without it."""
     if not settings.passwords.exists():
         print("not announced: there is no Airflow here (`scriptorium up` starts one)", flush=True)
-        return
+        return False
     try:
         Airflow(settings, "engineer").asset_event(ASSET, facts(outcome))
     except ScriptoriumError as error:
         print(f"not announced: {error}; start trainings that wait for new data by hand", flush=True)
+        return False
+    return True

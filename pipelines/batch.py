@@ -1,4 +1,4 @@
-"""Batches: what was taken from a source and is not settled for a recipe; what came of each; the rows set aside.
+"""Batches: what was taken from a source and is not settled for a recipe; what came of each.
 
 What came of a batch stays at the artifact root, in `ingest/<recipe>/<batch>.json`. A file that was refused is not
 settled: it belongs to the next batch again, with what has come since, for as long as it lies at its source.
@@ -6,10 +6,7 @@ settled: it belongs to the next batch again, with what has come since, for as lo
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -17,9 +14,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipelines import storage
-from pipelines.artifact import MANIFEST, canonical, publish, sha256_text, write_json
+from pipelines.artifact import canonical, sha256_text, write_json
 from pipelines.delivery import deliveries, landing
-from pipelines.findings import Result, Verdict
+from pipelines.findings import Result
 from pipelines.settings import Settings
 from pipelines.version_history import Change
 
@@ -67,20 +64,8 @@ class Outcome(BaseModel):
     targets: dict[str, int] = {}
     md5: str | None = None
     changes: dict[str, Change] = {}
-    quarantine: str | None = None
-
-
-class Quarantined(BaseModel):
-    """The manifest of rows that were set aside, by the file of the data that they were meant for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    batch: str
-    source: str
-    recipe: str
-    targets: dict[str, int]
-    md5: str
-    verdict: Verdict
-    at: str
+    quarantine: tuple[str, ...] = ()  # names of the batches of rows that were set aside
+    announced: bool = False
 
 
 def next_batch(source: str, recipe: str, into: str, settings: Settings) -> Batch | None:
@@ -136,35 +121,6 @@ def keep(outcome: Outcome, settings: Settings) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, outcome.model_dump(mode="json"))
     return str(path)
-
-
-def set_aside(manifest: Quarantined, rows: Mapping[str, Path], names: Mapping[str, str], settings: Settings) -> Path:
-    """Keep the rows that were set aside for a person to decide about, readable by this user only; the folder of them.
-
-    `rows`: file of the data to quarantined.jsonl as `check_files` writes it; `names`: path there to the URI it came by.
-    """
-    part = settings.work / "quarantine" / manifest.batch
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True, mode=0o700)
-    with os.fdopen(os.open(part / "quarantined.jsonl", os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as out:
-        for target, path in rows.items():
-            # Only a line feed ends a line: a row may hold other separators.
-            with path.open(encoding="utf-8", newline="\n") as lines:
-                for line in lines:
-                    row = json.loads(line)
-                    said = {"target": target} | row | {"file": names.get(row["file"], row["file"])}
-                    out.write(json.dumps(said, ensure_ascii=False) + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    write_json(part / MANIFEST, manifest.model_dump(mode="json"))
-    target_folder = quarantine(settings) / manifest.batch
-    publish(part, target_folder)
-    return target_folder
-
-
-def quarantine(settings: Settings) -> Path:
-    """A folder for each batch of which rows were set aside."""
-    return Path(settings.artifacts) / "quarantine"
 
 
 def now() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from pipelines import forgotten
 from pipelines.add_rows import adding
 from pipelines.artifact import read_json, sha256_text, write_json
 from pipelines.batch import Batch, path_of
@@ -65,8 +67,22 @@ class Bench:
         """The rows that may be added to a file of the data."""
         return self.outputs(target) / ACCEPTED
 
-    def aside(self, target: str) -> Path:
-        return self.outputs(target) / QUARANTINED
+    def has_aside(self, target: str) -> bool:
+        """Whether rows for a file of the data are set aside."""
+        return (self.outputs(target) / QUARANTINED).stat().st_size > 0
+
+    def aside_by_uri(self, target: str, names: Mapping[str, str]) -> Path:
+        """A folder with those rows, whose files are called what they are called at the source."""
+        folder = self.folder / "aside" / target.replace("/", "-")
+        folder.mkdir(parents=True, exist_ok=True)
+        # Only a line feed ends a line: a row may hold other separators.
+        with (
+            (self.outputs(target) / QUARANTINED).open(encoding="utf-8", newline="\n") as rows,
+            (folder / QUARANTINED).open("w", encoding="utf-8", newline="\n") as out,
+        ):
+            for row in map(json.loads, rows):
+                out.write(json.dumps(row | {"file": names.get(row["file"], row["file"])}, ensure_ascii=False) + "\n")
+        return folder
 
     @cached_property
     def present(self) -> Mapping[str, Path]:
@@ -135,7 +151,35 @@ def _check(bench: Bench, target: str, files: Sequence[Source]) -> Result:
     limits = bench.recipe.validation.model_copy(update={"rows": 1})
     paths = [file.path for file in files if file.path]
     bench.say(f"checking {len(paths):,} files for {target}")
-    return check_files(paths, form_of(target, bench.recipe), limits, out=bench.outputs(target), say=bench.say)
+    result = check_files(paths, form_of(target, bench.recipe), limits, out=bench.outputs(target), say=bench.say)
+    return result if result.verdict == "reject" else _without_forgotten(result, target, bench)
+
+
+def _without_forgotten(result: Result, target: str, bench: Bench) -> Result:
+    """Leave out the rows that somebody asked to be forgotten: they do not come back by this door."""
+    from pydantic_core import from_json
+
+    path, acts = bench.rows(target), forgotten.read(bench.settings)
+    with path.open("rb") as rows:
+        gone = set(forgotten.back(map(from_json, rows), target, acts)) if acts else set()
+    if not gone:
+        return result
+    part = path.with_suffix(".part")
+    with path.open("rb") as rows, part.open("wb") as kept:
+        kept.writelines(row for position, row in enumerate(rows) if position not in gone)
+    part.replace(path)
+    finding = Finding(
+        check="forgotten",
+        severity="warn",
+        rows=len(gone),
+        share=round(len(gone) / result.rows, 6),
+        limit=0,
+        examples=(),
+        message=f"{len(gone):,} of {result.rows:,} rows for {target} were forgotten, with a reason on record: left out",
+        cure="remove them at their source",
+    )
+    left = {"accepted": result.accepted - len(gone), "findings": (*result.findings, finding)}
+    return result.model_copy(update={**left, "verdict": verdict_of(left["findings"])})
 
 
 def _together(bench: Bench, placed: Mapping[str, Sequence[Source]]) -> list[Finding]:
@@ -203,13 +247,12 @@ def _named(finding: Finding, names: Mapping[str, str]) -> Finding:
 def _sum(results: Sequence[Result], findings: Sequence[Finding]) -> Result:
     """The batch as one: refused as one, too."""
     verdict = verdict_of(findings)
-    aside = 0 if verdict == "reject" else sum(result.quarantined for result in results)
-    rows = sum(result.rows for result in results)
+    refused = verdict == "reject"
     order = ("reject", "quarantine", "warn")
     return Result(
         verdict=verdict,
-        rows=rows,
-        accepted=0 if verdict == "reject" else rows - aside,
-        quarantined=aside,
+        rows=sum(result.rows for result in results),
+        accepted=0 if refused else sum(result.accepted for result in results),
+        quarantined=0 if refused else sum(result.quarantined for result in results),
         findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
     )

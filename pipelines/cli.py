@@ -15,6 +15,7 @@ from models.stop import Stopped
 from pipelines import terminal
 from pipelines.cli_data import data
 from pipelines.cli_ingest import ingest
+from pipelines.cli_trace import quarantine
 from pipelines.cli_validate import validate
 from pipelines.errors import ScriptoriumError
 from pipelines.settings import VARIABLES, read_settings
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data)
+app.add_typer(quarantine)
 app.command()(validate)
 app.command()(ingest)
 

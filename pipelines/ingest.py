@@ -7,11 +7,12 @@ killed try is gone on with, wherever it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from pathlib import PurePosixPath
 
-from pipelines import storage
+from pipelines import forgotten, quarantine, storage
 from pipelines.add_rows import adding
 from pipelines.artifact import canonical, sha256_text
-from pipelines.batch import Batch, Outcome, Quarantined, State, keep, next_batch, now, outcomes, set_aside
+from pipelines.batch import Batch, Outcome, State, keep, next_batch, now, outcomes
 from pipelines.batch_check import Bench, Checked, begun, check_batch
 from pipelines.data_version import DataVersion, folder_md5, write_version
 from pipelines.errors import Refused
@@ -25,7 +26,7 @@ from pipelines.version_swap import finish
 from pipelines.versions import Cause, Edit, new_version, who
 
 Say = Callable[[str], None]
-Announce = Callable[[Outcome], None]
+Announce = Callable[[Outcome], bool]  # whether it was heard
 
 
 class _Moved(Exception):
@@ -39,7 +40,7 @@ def ingest(  # noqa: PLR0913
     *,
     into: str = "",
     commit: bool = False,
-    announce: Announce = lambda _: None,
+    announce: Announce = lambda _: False,
     say: Say = print,
 ) -> Outcome | None:
     """Take what is new at a source, check it, and add it to the data as one version; None when there is nothing new.
@@ -100,7 +101,8 @@ def _judged_by(bench: Bench) -> str:
     recipe = bench.recipe.model_dump(mode="json")
     parts = [recipe[part] for part in ("task", "data", "validation")]
     code = code_hash("pipelines.batch_check")
-    return sha256_text(canonical([*parts, code, current(bench.settings).md5, now()[:10]]))
+    known = [current(bench.settings).md5, len(forgotten.read(bench.settings))]
+    return sha256_text(canonical([*parts, code, *known, now()[:10]]))
 
 
 def _refused_before(batch: Batch, judged_by: str, bench: Bench) -> Outcome | None:
@@ -151,33 +153,30 @@ def _added(checked: Checked, settings: Settings) -> Record | None:
 
 def _settle(bench: Bench, checked: Checked, record: Record | None, announce: Announce) -> Outcome:
     """Keep what was set aside, announce the new version, and write down that the batch is done; in this order."""
-    found = _outcome(checked, "accepted").model_copy(
-        update={
-            "md5": record.md5 if record else current(bench.settings).md5,
-            "changes": record.changes if record else {},
-        }
-    )
-    if checked.result.quarantined:
-        found = found.model_copy(update={"quarantine": str(_keep_aside(bench, checked, found))})
-    if found.changes:
-        announce(found)
+    md5 = record.md5 if record else current(bench.settings).md5
+    aside = tuple(_keep_aside(bench, checked, target, md5) for target in checked.targets if bench.has_aside(target))
+    changes = record.changes if record else {}
+    found = _outcome(checked, "accepted").model_copy(update={"md5": md5, "changes": changes, "quarantine": aside})
+    if changes:
+        found = found.model_copy(update={"announced": announce(found)})
     keep(found, bench.settings)
     bench.clear()
     return found
 
 
-def _keep_aside(bench: Bench, checked: Checked, outcome: Outcome) -> str:
-    rows = {target: path for target in checked.targets if (path := bench.aside(target)).stat().st_size}
-    manifest = Quarantined(
-        batch=outcome.id,
+def _keep_aside(bench: Bench, checked: Checked, target: str, md5: str) -> str:
+    """Keep the rows set aside for a file of the data, for a person to decide about; the name they are kept by."""
+    name = f"{checked.batch.id}-{PurePosixPath(target).stem}"
+    kept = quarantine.Batch(
+        batch=name,
         source=bench.source,
         recipe=bench.recipe.name,
-        targets={target: path.read_bytes().count(b"\n") for target, path in rows.items()},
-        md5=outcome.md5 or "",
+        target=target,
+        md5=md5,
         verdict=checked.result.verdict,
-        at=outcome.at,
     )
-    return str(set_aside(manifest, rows, checked.names, bench.settings))
+    quarantine.keep(bench.aside_by_uri(target, checked.names), kept, bench.settings)
+    return name
 
 
 def _outcome(checked: Checked, state: State) -> Outcome:

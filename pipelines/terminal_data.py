@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -117,8 +115,8 @@ def ingested(found: Outcome | None, *, as_json: bool) -> None:
         terminal.checked(found.result, as_json=False)
     for name, rows in found.targets.items() if found.state == "accepted" else ():
         console.print(f"  {name}: {rows:,} rows came, {found.changes.get(name) or 'none of them new'}", soft_wrap=True)
-    if found.quarantine:
-        console.print(f"set aside: {found.quarantine} (`scriptorium quarantine show {found.id}`)", soft_wrap=True)
+    for name in found.quarantine:
+        console.print(f"set aside, for you to decide about: scriptorium quarantine show {name}", soft_wrap=True)
     if found.state == "refused":
         console.print(
             "nothing was changed. Mend, replace or remove these files at their source, then ingest again: the others "
@@ -134,11 +132,6 @@ def _ingested(found: Outcome | None) -> dict[str, Any]:
         return {"state": "nothing new"}
     said = found.model_dump(mode="json", include={"id", "state", "targets", "md5", "changes", "quarantine", "result"})
     return said | {"files": len(found.batch.files)}
-
-
-def aside(as_json: bool) -> AbstractContextManager[Any]:
-    """Progress goes to standard error where standard output is one JSON document."""
-    return redirect_stdout(sys.stderr) if as_json else nullcontext()
 
 
 def _event(event: Record) -> dict[str, Any]:

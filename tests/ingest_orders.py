@@ -14,7 +14,7 @@ from pathlib import Path
 from pipelines.ingest import ingest
 from pipelines.recipe_file import load_recipe
 from pipelines.settings import read_settings
-from tests.change_data import kill_at
+from tests.killing import kill_at
 
 
 def obey(order):
@@ -26,6 +26,7 @@ def obey(order):
     def announce(outcome):
         with heard.open("a") as file:
             file.write(f"{outcome.md5}\n")
+        return True
 
     recipe = load_recipe(root / "recipes" / "mine.toml")
     ingest(str(root / "in"), recipe, read_settings(), announce=announce, say=lambda _: None)
@@ -34,7 +35,14 @@ def obey(order):
 
 if __name__ == "__main__":
     # Once here, not again in each child; polars starts no thread before its first query.
-    for module in ("botocore.exceptions", "dvc.data_cloud", "dvc.fs", "great_expectations", "numpy", "pandas", "polars"):
+    for module in (
+        "botocore.exceptions",
+        "dvc.data_cloud",
+        "dvc.fs",
+        "great_expectations",
+        "pandas",
+        "polars",
+    ):
         importlib.import_module(module)
     for line in sys.stdin:
         child = os.fork()

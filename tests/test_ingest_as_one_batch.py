@@ -4,9 +4,11 @@ import tarfile
 
 import pytest
 
-from pipelines.artifact import read_json
-from pipelines.batch import Quarantined, quarantine
+from pipelines import quarantine
 from pipelines.errors import Refused
+from pipelines.forget import forget
+from pipelines.forget_choice import Wish
+from pipelines.settings import read_settings
 from pipelines.version_history import current, history
 from tests.dropped_files import (
     CORPUS,
@@ -129,13 +131,22 @@ def test_rows_to_decide_about_are_kept_apart_with_their_reasons_and_the_rest_com
     outcome = take_in(folder)
     assert (outcome.result.verdict, outcome.result.quarantined) == ("quarantine", 1)
     assert outcome.changes[TRAIN].added == 20 + 29
-    kept = quarantine(settings) / outcome.id
-    (row,) = read(kept / "quarantined.jsonl")
-    assert row == {"target": TRAIN, "file": str(file), "line": 5, "checks": ["personal_data"], "row": rows[4]}
-    manifest = Quarantined.model_validate(read_json(kept / "manifest.json"))
-    assert (manifest.targets, manifest.md5) == ({TRAIN: 1}, outcome.md5)
-    assert kept.stat().st_mode & 0o077 == 0
+    (name,) = outcome.quarantine
+    batch = quarantine.read_batch(name, settings)
+    (row,) = quarantine.rows_of(batch, settings)
+    assert (row.file, row.line, row.checks, row.row) == (str(file), 5, ("personal_data",), rows[4])
+    assert (batch.target, batch.md5) == (TRAIN, outcome.md5)
     assert "somebody.else" not in outcome.model_dump_json()
+
+
+def test_a_row_that_was_forgotten_does_not_come_back(settings, folder, take_in, monkeypatch):
+    monkeypatch.setenv("SCRIPTORIUM_MLFLOW_URL", "http://127.0.0.1:9")
+    take_in(folder)
+    forget(Wish(("train-7",), "its author asks"), read_settings())
+    drop(folder / "train" / "again.jsonl", [example("train-7"), example("new")])
+    outcome = take_in(folder)
+    assert (outcome.result.verdict, outcome.result.accepted, outcome.changes[TRAIN].added) == ("warn", 1, 1)
+    assert "train-7" not in {row["id"] for row in read(settings.data / TRAIN)}
 
 
 def test_an_archive_is_unpacked_and_its_files_go_where_their_names_say(settings, folder, take_in, tmp_path):

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from pipelines import dataset
-from pipelines.batch import outcomes, quarantine
+from pipelines import dataset, quarantine
+from pipelines.batch import outcomes
 from pipelines.data_version import version_of
 from pipelines.settings import ROOT, read_settings
 from pipelines.verify_remote import verify_remote
@@ -28,7 +28,7 @@ ingest(sys.argv[1], load_recipe(pathlib.Path(sys.argv[2])), read_settings(), say
 """
 FETCH = """
 import sys, pathlib, types
-from pipelines import dataset
+from pipelines import dataset, quarantine
 from pipelines.settings import read_settings
 out = pathlib.Path(sys.argv[2]); out.mkdir()
 run = types.SimpleNamespace(dataset_md5=sys.argv[1])
@@ -97,7 +97,7 @@ def test_an_ingest_that_is_killed_again_and_again_ends_as_if_it_never_was(start,
         assert [event.md5 for event in history(settings)[-2:]] == [old, new]
         (last,) = (o for o in outcomes("mine", settings) if o.md5 == new)
         assert (last.changes[TRAIN].added, last.result.quarantined) == (29, 1)
-        assert len(read(quarantine(settings) / last.id / "quarantined.jsonl")) == 1
+        assert [batch.rows for batch in quarantine.batches(settings)] == [1]
         assert new in root.with_name(f"{number}.announced").read_text()
         assert not list((settings.work / "ingest").glob("*"))
         shutil.rmtree(root)
