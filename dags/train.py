@@ -12,6 +12,7 @@ from airflow.sdk import DAG, Param, dag, task
 
 from dags.child import run_step
 from dags.form import trigger_form
+from dags.schedule import DATASET, when
 from pipelines.errors import Refused
 from pipelines.recipe import Recipe
 from pipelines.recipe_file import load_recipe
@@ -34,7 +35,7 @@ def train(recipe: Recipe) -> DAG:
     @dag(
         dag_id=f"train__{recipe.name}",
         description=recipe.description,
-        schedule=recipe.retrain.cron,
+        schedule=when(recipe.retrain.cron, *([DATASET] if recipe.retrain.on_new_data else [])),
         start_date=pendulum.datetime(2026, 11, 1, tz="UTC"),
         catchup=False,
         max_active_runs=1,

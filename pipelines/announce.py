@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pipelines.airflow_api import Airflow
+from pipelines.artifact import write_json
 from pipelines.batch import Outcome
 from pipelines.errors import ScriptoriumError
 from pipelines.settings import Settings
@@ -17,6 +19,15 @@ def facts(outcome: Outcome) -> dict[str, Any]:
     changes = {name: change.model_dump() for name, change in outcome.changes.items()}
     rows = sum(change.added + change.replaced for change in outcome.changes.values())
     return {"md5": outcome.md5, "batch": outcome.id, "recipe": outcome.batch.recipe, "rows": rows, "changes": changes}
+
+
+def announced(uri: str) -> dict[str, Any] | None:
+    """What the event of an outcome says, which from now on counts as announced; None when no row was new."""
+    outcome = Outcome.model_validate_json(Path(uri).read_bytes())
+    if not outcome.changes:
+        return None
+    write_json(Path(uri), outcome.model_copy(update={"announced": True}).model_dump(mode="json"))
+    return facts(outcome)
 
 
 def announce(outcome: Outcome, settings: Settings) -> bool:

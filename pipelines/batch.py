@@ -115,12 +115,15 @@ def outcomes(recipe: str, settings: Settings) -> list[Outcome]:
     return sorted(found, key=lambda outcome: outcome.at)
 
 
-def keep(outcome: Outcome, settings: Settings) -> str:
-    """Write down what came of a batch; the path of it."""
-    path = Path(settings.artifacts) / "ingest" / outcome.batch.recipe / f"{outcome.id}.json"
+def keep(outcome: Outcome, settings: Settings) -> None:
+    """Write down what came of a batch."""
+    path = Path(uri_of(outcome, settings))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, outcome.model_dump(mode="json"))
-    return str(path)
+
+
+def uri_of(outcome: Outcome, settings: Settings) -> str:
+    return str(Path(settings.artifacts) / "ingest" / outcome.batch.recipe / f"{outcome.id}.json")
 
 
 def now() -> str:

@@ -178,8 +178,9 @@ def _without_forgotten(result: Result, target: str, bench: Bench) -> Result:
         message=f"{len(gone):,} of {result.rows:,} rows for {target} were forgotten, with a reason on record: left out",
         cure="remove them at their source",
     )
-    left = {"accepted": result.accepted - len(gone), "findings": (*result.findings, finding)}
-    return result.model_copy(update={**left, "verdict": verdict_of(left["findings"])})
+    findings = (*result.findings, finding)
+    left = {"accepted": result.accepted - len(gone), "findings": findings, "verdict": verdict_of(findings)}
+    return result.model_copy(update=left)
 
 
 def _together(bench: Bench, placed: Mapping[str, Sequence[Source]]) -> list[Finding]:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from models.tasks import TASKS
 from pipelines.errors import near_miss
 from pipelines.limits import Limits
+from pipelines.schedules import Cron, Ingest
 from pipelines.section import Section
 
 Objective = Literal["masked", "causal"]
@@ -109,7 +110,8 @@ class Review(Section):
 class Retrain(Section):
     """When Airflow starts a run by itself."""
 
-    cron: str | None = None
+    cron: Cron | None = None
+    on_new_data: bool = Field(False, description="After every new version of the data")
 
 
 class Recipe(Section):
@@ -129,6 +131,7 @@ class Recipe(Section):
     gates: tuple[Gate, ...] = Field((), strict=False)
     review: Review
     retrain: Retrain = Retrain()
+    ingest: Ingest = Ingest()
 
     @field_validator("task")
     @classmethod

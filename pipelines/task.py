@@ -26,6 +26,10 @@ def run_task(name: str, run: str | None, inputs: Mapping[str, str], settings: Se
     """Run the task `name` and return the URI of what it made."""
     if name == "freeze":
         return freeze_from_form(inputs, settings)
+    if name == "ingest":
+        from pipelines.ingest_task import ingest_from_form
+
+        return ingest_from_form(inputs, settings)
     if run is None or name not in {*STEPS, *DECISIONS}:
         raise ScriptoriumError(f"step {name!r} needs a RUN and a known name; {near_miss(name, [*STEPS, *DECISIONS])}")
     if name in DECISIONS:
