@@ -53,7 +53,8 @@ def take(source: str, settings: Settings, *, say: Say = print, quiet_s: float = 
         wanted, unsettled = _settled(wanted, quiet_s, say)
         left |= unsettled
         if wanted:
-            say(f"taking {len(wanted):,} files ({sum(s.size for s in wanted) / 1e6:,.1f} MB) from {source}")
+            size = sum(map(work.missing, wanted)) / 1e6
+            say(f"taking {len(wanted):,} files from {source}; {size:,.1f} MB are to come")
             left |= fetch_all(wanted, known, work, say)
         delivery = _deliver(source, _undelivered(work, known), work, settings)
     folder = landing(settings) / delivery.id if delivery and delivery.files else None

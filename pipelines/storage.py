@@ -129,7 +129,7 @@ def look(stored: Stored) -> Stored | None:
 
 
 def fetch(stored: Stored, target: Path, arrived: Callable[[int], None] = lambda _: None) -> Fetched:
-    """Bring a file to `target`, going on after what already lies there, and prove it; `arrived` counts the bytes.
+    """Bring a file to `target`, going on after what already lies there, and prove it; `arrived` counts what comes.
 
     `target` is for this content alone: its name should come from `part_name`. Raises Changed when the file is no
     longer the one that was listed, Damaged (and removes `target`) when other bytes arrived than the store holds.
@@ -141,7 +141,6 @@ def fetch(stored: Stored, target: Path, arrived: Callable[[int], None] = lambda 
         file.seek(0)
         while block := file.read(s3.BLOCK):
             digests.update(block)
-        arrived(digests.size)
         # An empty rest is not asked for: S3 refuses such a range.
         for block in _read(stored, digests.size) if digests.size < stored.size else ():
             file.write(block)

@@ -119,9 +119,10 @@ def test_a_big_file_is_gone_on_with_after_a_kill_without_fetching_its_first_part
     big_take(f"s3://{bucket}/in/", wire, server, len(content) // 2)
     assert deliveries(settings) == []
     (part,) = (settings.work / "landing").glob("*/parts/*")
-    kept, before = part.stat().st_size, wire.brought
+    kept, before, said = part.stat().st_size, wire.brought, []
     assert kept > len(content) // 4
-    found = quietly(f"s3://{bucket}/in/", settings)
+    found = take(f"s3://{bucket}/in/", settings, say=said.append)
+    assert f"{(len(content) - kept) / 1e6:,.1f} MB are to come" in said[0]
     assert wire.brought - before < len(content) - kept + 1_000_000
     assert contents(found.folder / "files") == {"big.jsonl": content}
 
