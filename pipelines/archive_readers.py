@@ -136,7 +136,7 @@ def _expanded(path: Path, packed: IO[bytes]) -> AbstractContextManager[Any]:
     if path.name.endswith((".gz", ".tgz")):
         return gzip.GzipFile(fileobj=packed)
     if path.name.endswith(".zst"):
-        import pyarrow as pa  # type: ignore[import-untyped]
+        import pyarrow as pa
 
         expanded: AbstractContextManager[Any] = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
         return expanded

@@ -23,7 +23,7 @@ NULL = "\0null"  # stands in a column of texts where a row says null, though it 
 
 @dataclass
 class Block:
-    """Rows that are of their format (`frame`: \\0line, \\0raw = the row as JSON text, columns), and faults of others."""
+    """Rows that are of their format (`frame`: LINE, RAW = the row as JSON text, and columns), and faults of others."""
 
     frame: pl.DataFrame
     rows: int  # of the file, faulty ones included

@@ -11,7 +11,7 @@ from pipelines.containers import Unreadable
 from pipelines.facts import View
 from pipelines.findings import Finding, Result, verdict_of
 from pipelines.formats import FORMATS
-from pipelines.judgement import Judged, findings_of, judged_pair, judged_set
+from pipelines.judgement import Judged, findings_of, judged, pair_subject, set_subject
 from pipelines.limits import Limits
 from pipelines.outputs import Outputs
 from pipelines.reading import read_blocks
@@ -22,7 +22,7 @@ from pipelines.tally import Role, Tally
 Say = Callable[[str], None]
 
 
-def check_files(
+def check_files(  # noqa: PLR0913
     files: Sequence[Path],
     form: str,
     limits: Limits,
@@ -46,11 +46,17 @@ def check_files(
     given: tuple[tuple[Role, Sequence[Path]], ...] = (("part", files), ("training", train), ("evaluation", test))
     sets = {role: paths for role, paths in given if paths}
     with tempfile.TemporaryDirectory(prefix=".scriptorium-", dir=out) as scratch:
-        tallies = {role: _tally(role, paths, view, Path(scratch), labels, outputs, say) for role, paths in sets.items()}
-        judged = [judged_set(name, tally) for name, tally in tallies.items()]
+        tallies = {}
+        for role, paths in sets.items():
+            folder = Path(scratch) / role
+            folder.mkdir()
+            found = sources(paths, folder, limits, say)
+            tallies[role] = Tally(view, [source.name for source in found], folder, labels, role)
+            read_set(tallies[role], found, say, outputs)
+        subjects = [set_subject(role, tally) for role, tally in tallies.items()]
         if "training" in tallies and "evaluation" in tallies:
-            judged.append(judged_pair("evaluation in training", tallies["evaluation"], tallies["training"]))
-    result = result_of(list(tallies.values()), judged)
+            subjects.append(pair_subject("evaluation in training", tallies["evaluation"], tallies["training"]))
+    result = result_of(list(tallies.values()), [judged(subject) for subject in subjects])
     if outputs:
         outputs.finish(result, {name: tally.tolerated for name, tally in tallies.items()})
     return result
@@ -75,31 +81,14 @@ def read_set(tally: Tally, found: Sequence[Source], say: Say, outputs: Outputs |
         progress.finish(source.path.stat().st_size)
 
 
-def result_of(tallies: Sequence[Tally], judged: Sequence[Judged]) -> Result:
+def result_of(tallies: Sequence[Tally], found: Sequence[Judged]) -> Result:
     """The verdict, the numbers and the findings, worst first."""
-    findings = sorted((finding for each in judged for finding in findings_of(each)), key=_worst_first)
+    findings = sorted((finding for each in found for finding in findings_of(each)), key=_worst_first)
     verdict = verdict_of(findings)
     rows = sum(tally.rows for tally in tallies)
     aside = 0 if verdict == "reject" else sum(tally.set_aside for tally in tallies)
     accepted = 0 if verdict == "reject" else rows - aside
     return Result(verdict=verdict, rows=rows, accepted=accepted, quarantined=aside, findings=tuple(findings))
-
-
-def _tally(
-    role: Role,
-    paths: Sequence[Path],
-    view: View,
-    scratch: Path,
-    labels: Sequence[str] | None,
-    outputs: Outputs | None,
-    say: Say,
-) -> Tally:
-    folder = scratch / role
-    folder.mkdir()
-    found = sources(paths, folder, view.limits, say)
-    tally = Tally(view, [source.name for source in found], folder, labels, role)
-    read_set(tally, found, say, outputs)
-    return tally
 
 
 def _worst_first(finding: Finding) -> int:

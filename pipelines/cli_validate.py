@@ -19,7 +19,7 @@ from pipelines.limits import Limits
 Files = Annotated[list[Path], typer.Argument(help="JSONL, CSV (plain, .gz, .zst), Parquet, or an archive of these")]
 
 
-def validate(
+def validate(  # noqa: PLR0913, PLR0917
     files: Files = [],  # noqa: B006
     task: Annotated[str, typer.Option(help="A task, or a format of rows")] = "",
     train: Annotated[list[Path], typer.Option(help="A training file; may be repeated")] = [],  # noqa: B006

@@ -56,7 +56,7 @@ def refuse_bomb(out: int, consumed: int, limits: Limits) -> None:
     if out > FREE and out > limits.unpacked_ratio * consumed:
         raise Unreadable(
             "decompression_bomb",
-            f"{consumed:,} bytes unpacked to {out:,}, more than {limits.unpacked_ratio:,g} times as many; reading stopped",
+            f"{consumed:,} bytes unpacked to {out:,}, more than {limits.unpacked_ratio:,g} times as many",
             "no text is packed as tightly as that: look at what the file holds",
         )
 

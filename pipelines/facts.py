@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipelines.blocks import ANSWER, PLAIN, TEXT, WRITTEN
-from pipelines.formats import Dialog, Recommendation, Row, Translation
+from pipelines.formats import Dialog, Recommendation, Row, Translation, Unlabeled
 from pipelines.limits import Limits
 from pipelines.plain_text import CONTROL, MOJIBAKE, REPLACEMENT, empty, foreign, plain, primary_language
 from pipelines.timestamps import bad_timestamp
@@ -15,10 +15,18 @@ from pipelines.timestamps import bad_timestamp
 if TYPE_CHECKING:
     import polars as pl
 
+TEXT_SEED, ANSWER_SEED = 2, 3
 EDGE = 40  # characters at the beginning and the end of a text that may be boilerplate
 # Checks that set a row aside: always, or when more rows fail than a limit allows. Then what is only warned of.
-ALWAYS = ("empty_texts", "short_texts", "long_texts", "personal_data")
-BEYOND_A_LIMIT = ("control_characters", "replacement_characters", "timestamps", "turn_order", "empty_turns")
+ALWAYS = ("empty_texts", "short_texts", "long_texts")
+BEYOND_A_LIMIT = (
+    "personal_data",
+    "control_characters",
+    "replacement_characters",
+    "timestamps",
+    "turn_order",
+    "empty_turns",
+)
 SET_ASIDE = ALWAYS + BEYOND_A_LIMIT
 DOUBTFUL = ("mojibake", "other_script")
 # Keys are 64-bit hashes: two of 10 million different contents share one with probability 3e-6.
@@ -92,7 +100,9 @@ def _personal(frame: pl.DataFrame, limits: Limits) -> pl.Series:
 
     from pipelines.personal_data import find
 
-    found = find(frame[WRITTEN]) if limits.personal_data else pl.DataFrame(schema={"position": pl.UInt32, "kind": str})
+    found = (
+        find(frame[WRITTEN]) if limits.personal_data < 1 else pl.DataFrame(schema={"position": pl.UInt32, "kind": str})
+    )
     kinds = found.group_by("position", maintain_order=True).agg(pl.col("kind").str.join(", "))
     rows = frame.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("position"))
     return rows.join(kinds, on="position", how="left", maintain_order="left")["kind"]
@@ -137,8 +147,10 @@ def _keys(frame: pl.DataFrame, form: type[Row]) -> dict[str, pl.Expr | pl.Series
     long = pl.col(PLAIN).str.len_chars() >= 2 * EDGE
     return {
         "id_key": pl.col("id").hash(1),
-        "text_key": pl.concat_str(form.KEY, separator="\n").hash(2) if form.KEY else pl.col(PLAIN).hash(2),
-        "answer_key": _answer(frame, form).hash(3),
+        "text_key": pl.concat_str(form.KEY, separator="\n").hash(TEXT_SEED)
+        if form.KEY
+        else pl.col(PLAIN).hash(TEXT_SEED),
+        "answer_key": _answer(frame, form).hash(ANSWER_SEED),
         "start_key": pl.when(long).then(pl.col(PLAIN).str.head(EDGE).hash(4)),
         "end_key": pl.when(long).then(pl.col(PLAIN).str.tail(EDGE).hash(5)),
     }
@@ -149,4 +161,6 @@ def _answer(frame: pl.DataFrame, form: type[Row]) -> pl.Series:
 
     if form.LABEL:
         return frame[form.LABEL].cast(pl.String)
+    if form is Unlabeled:
+        return frame["split"]
     return plain(frame[ANSWER]) if form.ANSWERS else frame[ANSWER]

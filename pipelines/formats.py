@@ -134,7 +134,14 @@ class Recommendation(Row):
     """One interaction of a user with an item; timestamps are Unix seconds."""
 
     model_config = _example(
-        id="i1", user_id="u7", item_id="m3", title="Casino", text="Crime|Drama", rating=4.0, label=1, timestamp=828212412
+        id="i1",
+        user_id="u7",
+        item_id="m3",
+        title="Casino",
+        text="Crime|Drama",
+        rating=4.0,
+        label=1,
+        timestamp=828212412,
     )
     TEXTS = ("title", "text")
     LABEL = "label"

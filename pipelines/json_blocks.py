@@ -1,7 +1,7 @@
 """JSON lines as tables: whole blocks at once where Arrow can prove them right, else line by line, strictly.
 
 Arrow's reader with a schema refuses wrong types, repeated keys and half surrogates. What it lets pass is looked at
-here: NaN, two objects on a line or one on two, bytes that are no UTF-8 (already left out), null where a value is needed.
+here: NaN, two objects on a line or one on two, and null where a value is needed.
 """
 
 from __future__ import annotations

@@ -31,7 +31,9 @@ class Limits(Section):
     replacement_characters: float = Field(0.005, ge=0, le=1, description="Rows with U+FFFD; more are set aside")
     turn_order: float = Field(0.005, ge=0, le=1, description="Dialogs out of turn; more are set aside")
     empty_turns: float = Field(0.005, ge=0, le=1, description="Dialogs with an empty turn; more are set aside")
-    personal_data: bool = Field(True, description="Look for e-mail addresses, phone, card and identity numbers")
+    personal_data: float = Field(
+        0.0025, ge=0, le=1, description="Rows with a phone, card or other number; more are set aside; 1: not looked for"
+    )
 
     copies: float = Field(0.01, ge=0, le=1)
     near_copies: float = Field(0.1, ge=0, le=1)

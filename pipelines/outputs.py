@@ -23,7 +23,7 @@ ACCEPTED, QUARANTINED = "accepted.jsonl", "quarantined.jsonl"
 class Outputs:
     """accepted.jsonl, quarantined.jsonl and validation.json of a folder.
 
-    Rows that fail only checks with a limit stay among the accepted ones until `finish`, for the limit is about all rows.
+    Rows that fail only checks with a limit stay among the accepted until `finish`, for the limit is about all rows.
     """
 
     def __init__(self, folder: Path) -> None:

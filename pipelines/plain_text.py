@@ -14,7 +14,8 @@ VISIBLE = r"[^\s\p{Z}\p{Cc}\p{Cf}\p{M}\u{115F}\u{1160}\u{3164}\u{FFA0}\u{2800}]"
 CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 REPLACEMENT = "\ufffd"
 # UTF-8 of two, three and four bytes, each byte read as a character of Latin-1 or Windows-1252.
-_BYTE = r"[\x{80}-\x{BF}\x{20AC}\x{201A}\x{0192}\x{201E}\x{2026}\x{2020}\x{2021}\x{02C6}\x{2030}\x{0160}\x{2039}" + (
+_BYTE = (
+    r"[\x{80}-\x{BF}\x{20AC}\x{201A}\x{0192}\x{201E}\x{2026}\x{2020}\x{2021}\x{02C6}\x{2030}\x{0160}\x{2039}"
     r"\x{0152}\x{017D}\x{2018}\x{2019}\x{201C}\x{201D}\x{2022}\x{2013}\x{2014}\x{02DC}\x{2122}\x{0161}\x{203A}"
     r"\x{0153}\x{017E}\x{0178}]"
 )

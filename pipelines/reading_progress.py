@@ -22,7 +22,7 @@ class ReadingProgress:
         """Say how far it is: `share` of a file of `size` bytes is read, and all before it."""
         now = time.monotonic()
         done = (self.done + share * size) / max(1, self.total)
-        if now - self.said >= EVERY_SECONDS and done > 0:
+        if now - self.said >= EVERY_SECONDS and 0 < done < 1:
             self.said = now
             left = (now - self.started) / done * (1 - done)
             self.say(f"{name}: {rows:,} rows, {done:.0%} read, {duration(left)} left")

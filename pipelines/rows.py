@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipelines.errors import Refused
-from pipelines.formats import FORMATS as FORMATS
-from pipelines.formats import Row as Row
+from pipelines.formats import FORMATS, Row
+
+__all__ = ["FORMATS", "Row", "lines", "parse", "problems", "read_rows", "required"]
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -51,7 +51,7 @@ class Spill:
         """The parts of two spills, side by side."""
         if self.on_disk != other.on_disk:
             self._write()
-            other._write()  # noqa: SLF001
+            other._write()
         yield from ((self.part(number), other.part(number)) for number in range(PARTS))
 
     def _write(self) -> None:

@@ -40,7 +40,7 @@ class Work:
 
 STEPS: dict[str, Step] = {
     "dataset": Step("pipelines.dataset:dataset", (), ()),
-    "validate": Step("pipelines.validate:validate", ("dataset",), ("data", "task")),
+    "validate": Step("pipelines.validate:validate", ("dataset",), ("data", "task", "validation")),
     "base": Step(
         "pipelines.base_model:base",
         ("dataset", "validation"),

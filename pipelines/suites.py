@@ -51,26 +51,40 @@ def set_checks(tally: Tally) -> list[Check]:
 def leak_checks(form: type[Row], limits: Limits) -> list[Check]:
     """The checks of an evaluation set against the training set."""
     remove = "remove them from the training set, or from the evaluation set"
-    share = ("share", "reject")
     checks = [
         Check("ids_in_both", "evaluation rows with an id of a training row", "give every row its own id", at_most=0),
-        _check("leakage", "evaluation rows that training shows too", remove, limits.leakage, *share),
+        _share("leakage", "evaluation rows that training shows too", remove, limits.leakage, "reject"),
     ]
     if limits.near_duplicates and form is not Recommendation:
         near = "split by document, so that near copies stand on one side"
         what = "evaluation rows nearly the same as one of training"
-        checks.append(_check("near_leakage", what, near, limits.near_leakage, *share))
+        checks.append(_share("near_leakage", what, near, limits.near_leakage, "reject"))
     if form is Recommendation:
         what, cure = "evaluation interactions with items that training never showed", "train on newer interactions too"
-        checks.append(_check("cold_items", what, cure, limits.cold_items, "share", "warn"))
+        checks.append(_share("cold_items", what, cure, limits.cold_items))
     elif form.LABEL:
         correct = "correct these labels, or add examples of them to the training set"
         checks.append(Check("unknown_labels", "evaluation rows with a label that training lacks", correct, at_most=0))
     return checks
 
 
-def _check(name: str, what: str, cure: str, at_most: float, of: str, severity: str) -> Check:
-    return Check(name, what, cure, at_most=at_most, of=of, severity=severity)  # type: ignore[arg-type]
+def corpus_checks(limits: Limits) -> list[Check]:
+    """The checks of a test set against the corpus to pretrain on."""
+    remove = "remove these texts from the corpus, or mark them as heldout"
+    what = "test texts in the corpus to train on"
+    return [_share("corpus_leakage", what, remove, limits.corpus_leakage, "reject")]
+
+
+def heldout_checks() -> list[Check]:
+    """The checks of a corpus' two parts against each other."""
+    return [
+        Check("training_rows", "rows to train on", "mark fewer rows as heldout", at_least=1),
+        Check("heldout_in_training", "held-out texts also trained on", "remove them from one side", at_most=0),
+    ]
+
+
+def _share(name: str, what: str, cure: str, at_most: float, severity: Severity = "warn") -> Check:
+    return Check(name, what, cure, at_most=at_most, of="share", severity=severity)
 
 
 def _set_aside(name: str, limits: Limits) -> Iterator[Check]:
@@ -79,8 +93,8 @@ def _set_aside(name: str, limits: Limits) -> Iterator[Check]:
     allowed = getattr(limits, name) if name in BEYOND_A_LIMIT else 0.0
     if allowed and name not in SILENT:
         yield Check(name, what, cure, at_most=0, severity="warn")
-    yield _check(name, what, cure, allowed, "share", "quarantine")
-    yield _check(name, what, cure, max(allowed, limits.quarantined), "share", "reject")
+    yield _share(name, what, cure, allowed, "quarantine")
+    yield _share(name, what, cure, max(allowed, limits.quarantined), "reject")
 
 
 def _label_checks(tally: Tally) -> Iterator[Check]:
@@ -96,7 +110,7 @@ def _label_checks(tally: Tally) -> Iterator[Check]:
     rarest, severity = limits.rarest_label, "warn"
     yield Check("rarest_label", "share of the rarest label", add, at_least=rarest, of="share", severity=severity)
     decide = "decide on one label for each text"
-    yield _check("contradictions", "texts with two labels", decide, limits.contradictions, "share", "warn")
+    yield _share("contradictions", "texts with two labels", decide, limits.contradictions)
 
 
 def _doubts(form: type[Row], limits: Limits) -> Iterator[Check]:
@@ -104,15 +118,15 @@ def _doubts(form: type[Row], limits: Limits) -> Iterator[Check]:
         yield Check(name, what, cure, at_most=0, severity="warn")
     script = "check that these texts are in the language they say"
     garbled = "read the source as UTF-8, and write it again"
-    yield _check("mojibake", "rows with UTF-8 read as Latin-1", garbled, limits.mojibake, "share", "warn")
+    yield _share("mojibake", "rows with UTF-8 read as Latin-1", garbled, limits.mojibake)
     what = "rows without one letter of their language's script"
-    yield _check("other_script", what, script, limits.other_script, "share", "warn")
-    yield _check("copies", "rows that copy an earlier one", "remove the copies", limits.copies, "share", "warn")
+    yield _share("other_script", what, script, limits.other_script)
+    yield _share("copies", "rows that copy an earlier one", "remove the copies", limits.copies)
     if limits.near_duplicates and form is not Recommendation:
         what, cure = "rows nearly the same as an earlier one", "remove the near copies"
-        yield _check("near_copies", what, cure, limits.near_copies, "share", "warn")
+        yield _share("near_copies", what, cure, limits.near_copies)
     what, cure = "rows that begin or end as many others do", "remove what is no text: menus, signatures, notices"
-    yield _check("boilerplate", what, cure, limits.boilerplate, "share", "warn")
+    yield _share("boilerplate", what, cure, limits.boilerplate)
     if form is Recommendation:
         what, cure = "interactions older than the user's one before", "sort by timestamp"
-        yield _check("unordered", what, cure, limits.unordered, "share", "warn")
+        yield _share("unordered", what, cure, limits.unordered)

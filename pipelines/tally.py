@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 from pipelines.blocks import LINE, TEXT, Block
 from pipelines.containers import Unreadable
-from pipelines.facts import BEYOND_A_LIMIT, DOUBTFUL, SET_ASIDE, View, facts
+from pipelines.facts import BEYOND_A_LIMIT, DOUBTFUL, SET_ASIDE, TEXT_SEED, View, facts
 from pipelines.faults import FAULTS, NOTES, OF_FILES
 from pipelines.findings import Place
-from pipelines.formats import Recommendation
+from pipelines.formats import Dialog, Recommendation
 from pipelines.measure import Measure
+from pipelines.plain_text import plain
 from pipelines.spill import Spill
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Tally:
         self.aside: Counter[frozenset[str]] = Counter()  # rows by the checks that they fail
         self.ids = Spill(folder, "ids", ("id_key", PLACE))
         self.texts = Spill(folder, "texts", ("text_key", "answer_key", PLACE))
+        self.firsts = Spill(folder, "firsts", ("text_key", PLACE))
         self.edges = Spill(folder, "edges", ("key", PLACE))
         self.users = Spill(folder, "users", ("user_key", "timestamp", PLACE))
         self.items = Spill(folder, "items", ("item_key", PLACE))
@@ -124,6 +126,8 @@ class Tally:
         self.ids.add(frame)
         frame = frame.filter(~pl.col("empty_texts"))
         self.texts.add(frame)
+        if self.role == "evaluation" and self.view.form not in {Dialog, Recommendation}:
+            self.firsts.add(frame.with_columns(text_key=plain(frame[self.view.form.TEXTS[0]]).hash(TEXT_SEED)))
         for edge in ("start_key", "end_key"):
             self.edges.add(frame.filter(pl.col(edge).is_not_null()).select(pl.col(edge).alias("key"), PLACE))
         if self.view.form is Recommendation:

@@ -154,7 +154,12 @@ def checked(result: Result, *, as_json: bool) -> None:
         for where in _places(finding.examples):
             console.print(f"           {where}", markup=False, style="dim", soft_wrap=True)
         console.print(f"           -> {finding.cure}", markup=False, soft_wrap=True)
-    words = {"reject": "refused", "quarantine": "accepted in part", "warn": "accepted, with warnings", "accept": "accepted"}
+    words = {
+        "reject": "refused",
+        "quarantine": "accepted in part",
+        "warn": "accepted, with warnings",
+        "accept": "accepted",
+    }
     told = f"{result.rows:,} rows, {result.accepted:,} accepted, {result.quarantined:,} set aside"
     console.print(f"[{colours[result.verdict]}]{words[result.verdict]}[/]: {told}", soft_wrap=True)
 

@@ -49,7 +49,8 @@ def text_blocks(pieces: Iterable[bytes], longest: int, *, keep_cr: bool) -> Iter
 
 def _blocks(pieces: Iterable[bytes], longest: int) -> Iterator[Lines]:
     """Cut after line feeds; a line longer than `longest` bytes is dropped while it is read."""
-    first, held, size, dropped = 1, [], 0, 0
+    first, size, dropped = 1, 0, 0
+    held: list[bytes] = []
     for piece in pieces:
         end = piece.rfind(b"\n") + 1
         if end and (dropped or size + end >= BLOCK):

@@ -14,13 +14,12 @@ AHEAD = timedelta(hours=14)
 
 
 def bad_timestamp(column: pl.Expr, earliest: str, now: datetime, *, seconds: bool) -> pl.Expr:
-    """Whether a timestamp is of another form, impossible, before `earliest` or after `now`; a row without one is
-    right, one that says null is not.
+    """Whether a timestamp is of another form, impossible, before `earliest` or after `now`.
+
+    A row without one is right; one that says null is not.
 
     `now` has a time zone. `seconds` says that the column holds numbers.
     """
-    import polars as pl
-
     first, last = date.fromisoformat(earliest), now.astimezone(UTC).replace(tzinfo=None) + AHEAD
     if seconds:
         start = int(datetime.combine(first, datetime.min.time(), UTC).timestamp())

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from models.tasks import TASKS
-from models.tasks.task import Task
 from pipelines.artifact import sha256_file, write_json
-from pipelines.data_metrics import Metrics, Places, corpus_metrics, examples_metrics, read_table, split_metrics
+from pipelines.check_files import read_set
 from pipelines.errors import Refused
-from pipelines.expectations import CORPUS, Check, examples_checks, judge, splits_checks
+from pipelines.expectations import Check
+from pipelines.facts import View
+from pipelines.findings import ORDER, Place
+from pipelines.formats import FORMATS
+from pipelines.judgement import Judged, Subject, judged, pair_subject, set_subject, value
+from pipelines.leaks import corpus_measures, heldout_measures
+from pipelines.limits import Limits
 from pipelines.recipe import Data
-from pipelines.rows import FORMATS
+from pipelines.sources import Source
 from pipelines.steps import Work
+from pipelines.suites import corpus_checks, heldout_checks
+from pipelines.tally import Role, Tally
 
-SPLITS = ("train", "validation", "test")
+SPLITS: dict[str, Role] = {"train": "training", "validation": "evaluation", "test": "evaluation"}
 Outcome = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A file, or the splits together: its metrics, where the offenders stand, and what is expected."""
-
-    name: str
-    metrics: Metrics
-    places: Places
-    checks: Sequence[Check]
 
 
 def validate(work: Work) -> None:
@@ -37,7 +35,7 @@ def validate(work: Work) -> None:
     Raises Refused, naming file, line, check, value, limit and cure, after keeping both pages where they can be read.
     """
     recipe, dataset = work.run.recipe, work.inputs["dataset"]
-    found = check_data(dataset, recipe.data, recipe.task)
+    found = check_data(dataset, recipe.data, recipe.task, recipe.validation)
     # The recipe's name stays out: recipes that read the same data share what is made from it.
     result = {"dataset_md5": work.run.dataset_md5, "examples": recipe.data.examples, **found}
     print(_table(found["checks"]), flush=True)
@@ -52,15 +50,39 @@ def validate(work: Work) -> None:
     _write(work.out, result)
 
 
-def check_data(dataset: Path, data: Data, task_name: str) -> dict[str, Any]:
-    """Every check on the data below `dataset` that a recipe names: {"checks", "files", "great_expectations"}."""
-    subjects = list(_subjects(dataset, data, TASKS[task_name]))
-    judged = {s.name: judge(s.name, s.metrics, s.checks) for s in subjects}
+def check_data(dataset: Path, data: Data, task_name: str, limits: Limits) -> dict[str, Any]:
+    """Every check on the data below `dataset` that a recipe names: {"checks", "files", "great_expectations"}.
+
+    What would set a row aside when it comes in refuses the data here, for a version of the data is used as it is.
+    """
+    with tempfile.TemporaryDirectory(prefix="scriptorium-") as scratch:
+        found = [judged(subject) for subject in subjects(dataset, data, task_name, limits, Path(scratch))]
+    names = [each.subject.name for each in found]
     return {
-        "checks": [outcome for s in subjects for outcome in _outcomes(s, judged[s.name])],
-        "files": {s.name: sha256_file(dataset / s.name) for s in subjects if (dataset / s.name).is_file()},
-        "great_expectations": judged,
+        "checks": [outcome for each in found for outcome in _outcomes(each)],
+        "files": {name: sha256_file(dataset / name) for name in names if (dataset / name).is_file()},
+        "great_expectations": {each.subject.name: list(each.results) for each in found},
     }
+
+
+def subjects(dataset: Path, data: Data, task: str, limits: Limits, scratch: Path) -> Iterator[Subject]:
+    """Each corpus, each split, the splits compared, and the test set against the corpus."""
+    now, form = datetime.now(UTC), FORMATS[TASKS[task].format]
+    corpora: dict[str, Tally] = {}
+    for name in dict.fromkeys((data.corpus, data.replay.corpus)):
+        view = View(FORMATS["unlabeled"], limits, None, now)
+        corpora[name] = _read(dataset, name, view, scratch / f"corpus-{len(corpora)}", "training")
+        yield set_subject(name, corpora[name])
+        yield Subject(f"{name}: held out", heldout_measures(corpora[name]), heldout_checks())
+    splits = {}
+    for split, role in SPLITS.items():
+        name = f"{data.examples}/{split}.jsonl"
+        splits[split] = _read(dataset, name, View(form, limits, None, now), scratch / split, role)
+        yield set_subject(name, splits[split])
+    for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
+        yield pair_subject(f"{data.examples}: {one} in {other}", splits[one], splits[other])
+    measures = corpus_measures(splits["test"], corpora[data.corpus], dataset / data.corpus)
+    yield Subject(f"{data.examples}: test in {data.corpus}", measures, corpus_checks(limits))
 
 
 def explain(outcome: Outcome) -> str:
@@ -72,50 +94,56 @@ def explain(outcome: Outcome) -> str:
     )
 
 
-def _subjects(dataset: Path, data: Data, task: Task) -> Iterator[Subject]:
-    """Each corpus, each split, and the splits together."""
-    corpora, splits = {}, {}
-    for name in dict.fromkeys((data.corpus, data.replay.corpus)):
-        print(f"reading {name}", flush=True)
-        corpora[name] = read_table(dataset / name, FORMATS["unlabeled"], ("text",), None)
-        yield Subject(name, *corpus_metrics(corpora[name]), CORPUS)
-    for split in SPLITS:
-        name = f"{data.examples}/{split}.jsonl"
-        print(f"reading {name}", flush=True)
-        splits[split] = read_table(dataset / name, FORMATS[task.name], task.texts, task.target)
-        yield Subject(name, *examples_metrics(splits[split], task), examples_checks(task))
-    yield Subject(data.examples, *split_metrics(splits, corpora[data.corpus], task), splits_checks(task))
-
-
-def _outcomes(subject: Subject, judged: Sequence[Mapping[str, Any]]) -> Iterator[Outcome]:
-    for check in subject.checks:
-        verdicts = [j["success"] for j in judged if j["expectation_config"]["kwargs"].get("column") == check.metric]
-        passed = bool(verdicts) and all(verdicts)
-        yield {
-            "subject": subject.name,
-            "metric": check.metric,
-            "what": check.what,
-            "observed": round(subject.metrics[check.metric], 6),
-            "limit": limit(check),
-            "passed": passed,
-            "places": [] if passed else subject.places.get(check.metric, []),
-            "cure": "" if passed else check.cure,
-        }
-
-
 def limit(check: Check) -> str:
     """The bound of a check in words."""
     return f"at least {check.at_least:,g}" if check.at_least is not None else f"at most {check.at_most:,g}"
 
 
+def _read(dataset: Path, name: str, view: View, scratch: Path, role: Role) -> Tally:
+    path = dataset / name
+    if not path.is_file():
+        raise Refused(f"{path} is missing; the recipe names it, so put it there or correct the recipe")
+    scratch.mkdir()
+    tally = Tally(view, [name], scratch, None, role)
+    print(f"reading {name}", flush=True)
+    read_set(tally, [Source(name, path)], print)
+    return tally
+
+
+def _outcomes(found: Judged) -> Iterator[Outcome]:
+    """One outcome for every name of a check: of those that are not met, the gravest."""
+    subject, failed = found.subject, found.failed
+    for name in dict.fromkeys(check.name for check in subject.checks):
+        same = [check for check in subject.checks if check.name == name]
+        unmet = [check for check in same if check in failed]
+        check = max(unmet, key=lambda check: ORDER.index(check.severity)) if unmet else same[0]
+        met, measure = check not in failed, subject.measures[name]
+        yield {
+            "subject": subject.name,
+            "metric": check.metric,
+            "what": check.what,
+            "observed": round(value(check, measure), 6),
+            "limit": limit(check),
+            "severity": "accept" if met else check.severity,
+            "passed": met or check.severity == "warn",
+            "places": [] if met else [_where(place) for place in measure.places[:3]],
+            "cure": "" if met else check.cure,
+        }
+
+
+def _where(place: Place) -> str:
+    return place.file if place.line is None else f"{place.file} line {place.line}"
+
+
 def _table(checks: Sequence[Outcome]) -> str:
     """The checks as aligned text, for the task's log."""
+    marks = {"accept": "ok  ", "warn": "warn", "quarantine": "FAIL", "reject": "FAIL"}
     lines, subject = [], None
     for outcome in checks:
         if outcome["subject"] != subject:
             subject = outcome["subject"]
             lines.append(f"{subject}")
-        mark = "ok  " if outcome["passed"] else "FAIL"
+        mark = marks[outcome["severity"]]
         lines.append(f"  {mark} {outcome['what']:<52} {_number(outcome['observed']):>12}  {outcome['limit']}")
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""What only the whole of a set can tell: repeated ids, copies, boilerplate, balance, order; and leaks between two sets."""
+"""What only the whole of a set can tell: repeated ids, copies, boilerplate, balance, order."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from pipelines.tally import PLACE, Tally
 if TYPE_CHECKING:
     import polars as pl
 
-    from pipelines.spill import Spill
-
 COMMON = 0.01  # share of the rows that must begin alike for it to be boilerplate, and at least:
 COMMON_ROWS = 10
 
@@ -23,41 +21,24 @@ def set_measures(tally: Tally) -> dict[str, Measure]:
     rows = tally.rows
     found = dict(tally.measures)
     found["rows"] = Measure(rows, rows, value=rows)
-    found["repeated_ids"] = _gathered(tally, (_again(part, ["id_key"]) for part in tally.ids.parts()))
-    found["copies"] = _gathered(tally, (_again(part, ["text_key", "answer_key"]) for part in tally.texts.parts()))
+    found["repeated_ids"] = gathered(tally, (_again(part, ["id_key"]) for part in tally.ids.parts()))
+    found["copies"] = gathered(tally, (_again(part, ["text_key", "answer_key"]) for part in tally.texts.parts()))
     found["set_aside"] = Measure(tally.set_aside, rows)
     found["boilerplate"] = _boilerplate(tally)
     if tally.view.form.LABEL:
         found |= _label_measures(tally)
     if tally.view.form is Recommendation:
-        found["unordered"] = _gathered(tally, map(_unordered, tally.users.parts()))
+        found["unordered"] = gathered(tally, map(_unordered, tally.users.parts()))
     found["near_copies"] = _near_copies(tally)
     for measure in found.values():
         measure.of = measure.of or rows
     return found
 
 
-def leak_measures(evaluation: Tally, training: Tally) -> dict[str, Measure]:
-    """Every measure of an evaluation set against a training set; places are those of the evaluation set."""
-    found = {
-        "ids_in_both": _both(evaluation, evaluation.ids, training.ids),
-        "leakage": _both(evaluation, evaluation.texts, training.texts),
-    }
-    found["near_leakage"] = _near_leakage(evaluation, training)
-    if evaluation.view.form is Recommendation:
-        found["cold_items"] = _both(evaluation, evaluation.items, training.items, cold=True)
-    elif evaluation.view.form.LABEL:
-        unknown = {label: n for label, n in evaluation.labels.items() if n and label not in training.labels}
-        found["unknown_labels"] = Measure(sum(unknown.values()))
-        found["unknown_labels"].words.update({repr(label): n for label, n in unknown.items()})
-    for measure in found.values():
-        measure.of = evaluation.rows
-    return found
-
-
-def _gathered(tally: Tally, parts: Iterator[pl.DataFrame]) -> Measure:
+def gathered(tally: Tally, parts: Iterator[pl.DataFrame]) -> Measure:
     """The rows of all parts, with the first places."""
-    found, first = Measure(), []
+    found = Measure()
+    first: list[int] = []
     for part in parts:
         found.rows += len(part)
         first = sorted([*first, *part[PLACE].bottom_k(EXAMPLES).to_list()])[:EXAMPLES]
@@ -76,11 +57,6 @@ def _unordered(part: pl.DataFrame) -> pl.DataFrame:
 
     before = pl.col("timestamp").shift().over("user_key", order_by=PLACE)
     return part.filter(pl.col("timestamp") < before)
-
-
-def _both(tally: Tally, mine: Spill, others: Spill, *, cold: bool = False) -> Measure:
-    how, key = "anti" if cold else "semi", mine.columns[0]
-    return _gathered(tally, (a.join(b, on=key, how=how) for a, b in mine.together(others)))  # type: ignore[arg-type]
 
 
 def _boilerplate(tally: Tally) -> Measure:
@@ -120,10 +96,3 @@ def _near_copies(tally: Tally) -> Measure:
         return Measure()
     later = [tally.near_places[position] for position, _ in tally.near.repeats()]
     return Measure(len(later), len(tally.near), tally.places(later[:EXAMPLES]))
-
-
-def _near_leakage(evaluation: Tally, training: Tally) -> Measure:
-    if training.near is None:
-        return Measure()
-    near = [evaluation.near_places[position] for position, _ in training.near.find(evaluation.near_texts)]
-    return Measure(len(near), places=evaluation.places(near[:EXAMPLES]))

@@ -1,0 +1,91 @@
+"""Leaks: rows that measure a model, in what it is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.facts import ANSWER_SEED
+from pipelines.formats import Recommendation
+from pipelines.measure import EXAMPLES, Measure
+from pipelines.reading import read_blocks
+from pipelines.tally import Tally
+from pipelines.whole_set import gathered
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from pipelines.spill import Spill
+
+
+def leak_measures(evaluation: Tally, training: Tally) -> dict[str, Measure]:
+    """Every measure of an evaluation set against a training set; places are those of the evaluation set."""
+    found = {
+        "ids_in_both": _both(evaluation, evaluation.ids, training.ids),
+        "leakage": _both(evaluation, evaluation.texts, training.texts),
+    }
+    found["near_leakage"] = _near_leakage(evaluation, training)
+    if evaluation.view.form is Recommendation:
+        found["cold_items"] = _both(evaluation, evaluation.items, training.items, cold=True)
+    elif evaluation.view.form.LABEL:
+        unknown = {label: n for label, n in evaluation.labels.items() if n and label not in training.labels}
+        found["unknown_labels"] = Measure(sum(unknown.values()))
+        found["unknown_labels"].words.update({repr(label): n for label, n in unknown.items()})
+    for measure in found.values():
+        measure.of = evaluation.rows
+    return found
+
+
+def heldout_measures(corpus: Tally) -> dict[str, Measure]:
+    """The texts of a corpus to train on, and those held out that stand among them."""
+    import polars as pl
+
+    training = pl.col("answer_key") == _key_of_training()
+    rows = sum(part.select(training.sum()).item() for part in corpus.texts.parts())
+    leaked = gathered(corpus, (_held_and_trained(part, training) for part in corpus.texts.parts()))
+    return {"training_rows": Measure(rows, corpus.rows), "heldout_in_training": leaked}
+
+
+def corpus_measures(evaluation: Tally, corpus: Tally, path: Path) -> dict[str, Measure]:
+    """Evaluation texts in the corpus to pretrain on: as texts of their own, or within longer ones of the file."""
+    import polars as pl
+
+    from pipelines.contained import contained
+
+    parts = evaluation.firsts.together(corpus.texts)
+    training = pl.col("answer_key") == _key_of_training()
+    same = gathered(evaluation, (a.join(b.filter(training), on="text_key", how="semi") for a, b in parts))
+    within = contained(evaluation.near_texts, _training_texts(corpus, path)) if evaluation.near_texts else []
+    places = {*same.places, *evaluation.places([evaluation.near_places[position] for position, _ in within])}
+    first = sorted(places, key=lambda place: (place.file, place.line or 0))
+    return {"corpus_leakage": Measure(max(same.rows, len(first)), evaluation.rows, first[:EXAMPLES])}
+
+
+def _key_of_training() -> int:
+    """The key of rows to train on: in a corpus, the answer is the row's part."""
+    import polars as pl
+
+    return int(pl.Series(["train"]).hash(ANSWER_SEED).item())
+
+
+def _held_and_trained(part: pl.DataFrame, training: pl.Expr) -> pl.DataFrame:
+    return part.filter(~training).join(part.filter(training), on="text_key", how="semi")
+
+
+def _training_texts(corpus: Tally, path: Path) -> Iterator[str]:
+    for block in read_blocks(path, corpus.view.form, corpus.view.limits, keep=False):
+        frame = block.frame
+        yield from frame.filter(frame["split"] == "train")["text"]
+
+
+def _both(tally: Tally, mine: Spill, others: Spill, *, cold: bool = False) -> Measure:
+    how, key = "anti" if cold else "semi", mine.columns[0]
+    return gathered(tally, (a.join(b, on=key, how=how) for a, b in mine.together(others)))  # type: ignore[arg-type]
+
+
+def _near_leakage(evaluation: Tally, training: Tally) -> Measure:
+    if training.near is None:
+        return Measure()
+    near = [evaluation.near_places[position] for position, _ in training.near.find(evaluation.near_texts)]
+    return Measure(len(near), places=evaluation.places(near[:EXAMPLES]))
