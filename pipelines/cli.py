@@ -14,6 +14,7 @@ import typer
 from models.stop import Stopped
 from pipelines import terminal
 from pipelines.cli_data import data
+from pipelines.cli_trace import quarantine
 from pipelines.cli_validate import validate
 from pipelines.errors import ScriptoriumError
 from pipelines.settings import VARIABLES, read_settings
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data)
+app.add_typer(quarantine)
 app.command()(validate)
 
 RecipeName = Annotated[str, typer.Argument(help="A file in pipelines/recipes, without .toml")]

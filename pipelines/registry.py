@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines import dossier as dossiers
 from pipelines.artifact import verify
 from pipelines.dossier import Dossier, refuse_unless_passed
-from pipelines.errors import Refused, ScriptoriumError
+from pipelines.errors import Refused, ScriptoriumError, TryAgain
 from pipelines.run import read_run
 from pipelines.served_model import log_model
 from pipelines.settings import Settings, read_settings
@@ -199,3 +199,19 @@ def version_of(client: MlflowClient, name: str, seal: str) -> str | None:
     """The version registered for a dossier, the first if a killed try left two."""
     found = client.search_model_versions(f"name = '{name}' and tags.dossier = '{seal}'")
     return str(min((int(v.version) for v in found), default="")) or None
+
+
+def sealed(names: Iterable[str], settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Dossier to models:/NAME/VERSION for every candidate and promoted version of these models. Raises TryAgain."""
+    client, found = connect(settings), dict[str, tuple[str, ...]]()
+    from mlflow.exceptions import MlflowException
+
+    for name in (each for model in names for each in (candidates(model), model)):
+        try:
+            versions = client.search_model_versions(f"name = '{name}'")
+        except MlflowException as error:
+            raise TryAgain(f"MLflow at {settings.mlflow_url} does not list {name}: {error}") from None
+        for version in versions:
+            seal = version.tags.get("dossier", "")
+            found[seal] = (*found.get(seal, ()), f"models:/{name}/{version.version}")
+    return found
