@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -54,7 +52,7 @@ def _verify_remote(version: str, *, heal: bool, as_json: bool) -> None:
     from pipelines.version_history import matching
 
     settings = read_settings()
-    with aside(as_json):
+    with terminal_data.aside(as_json):
         records = stored_versions(settings)
         if version:
             wanted = matching(version, [record.md5 for record in records])
@@ -94,7 +92,7 @@ def data_diff(before: Version, after: Version, as_json: AsJson = False) -> None:
     from pipelines.version_history import resolve
 
     settings = read_settings()
-    with aside(as_json):
+    with terminal_data.aside(as_json):
         found = diff(resolve(before, settings), resolve(after, settings), settings)
     terminal_data.difference(found, as_json=as_json)
 
@@ -110,8 +108,3 @@ def data_pin(
 
     event = pin(version, Cause(reason, who()), read_settings(), commit=commit)
     print(f"current: {event.md5} ({len(event.files)} files, {event.rows:,} rows)")
-
-
-def aside(as_json: bool) -> AbstractContextManager[Any]:
-    """Progress goes to standard error where standard output is one JSON document."""
-    return redirect_stdout(sys.stderr) if as_json else nullcontext()

@@ -28,6 +28,7 @@ class Data(Section):
     corpus: str = Field(description="Unlabelled text of the domain, below data/")
     examples: str = Field(description="Folder below data/ with train, validation and test .jsonl")
     replay: Replay
+    on_conflict: Literal["refuse", "replace"] = Field("refuse", description="New rows with the id of an old one")
 
 
 class Scratch(Section):

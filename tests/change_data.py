@@ -27,13 +27,14 @@ def change(order):
         add_rows({order["file"]: Path(order["rows"])}, "replace", Cause("the test adds", "ada"), settings)
 
 
-# Once here, not again in each child.
-for module in ("botocore.exceptions", "dvc.data_cloud", "dvc.fs", "numpy"):
-    importlib.import_module(module)
-for line in sys.stdin:
-    child = os.fork()
-    if not child:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        change(json.loads(line))
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+if __name__ == "__main__":
+    # Once here, not again in each child.
+    for module in ("botocore.exceptions", "dvc.data_cloud", "dvc.fs", "numpy"):
+        importlib.import_module(module)
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            change(json.loads(line))
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
