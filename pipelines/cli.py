@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from models.stop import Stopped
 from pipelines import terminal
 from pipelines.cli_data import data
 from pipelines.errors import ScriptoriumError
-from pipelines.settings import VARIABLES, read_settings
+from pipelines.failure import ended
+from pipelines.settings import VARIABLES, home_folder, read_settings
 
 app = typer.Typer(
     name="scriptorium",
@@ -138,8 +136,8 @@ def predict(
     """Put the champion to work: one JSON line in, one JSON line out."""
     from pipelines.predict import predict_lines
 
-    stream = sys.stdin if source == "-" else terminal.open_text(Path(source))
-    for row in predict_lines(recipe, stream, source, read_settings()):
+    name, lines = terminal.open_text(source)
+    for row in predict_lines(recipe, lines, name, read_settings()):
         print(json.dumps(row, ensure_ascii=False))
 
 
@@ -176,23 +174,11 @@ def main() -> None:
     """Run a command; a problem becomes one message and an exit code, never a traceback."""
     try:
         app()
-    except ScriptoriumError as error:
-        _stop(f"{error.word}: {error}", error.exit_code)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        home = read_settings().home
-        _stop(f"error: the disk is full ({error.filename or home}); free some space, or move SCRIPTORIUM_HOME", 75)
-    except Stopped as stopped:
-        _stop(f"stopped: {stopped}", 75)
-    except KeyboardInterrupt:
-        _stop("stopped", 130)
-
-
-def _stop(message: str, code: int) -> Any:
-    sys.stdout.flush()
-    print(message, file=sys.stderr, flush=True)
-    sys.exit(code)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it becomes one message
+        message, code = ended(error, home_folder())
+        sys.stdout.flush()
+        print(message, file=sys.stderr, flush=True)
+        sys.exit(code)
 
 
 if __name__ == "__main__":

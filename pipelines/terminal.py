@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rich.console import Console
 from rich.table import Table
@@ -39,15 +40,28 @@ def _change(pair: str) -> tuple[str, Any]:
         return key, text
 
 
-def open_text(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file, split on newlines only. Raises Refused when it cannot be read."""
+def open_text(source: str) -> tuple[str, Iterator[str]]:
+    """A name for messages, and the lines of a UTF-8 file, or of standard input for "-"; only newlines end a line.
+
+    Raises Refused, at once or while the lines are read, for what cannot be read.
+    """
+    if source == "-":
+        return "standard input", _decoded("standard input", sys.stdin.buffer)
     try:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            yield from file
-    except FileNotFoundError:
-        raise Refused(f"there is no file {path}; give --input a file of JSON lines, or - for standard input") from None
-    except UnicodeDecodeError as error:
-        raise Refused(f"{path} is not UTF-8 (byte {error.start}); convert it, for example with iconv") from None
+        return source, _decoded(source, Path(source).open("rb"))
+    except OSError as error:
+        cure = "give --input a file of JSON lines, or - for standard input"
+        raise Refused(f"{source} cannot be read: {error.strerror}; {cure}") from None
+
+
+def _decoded(name: str, file: BinaryIO) -> Iterator[str]:
+    with file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield line.decode()
+            except UnicodeDecodeError as error:
+                place = f"{name}, line {number}: byte {error.start + 1}"
+                raise Refused(f"{place} is not UTF-8; convert it, for example with iconv") from None
 
 
 def where_to_look(settings: Settings) -> None:
