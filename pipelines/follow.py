@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.airflow_api import Airflow, Task
 from pipelines.errors import Refused, ScriptoriumError
-from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form
+from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
 from pipelines.settings import Settings
 
 REFUSED = "refused: "
@@ -28,8 +28,9 @@ def form_of(recipe: str, changes: dict[str, Any], settings: Settings) -> dict[st
     """The trigger form with changes; a recipe key that the form has not is refused, naming those it has."""
     short = {key: name for name, key in PARAMETERS.items()}
     form = {short.get(key, key): value for key, value in changes.items()}
-    known = load_recipe(settings.recipes / f"{recipe}.toml")
-    overrides_from_form(known, {name: value for name, value in form.items() if name != "refresh"})
+    own = dict(form)
+    taken_refresh(own)
+    overrides_from_form(load_recipe(settings.recipes / f"{recipe}.toml"), own)
     return form
 
 

@@ -11,7 +11,7 @@ from pipelines.artifact import read_json
 from pipelines.errors import ScriptoriumError
 from pipelines.gates import Verdict, judge
 from pipelines.recipe import Recipe
-from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form
+from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
 from pipelines.run import Run, freeze, new_run
 from pipelines.settings import Settings
 from pipelines.task import champion_input
@@ -40,7 +40,7 @@ def decide(recipe: str, changes: dict[str, Any], run_id: str, settings: Settings
     from pipelines.dataset import current_md5
 
     path = settings.recipes / f"{recipe}.toml"
-    refresh = bool(changes.pop("refresh", False))
+    refresh = taken_refresh(changes)
     form = {name: changes.pop(name) for name in list(changes) if name in PARAMETERS}
     overrides = changes | (overrides_from_form(load_recipe(path), form) if form else {})
     return new_run(load_recipe(path, overrides), run_id, current_md5(), "local", refresh=refresh)

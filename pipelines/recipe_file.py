@@ -66,6 +66,14 @@ def overrides_from_form(recipe: Recipe, form: dict[str, Any]) -> dict[str, Any]:
     return changed | ({"base.sha256": None} if "base.model" in changed else {})
 
 
+def taken_refresh(values: dict[str, Any]) -> bool:
+    """Take `refresh` out of a form or changes: whether every step shall be made anew. Raises Refused for a word."""
+    refresh = values.pop("refresh", False)
+    if not isinstance(refresh, bool):
+        raise Refused(f"refresh is {refresh!r}; it takes true or false")
+    return refresh
+
+
 def form_values(recipe: Recipe) -> dict[str, Any]:
     """What the trigger form shows before anybody changes it: the recipe's own values."""
     model = recipe.base.model

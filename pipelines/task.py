@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from models.stop import stop_on_signals
 from pipelines.errors import ScriptoriumError, near_miss
-from pipelines.recipe_file import load_recipe, overrides_from_form
+from pipelines.recipe_file import load_recipe, overrides_from_form, taken_refresh
 from pipelines.run import freeze, new_run, read_run
 from pipelines.settings import Settings
 from pipelines.steps import STEPS, make
@@ -42,7 +42,7 @@ def freeze_from_form(values: Mapping[str, str], settings: Settings) -> str:
     from pipelines.dataset import current_md5
 
     form = json.loads(values["form"])
-    refresh = bool(form.pop("refresh", False))
+    refresh = taken_refresh(form)
     path = settings.recipes / f"{values['recipe']}.toml"
     overrides = overrides_from_form(load_recipe(path), form)
     recipe = load_recipe(path, overrides)

@@ -58,6 +58,11 @@ def test_the_dag_refuses_an_unknown_parameter_too(scriptorium):
     refused(result, "unknown parameter 'epoch'", "did you mean 'epochs'?")
 
 
+@pytest.mark.parametrize("command", ["plan", "trigger"])
+def test_a_refresh_that_is_neither_true_nor_false_is_refused(scriptorium, command):
+    refused(scriptorium(command, "summary_checker", "--set", "refresh=no"), "refresh is 'no'", "true or false")
+
+
 def test_an_unknown_variable_gets_the_near_miss(scriptorium):
     result = scriptorium("plan", "summary_checker", SCRIPTORIUM_AIRFLOW_PROT="8081")
     assert result.returncode == 1
