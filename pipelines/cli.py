@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
 
@@ -82,7 +83,8 @@ def train(recipe: RecipeName, changes: Changes = [], as_json: AsJson = False) ->
     """Run a recipe's steps here, without Airflow, up to its gates. Exit code 10 when a gate refuses."""
     from pipelines import local
 
-    report, verdicts = local.train(recipe, terminal.parse_changes(changes), read_settings())
+    with terminal.aside(as_json):
+        report, verdicts = local.train(recipe, terminal.parse_changes(changes), read_settings())
     terminal.report(report, verdicts, as_json=as_json)
     if not verdicts or any(not verdict.passed for verdict in verdicts):
         raise typer.Exit(10)
@@ -93,7 +95,9 @@ def plan(recipe: RecipeName, changes: Changes = [], as_json: AsJson = False) -> 
     """Say which steps would run, which are reused, and why."""
     from pipelines import local
 
-    terminal.plan(local.plan(recipe, terminal.parse_changes(changes), read_settings()), as_json=as_json)
+    with terminal.aside(as_json):
+        forecasts = local.plan(recipe, terminal.parse_changes(changes), read_settings())
+    terminal.plan(forecasts, as_json=as_json)
 
 
 @app.command()
@@ -101,6 +105,7 @@ def trigger(
     recipe: RecipeName,
     changes: Changes = [],  # noqa: B006
     follow: Annotated[bool, typer.Option(help="Show what the run does until it ends")] = True,
+    as_json: AsJson = False,
 ) -> None:
     """Start a recipe's DAG in Airflow with the form's parameters, and follow it.
 
@@ -108,16 +113,21 @@ def trigger(
     """
     from pipelines import follow as following
 
-    raise typer.Exit(following.trigger(recipe, terminal.parse_changes(changes), read_settings(), follow=follow))
+    with terminal.aside(as_json):
+        started = following.trigger(recipe, terminal.parse_changes(changes), read_settings(), follow=follow)
+    if as_json:
+        terminal.document(asdict(started))
+    raise typer.Exit(started.exit_code or 0)
 
 
 @app.command()
-def review(
+def review(  # noqa: PLR0913, PLR0917 - one for each option
     recipe: RecipeName,
     approve: Annotated[bool, typer.Option("--approve", help="Make the candidate the champion")] = False,
     reject: Annotated[bool, typer.Option("--reject", help="Leave the champion as it is")] = False,
     reason: Annotated[str, typer.Option(help="Why; it is recorded with your name")] = "",
     user: Annotated[str, typer.Option("--as", help="The reviewer's name in Airflow")] = "reviewer",
+    as_json: AsJson = False,
 ) -> None:
     """Answer the open review of a recipe, or show it when neither --approve nor --reject is given."""
     from pipelines import follow as following
@@ -125,7 +135,10 @@ def review(
     if approve and reject:
         raise ScriptoriumError("a review is either approved or rejected: give --approve or --reject, not both")
     option = "Approve" if approve else "Reject" if reject else None
-    following.answer(recipe, option, reason, user, read_settings())
+    with terminal.aside(as_json):
+        answered = following.answer(recipe, option, reason, user, read_settings())
+    if as_json:
+        terminal.document(answered)
 
 
 @app.command()

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines import terminal
+
 data = typer.Typer(name="data", help="The versioned data folder: build it, prove it.", no_args_is_help=True)
 
 
@@ -20,9 +22,16 @@ def data_build(
 
 
 @data.command("verify")
-def data_verify() -> None:
+def data_verify(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output")] = False,
+) -> None:
     """Prove that every byte of data/ is the one that data.dvc names."""
     from pipelines import dataset
 
-    dataset.verify()
-    print(f"data/ is what data.dvc names: {dataset.current_md5()}")
+    with terminal.aside(as_json):
+        dataset.verify()
+    md5 = dataset.current_md5()
+    if as_json:
+        terminal.document({"md5": md5})
+    else:
+        print(f"data/ is what data.dvc names: {md5}")

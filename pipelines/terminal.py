@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -64,6 +66,31 @@ def _decoded(name: str, file: BinaryIO) -> Iterator[str]:
                 raise Refused(f"{place} is not UTF-8; convert it, for example with iconv") from None
 
 
+@contextmanager
+def aside(as_json: bool) -> Iterator[None]:
+    """Meanwhile, what is printed goes to standard error, where standard output is to be one JSON document.
+
+    The descriptor itself is turned, so that this holds for child processes too.
+    """
+    if not as_json:
+        yield
+        return
+    sys.stdout.flush()
+    output = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(output, 1)
+        os.close(output)
+
+
+def document(value: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
 def where_to_look(settings: Settings) -> None:
     """The pages, and where the passwords lie."""
     print(f"Airflow  {settings.airflow_url}   (users engineer, reviewer, admin; passwords in {settings.passwords})")
@@ -73,7 +100,7 @@ def where_to_look(settings: Settings) -> None:
 def status(rows: Sequence[Row], *, as_json: bool) -> None:
     """One line a service."""
     if as_json:
-        _json([asdict(row) for row in rows])
+        document([asdict(row) for row in rows])
         return
     table = Table("service", "state", "pid", "where", box=None)
     for row in rows:
@@ -84,7 +111,7 @@ def status(rows: Sequence[Row], *, as_json: bool) -> None:
 def doctor(checks: Sequence[Check], *, as_json: bool) -> None:
     """One line a check, and the cure of what is wrong."""
     if as_json:
-        _json([asdict(check) for check in checks])
+        document([asdict(check) for check in checks])
         return
     for check in checks:
         console.print(_mark(check.ok, f"{check.name:14s}"), check.detail, soft_wrap=True)
@@ -95,7 +122,7 @@ def doctor(checks: Sequence[Check], *, as_json: bool) -> None:
 def plan(forecasts: Sequence[Forecast], *, as_json: bool) -> None:
     """One line a stage: reused or run, and why."""
     if as_json:
-        _json([asdict(forecast) for forecast in forecasts])
+        document([asdict(forecast) for forecast in forecasts])
         return
     table = Table("stage", "", "why", box=None)
     for forecast in forecasts:
@@ -106,7 +133,7 @@ def plan(forecasts: Sequence[Forecast], *, as_json: bool) -> None:
 def report(report: dict[str, Any], verdicts: Sequence[Verdict], *, as_json: bool) -> None:
     """The scores beside the baselines, and the gates."""
     if as_json:
-        _json({"report": report, "gates": [verdict.model_dump() for verdict in verdicts]})
+        document({"report": report, "gates": [verdict.model_dump() for verdict in verdicts]})
         return
     scores(report)
     for verdict in verdicts:
@@ -143,7 +170,7 @@ def bits(report: dict[str, Any]) -> None:
 def audit(found: dict[str, Any], *, as_json: bool) -> None:
     """The champion's whole story, one fact a line."""
     if as_json:
-        _json(found)
+        document(found)
         return
     for key, value in found.items():
         if isinstance(value, list):
@@ -157,7 +184,3 @@ def audit(found: dict[str, Any], *, as_json: bool) -> None:
 
 def _mark(good: bool, text: str) -> str:
     return f"[green]{text}[/]" if good else f"[red]{text}[/]"
-
-
-def _json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
