@@ -38,8 +38,6 @@ def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
     recipe = work.run.recipe
     if name not in SCRATCH:
         raise Refused(f"base.model.scratch is {name!r}; {near_miss(name, SCRATCH)}")
-    if recipe.pretrain.objective != "causal":
-        raise Refused("a scratch model is a decoder; set pretrain.objective to causal, or name a base model")
     general = recipe.data.replay.corpus
     texts = [*training_texts(work, recipe.data.corpus), *training_texts(work, general)]
     model, tokenizer = scratch(name, texts, recipe.seed)

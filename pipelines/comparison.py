@@ -11,8 +11,8 @@ from models.metrics import HIGHER_IS_BETTER
 from models.statistics import Interval, difference, interval
 from models.tasks.pair_classification import certainty
 from models.tasks.task import Prediction, Row, Task
+from pipelines.gates import CONFIDENCE
 
-CONFIDENCE = 0.95
 EXAMPLES = 10
 
 Predictions = Sequence[Prediction]

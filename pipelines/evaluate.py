@@ -8,7 +8,8 @@ from typing import Any
 
 from models.tasks import TASKS
 from pipelines.artifact import read_json, read_manifest, write_json
-from pipelines.comparison import CONFIDENCE, Comparison, calibration_rows, examples
+from pipelines.comparison import Comparison, calibration_rows, examples
+from pipelines.gates import CONFIDENCE
 from pipelines.report import render_report
 from pipelines.rows import read_rows
 from pipelines.score import read_split

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from models.tasks import TASKS
 from pipelines.errors import near_miss
+from pipelines.recipe_fit import misfits
 
 Objective = Literal["masked", "causal"]
 Method = Literal["full", "head", "lora"]
@@ -87,18 +88,19 @@ class Gate(Section):
     """One condition on the report. Exactly one of at_least, at_most, above, not_below."""
 
     metric: str
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: float | None = Field(None, allow_inf_nan=False)
+    at_most: float | None = Field(None, allow_inf_nan=False)
     above: Literal["baseline"] | None = None
     not_below: Literal["champion"] | None = None
-    margin: float = Field(0.0, ge=0)
-    confidence: float = Field(0.95, gt=0.5, lt=1)
+    margin: float = Field(0.0, ge=0, allow_inf_nan=False, description="How much better, or worse at most")
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
         given = [k for k in ("at_least", "at_most", "above", "not_below") if getattr(self, k) is not None]
         if len(given) != 1:
             raise ValueError(f"a gate takes exactly one of at_least, at_most, above, not_below; got {given or 'none'}")
+        if self.margin and not (self.above or self.not_below):
+            raise ValueError(f"margin goes with above or not_below; {given[0]} is a limit as it stands")
         return self
 
 
@@ -138,3 +140,9 @@ class Recipe(Section):
         if task not in TASKS:
             raise ValueError(f"there is no such task; {near_miss(task, TASKS)}")
         return task
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if problems := list(misfits(self)):
+            raise ValueError("\n".join(problems))
+        return self

@@ -92,7 +92,8 @@ def parse_recipe(values: dict[str, Any], source: str) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise Refused("\n".join(f"{source}: {_explain(e)}" for e in error.errors())) from None
+        problems = [line for e in error.errors() for line in _explain(e).splitlines()]
+        raise Refused("\n".join(f"{source}: {problem}" for problem in problems)) from None
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
@@ -110,7 +111,9 @@ def _explain(error: Any) -> str:
         return f"unknown key {place!r}; {near_miss(str(error['loc'][-1]), _fields(error['loc'][:-1]))}"
     if error["type"] == "missing":
         return f"{place} is missing; a recipe needs it"
-    return f"{place}: {error['msg']} (got {error['input']!r})"
+    told = f"{place}: {error['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+    # Of a whole table, the message says what is wrong with it.
+    return told if isinstance(error["input"], dict) else f"{told} (got {error['input']!r})"
 
 
 def _fields(place: tuple[str | int, ...]) -> list[str]:

@@ -146,7 +146,9 @@ def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
     model, tokenizer = scratch("micro-decoder", TEXTS, 7)
     save(model, tokenizer, tmp_path / "writer")
     pretrain = {"objective": "causal", "tokens": 1000}
-    run = frozen(settings, task="generation", pretrain=pretrain, base={"model": {"scratch": "micro-decoder"}})
+    gates = [{"metric": "rouge_l", "at_least": 0.1}]
+    base = {"model": {"scratch": "micro-decoder"}}
+    run = frozen(settings, task="generation", pretrain=pretrain, base=base, gates=gates)
     made = {"dataset": artifact(settings, run, "dataset", {}, dataset(prompts))}
     files = model_files(tmp_path / "writer", 3.0, 3.0)
     made["base"] = artifact(settings, run, "base", {"dataset": made["dataset"]}, files)

@@ -50,6 +50,7 @@ GENERATION = Task(
     texts=("prompt",),
     target="completion",
     primary="rouge_l",
+    measures=("rouge_l", "bits_per_byte"),
     group=group,
     metrics=measured,
     statistics=resampled,
