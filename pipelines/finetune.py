@@ -10,6 +10,7 @@ from models import threads
 from models.tasks import TASKS
 from pipelines.corpus import refused_when_diverged, write_training
 from pipelines.errors import Refused
+from pipelines.room import require_room
 from pipelines.rows import read_rows
 from pipelines.steps import Work
 
@@ -32,6 +33,7 @@ def finetune(work: Work) -> None:
     started = time.monotonic()
     build = _labels if TASKS[work.run.recipe.task].answer == "label" else _texts
     model, tokenizer, plan, validation = build(work)
+    require_room(model, work.run.recipe)  # a base that was reused was never compared with today's max_length
     set_dropout(model, settings.dropout)
     if settings.frozen_layers is not None:
         freeze_bottom(model, settings.frozen_layers)

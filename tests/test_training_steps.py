@@ -120,6 +120,36 @@ def digests(folder: Path, file: Path) -> bool:
     return sha256_file(folder / "one" / file) != sha256_file(folder / "two" / file)
 
 
+@pytest.mark.parametrize("key", ["pretrain.block", "finetune.max_length"])
+def test_more_tokens_than_the_base_can_read_are_refused_before_any_training(dataset, tmp_path, key):
+    from pipelines.base_model import base
+
+    encoder = {"base.model": str(encoder_folder(tmp_path / "encoder")), "base.sha256": None, key: 129}
+    with pytest.raises(Refused, match=f"{key} is 129, but the base reads 128 tokens at once"):
+        base(work("summary_checker", encoder, {"dataset": dataset}, tmp_path / "encoder-base"))
+    assert not list((tmp_path / "encoder-base" / "checkpoints").iterdir())
+    with pytest.raises(Refused, match=f"{key} is 513, but the base reads 512 tokens at once"):
+        base(work("docs_writer", {**TINY, key: 513}, {"dataset": dataset}, tmp_path / "decoder-base"))
+
+
+def test_a_base_that_was_made_before_is_compared_with_todays_length(dataset, tmp_path):
+    from pipelines.finetune import finetune
+
+    encoder_folder(tmp_path / "adapted" / "model")
+    inputs = {"dataset": dataset, "model": tmp_path / "adapted"}
+    with pytest.raises(Refused, match=r"finetune.max_length is 129, but the base reads 128"):
+        finetune(work("summary_checker", {"finetune.max_length": 129}, inputs, tmp_path))
+
+
+def test_positions_that_begin_after_padding_are_not_counted():
+    from transformers import RobertaConfig, RobertaForMaskedLM
+
+    from models.backbone import room
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1}
+    assert room(RobertaForMaskedLM(RobertaConfig(vocab_size=20, max_position_embeddings=34, **sizes))) == 32
+
+
 def test_an_unknown_scratch_model_is_refused_with_the_near_miss(dataset, tmp_path):
     from pipelines.base_model import base
 
