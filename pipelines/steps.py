@@ -38,13 +38,15 @@ class Work:
     run_uri: str
 
 
+# What the base step's own training takes from the section of the next one.
+BASE_TRAINING = ("objective", "batch_tokens", "block", "mask")
 STEPS: dict[str, Step] = {
     "dataset": Step("pipelines.dataset:dataset", (), ()),
     "validate": Step("pipelines.validate:validate", ("dataset",), ("data", "task")),
     "base": Step(
         "pipelines.base_model:base",
         ("dataset", "validation"),
-        ("data.corpus", "data.replay.corpus", "base", "pretrain.objective", "pretrain.block", "pretrain.mask"),
+        ("data.corpus", "data.replay.corpus", "base", *(f"pretrain.{key}" for key in BASE_TRAINING)),
     ),
     "pretrain": Step("pipelines.pretrain:pretrain", ("dataset", "base"), ("data.corpus", "data.replay", "pretrain")),
     "finetune": Step("pipelines.finetune:finetune", ("dataset", "model"), ("data.examples", "task", "finetune")),

@@ -12,7 +12,7 @@ from pipelines.errors import Refused
 from pipelines.recipe_file import load_recipe
 from pipelines.run import new_run
 from pipelines.settings import ROOT, read_settings
-from pipelines.steps import Work
+from pipelines.steps import Work, made_from
 from tests.toy_models import TEXTS, encoder_folder
 
 TINY = {
@@ -148,6 +148,14 @@ def test_positions_that_begin_after_padding_are_not_counted():
 
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1}
     assert room(RobertaForMaskedLM(RobertaConfig(vocab_size=20, max_position_embeddings=34, **sizes))) == 32
+
+
+@pytest.mark.parametrize("change", [{"objective": "causal"}, {"batch_tokens": 64}, {"block": 16}, {"mask": 0.5}])
+def test_all_that_the_base_is_trained_with_is_part_of_its_key(change):
+    run = new_run(load_recipe(ROOT / "pipelines" / "recipes" / "summary_checker.toml"), "test", "0" * 32, "tester")
+    pretrain = run.recipe.pretrain.model_copy(update=change)
+    other = run.model_copy(update={"recipe": run.recipe.model_copy(update={"pretrain": pretrain})})
+    assert made_from("base", run, {}) != made_from("base", other, {})
 
 
 def test_an_unknown_scratch_model_is_refused_with_the_near_miss(dataset, tmp_path):
