@@ -46,7 +46,7 @@ class Base(Section):
 
     model: str | Scratch = Field(description="hf://org/name, a folder, or { scratch = name }")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of model.safetensors")
-    tokens: int = Field(0, ge=0, description="Tokens that fit a missing language-model head, or the scratch model")
+    tokens: int = Field(80_000, ge=0, description="Tokens that fit a missing language-model head, or a scratch model")
     learning_rate: float = Field(1e-3, gt=0, lt=1)
 
 
