@@ -39,7 +39,13 @@ def finetune(work: Work) -> None:
         freeze_bottom(model, settings.frozen_layers)
     model = METHODS[settings.method](model, settings.rank)
     print("{:,} of {:,} weights learn (method {})".format(*count(model), settings.method), flush=True)
-    pace = Pace(settings.learning_rate, weight_decay=settings.weight_decay, seed=seed)
+    pace = Pace(
+        settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        layer_decay=settings.layer_decay,
+        accumulation=settings.accumulation,
+        seed=seed,
+    )
     with refused_when_diverged():
         record = train(model, plan, pace, work.checkpoints, validation)
     save(merged(model), tokenizer, work.out / "model")
@@ -109,7 +115,7 @@ def _passes(work: Work, grouped: Rows | None = None) -> Passes:
 
     settings, task = work.run.recipe.finetune, TASKS[work.run.recipe.task]
     groups = [task.group(row) for row in grouped] if grouped else None
-    return Passes(settings.batch_size, settings.epochs, work.run.recipe.seed, groups)
+    return Passes(settings.batch_size // settings.accumulation, settings.epochs, work.run.recipe.seed, groups)
 
 
 def _validation(work: Work, measure: Callable[[Any], dict[str, float]]) -> Validation:

@@ -57,6 +57,7 @@ class Pretrain(Section):
     tokens: int = Field(ge=0, description="Training tokens, replay included; 0 leaves the base as it is")
     learning_rate: float = Field(5e-5, gt=0, lt=1)
     batch_tokens: int = Field(4096, ge=64, description="Tokens of one optimiser step")
+    accumulation: int = Field(1, ge=1, description="Parts that a batch is cut into where memory is short")
     block: int = Field(128, ge=16, le=4096, description="Tokens of one training sequence")
     mask: float = Field(0.15, gt=0, lt=1, description="Share of tokens to predict (masked objective)")
 
@@ -68,8 +69,10 @@ class Finetune(Section):
     epochs: int = Field(2, ge=1, le=100)
     learning_rate: float = Field(5e-5, gt=0, lt=1)
     batch_size: int = Field(32, ge=1, le=4096)
+    accumulation: int = Field(1, ge=1, description="Parts that a batch is cut into where memory is short")
     max_length: int = Field(128, ge=16, le=4096, description="Tokens after which a text is cut")
     weight_decay: float = Field(0.01, ge=0, lt=1)
+    layer_decay: float = Field(1.0, gt=0, le=1, description="Learning rate of a layer as a share of the one above")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of activations dropped while training")
     frozen_layers: int | None = Field(
         None, ge=0, description="Lowest layers that stay as they are, the embeddings with them; 0: these alone"

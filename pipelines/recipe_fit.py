@@ -23,6 +23,10 @@ def misfits(recipe: Recipe) -> Iterator[str]:
         yield f"pretrain.objective is {recipe.pretrain.objective!r}; the task {task.name} needs {task.objective!r}"
     if not isinstance(recipe.base.model, str) and task.objective == "masked":
         yield f"base.model.scratch makes a decoder, and the task {task.name} needs an encoder; name a base model"
+    if recipe.pretrain.batch_tokens % recipe.pretrain.accumulation:
+        yield "pretrain.accumulation must divide pretrain.batch_tokens"
+    if recipe.finetune.batch_size % recipe.finetune.accumulation:
+        yield "finetune.accumulation must divide finetune.batch_size"
     for number, gate in enumerate(recipe.gates):
         if problem := _gate_problem(gate, task):
             yield f"gates.{number}.{problem}"

@@ -88,6 +88,8 @@ def test_a_gate_with_two_conditions_is_refused(path):
         ("at_least = 0.7", "at_least = nan", "gates.0.at_least: Input should be a finite number"),
         ("at_least = 0.7", "at_least = 0.7\nmargin = 0.1", "gates.0: margin goes with above or not_below"),
         ("at_least = 0.7", "at_least = 0.7\nconfidence = 0.9", "unknown key 'gates.0.confidence'"),
+        ("epochs = 2", "accumulation = 5", "finetune.accumulation must divide finetune.batch_size"),
+        ("tokens = 1000", "tokens = 1000\naccumulation = 3", "pretrain.accumulation must divide pretrain.batch_tokens"),
         ('"masked"', '"causal"', "pretrain.objective is 'causal'; the task pair_classification needs 'masked'"),
         ('"pair_classification"', '"generation"', "pretrain.objective is 'masked'; the task generation needs 'causal'"),
         ('model = "hf://org/name"', 'model = { scratch = "tiny-decoder" }', "makes a decoder, and the task"),

@@ -150,12 +150,56 @@ def test_positions_that_begin_after_padding_are_not_counted():
     assert room(RobertaForMaskedLM(RobertaConfig(vocab_size=20, max_position_embeddings=34, **sizes))) == 32
 
 
-@pytest.mark.parametrize("change", [{"objective": "causal"}, {"batch_tokens": 64}, {"block": 16}, {"mask": 0.5}])
-def test_all_that_the_base_is_trained_with_is_part_of_its_key(change):
+CHANGES = {"objective": "causal", "batch_tokens": 64, "accumulation": 2, "block": 16, "mask": 0.5}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_all_that_the_base_is_trained_with_is_part_of_its_key(key):
     run = new_run(load_recipe(ROOT / "pipelines" / "recipes" / "summary_checker.toml"), "test", "0" * 32, "tester")
-    pretrain = run.recipe.pretrain.model_copy(update=change)
+    pretrain = run.recipe.pretrain.model_copy(update={key: CHANGES[key]})
     other = run.model_copy(update={"recipe": run.recipe.model_copy(update={"pretrain": pretrain})})
-    assert made_from("base", run, {}) != made_from("base", other, {})
+    inputs = {"dataset": "0", "validation": "0"}
+    assert made_from("base", run, inputs) != made_from("base", other, inputs)
+
+
+@pytest.fixture
+def tuned(dataset, tmp_path):
+    """Fine-tune a tiny encoder with changes to the recipe; returns the folder that the step wrote."""
+    from pipelines.finetune import finetune
+
+    encoder_folder(tmp_path / "adapted" / "model")
+
+    def tune(name, **changes):
+        keys = {"epochs": 1, "batch_size": 16, "max_length": 48, "frozen_layers": None, **changes}
+        inputs = {"dataset": dataset, "model": tmp_path / "adapted"}
+        dotted = {f"finetune.{key}": value for key, value in keys.items()}
+        finetune(work("summary_checker", dotted, inputs, tmp_path / name))
+        return tmp_path / name / "out"
+
+    return tune
+
+
+def steps(folder):
+    return json.loads((folder / "curve.jsonl").read_text().splitlines()[-1])["step"]
+
+
+def words(folder):
+    """The embeddings of a model folder, the deepest of its layers."""
+    from safetensors.torch import load_file
+
+    weights = load_file(folder / "model" / "model.safetensors")
+    return next(value for name, value in weights.items() if name.endswith("word_embeddings.weight"))
+
+
+def test_a_batch_cut_into_parts_is_still_one_step(tuned):
+    assert steps(tuned("whole")) == steps(tuned("parts", accumulation=4)) == 4
+
+
+def test_lower_layers_learn_as_much_more_slowly_as_the_recipe_says(tuned, tmp_path):
+    alike, decayed = tuned("alike"), tuned("decayed", layer_decay=0.01)
+    moved, moved_less = ((words(folder) - words(tmp_path / "adapted")).abs().max() for folder in (alike, decayed))
+    assert moved > 1e-4
+    assert 0 < moved_less < 0.01 * moved
 
 
 def test_an_unknown_scratch_model_is_refused_with_the_near_miss(dataset, tmp_path):
