@@ -109,7 +109,9 @@ def _tell(report: Mapping[str, Any]) -> None:
     opponents = {f"baseline {name}": value for name, value in report["baselines"].items()}
     opponents |= {"the champion": report["champion"], "without continued pretraining": report["control"]}
     for name, other in opponents.items():
-        if other:
+        if other and other["difference"] is None:
+            print(f"  {name} has no {primary}: {other['metrics']}")
+        elif other:
             gap = other["difference"]
             print(
                 f"  {other['metrics'][primary]:.4f} {name}: "

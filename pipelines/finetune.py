@@ -122,8 +122,7 @@ def _validation(work: Work, measure: Callable[[Any], dict[str, float]]) -> Valid
     from models.metrics import HIGHER_IS_BETTER
     from models.train import Validation
 
-    task = TASKS[work.run.recipe.task]
-    metric = task.primary if task.answer == "label" else "bits_per_byte"
+    metric = TASKS[work.run.recipe.task].primary
     return Validation(measure, metric, HIGHER_IS_BETTER[metric], work.run.recipe.finetune.early_stopping)
 
 

@@ -135,7 +135,9 @@ def _by_interval(gate: Gate, value: float, rival_name: str, rival: float | None,
 
 def _opponents(gate: Gate, report: Report) -> Mapping[str, Any]:
     if gate.above:
-        return report.get("baselines") or {}
+        baselines = report.get("baselines") or {}
+        # Copying a text, say, gives no likelihood: what has not the metric at all is no opponent on it.
+        return {name: other for name, other in baselines.items() if gate.metric in (_at(other, "metrics") or {})}
     return {"champion": report["champion"]} if "champion" in report else {}
 
 

@@ -151,7 +151,10 @@ def scores(report: dict[str, Any]) -> None:
     others = {f"baseline: {key}": value for key, value in report["baselines"].items()}
     others["without pretraining"], others["champion until now"] = report.get("control"), report.get("champion")
     for label, other in others.items():
-        if other:
+        if other and other["difference"] is None:
+            instead = ", ".join(f"it has {key} {value:.3f}" for key, value in other["metrics"].items())
+            table.add_row(label.replace("_", " "), "-", instead)
+        elif other:
             change = other["difference"]
             interval = f"{change['value']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})"
             table.add_row(label.replace("_", " "), f"{other['metrics'][name]:.3f}", interval)

@@ -146,7 +146,7 @@ def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
     model, tokenizer = scratch("micro-decoder", TEXTS, 7)
     save(model, tokenizer, tmp_path / "writer")
     pretrain = {"objective": "causal", "tokens": 1000}
-    gates = [{"metric": "rouge_l", "at_least": 0.1}]
+    gates = [{"metric": "bits_per_byte", "above": "baseline"}]
     base = {"model": {"scratch": "micro-decoder"}}
     run = frozen(settings, task="generation", pretrain=pretrain, base=base, gates=gates)
     made = {"dataset": artifact(settings, run, "dataset", {}, dataset(prompts))}
@@ -156,7 +156,10 @@ def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
     made["tuned"] = artifact(settings, run, "finetune", {"model": made["adapted"]}, files)
     report = read_json(Path(make("evaluate", run, made)) / "report.json")
     assert set(report["metrics"]) == {"rouge_l", "bits_per_byte"}
+    assert report["primary"] == "bits_per_byte"
     assert report["baselines"]["nearest_prompt"]["metrics"]["rouge_l"] > 0
+    assert report["baselines"]["nearest_prompt"]["difference"] is None
+    assert report["baselines"]["frozen_base"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}, "the same model"
     assert report["control"] is None
     assert {"prompt", "reference", "prediction"} <= set(report["examples"][0])
 

@@ -120,6 +120,15 @@ def test_where_lower_is_better_the_difference_is_turned_round():
     assert judge([gate], lower)[0].outcome == "fail"
 
 
+def test_a_baseline_without_the_metric_is_no_opponent_but_somebody_must_be():
+    copies = {"metrics": {"rouge_l": 0.4}, "difference": None}
+    gate = {"metric": "accuracy", "above": "baseline"}
+    assert outcome(gate, baselines=report()["baselines"] | {"copies": copies}) == "pass"
+    assert outcome(gate, baselines={"copies": copies}) == "error"
+    broken = {"broken": {"metrics": {"accuracy": 0.1}, "difference": None}}
+    assert outcome(gate, baselines=report()["baselines"] | broken) == "error"
+
+
 def test_a_comparison_on_another_metric_than_the_reports_is_an_error():
     assert outcome({"metric": "f1", "above": "baseline"}) == "error"
 
