@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.artifact import FileEntry, canonical, sha256_file, sha256_text
-from pipelines.errors import Refused
+from pipelines.artifact import FileEntry, Manifest, canonical, sha256_file, sha256_text, verify
+from pipelines.errors import Refused, ScriptoriumError
 from pipelines.gates import Verdict
 from pipelines.settings import Settings
 
@@ -115,6 +115,14 @@ def read(uri: str, settings: Settings) -> Dossier:
     if sha256_file(path / DOSSIER) != path.name:
         raise Refused(f"{path / DOSSIER} was changed after it was sealed: its sha256 is not {path.name}")
     return Dossier.model_validate_json((path / DOSSIER).read_bytes())
+
+
+def whole(uri: str) -> Manifest:
+    """The manifest of a piece of evidence, every byte of it hashed anew. Raises Refused naming what differs."""
+    try:
+        return verify(uri)
+    except ScriptoriumError as error:
+        raise Refused(f"the evidence is not whole: {error}") from None
 
 
 def refuse_unless_passed(verdicts: list[Verdict]) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 
 from pipelines import dossier as dossiers
 from pipelines import ledger, registry
-from pipelines.artifact import canonical, read_json, sha256_text, verify
-from pipelines.dossier import Dossier, refuse_unless_passed
-from pipelines.errors import NothingToDo, Refused, ScriptoriumError
+from pipelines.artifact import canonical, read_json, sha256_text
+from pipelines.dossier import Dossier, refuse_unless_passed, whole
+from pipelines.errors import NothingToDo, Refused
 from pipelines.gates import judge
 from pipelines.review import Review, dag_of, decide, facts, read_answer, read_review
 from pipelines.run import Run, read_run
@@ -76,20 +76,12 @@ def check_evidence(dossier: Dossier, run: Run) -> None:
     """Judge the report again, from its own verified bytes, and re-hash every file of the model."""
     report = dossier.artifacts["report"]
     for source in (report, dossier.model):
-        if verified(source.uri) != source.digest:
+        if whole(source.uri).digest != source.digest:
             raise Refused(f"{source.uri} is not what the dossier names: its digest differs")
     verdicts = judge(run.recipe.gates, read_json(Path(report.uri) / "report.json"))
     if tuple(verdicts) != dossier.gates:
         raise Refused(f"the gates judge the report otherwise than dossier {dossier.sha256[:12]} says; start a new run")
     refuse_unless_passed(verdicts)
-
-
-def verified(uri: str) -> str:
-    """The digest of an artifact, after every file was hashed anew. Raises Refused when one differs."""
-    try:
-        return verify(uri).digest
-    except ScriptoriumError as error:
-        raise Refused(f"the approved bytes are not there any more: {error}") from None
 
 
 def release(dossier: Dossier, review: Review, settings: Settings) -> str:
@@ -112,13 +104,13 @@ def release(dossier: Dossier, review: Review, settings: Settings) -> str:
 def copy_bytes(dossier: Dossier, settings: Settings) -> Path:
     """Copy the model's artifact to its place among the promoted, flushed to the disk and hashed there."""
     target = registry.production_folder(dossier.name, dossier.model.digest, settings)
-    if not (target.exists() and verified(str(target)) == dossier.model.digest):
+    if not (target.exists() and whole(str(target)).digest == dossier.model.digest):
         part = target.with_name(f".{target.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(dossier.model.uri, part)
         for path in [*part.rglob("*"), part]:
             flush(path)
-        if verified(str(part)) != dossier.model.digest:
+        if whole(str(part)).digest != dossier.model.digest:
             raise Refused(f"{dossier.model.uri} changed while it was copied; nothing was promoted")
         part.rename(target)
         flush(target.parent)

@@ -116,7 +116,8 @@ def test_a_steps_code_is_all_that_it_imports_here_lazily_or_not():
 def test_every_stage_takes_what_its_step_knows(settings):
     run = new_run(parse_recipe(RECIPE, "test"), "r1", "abc.dir", "engineer")
     for stage in stages(run):
-        assert set(stage.inputs) <= set(steps.STEPS[stage.step].inputs)
+        step = steps.STEPS[stage.step]
+        assert set(step.inputs) <= set(stage.inputs) <= {*step.inputs, *step.optional}
 
 
 def test_a_killed_holder_frees_its_lock(tmp_path):
