@@ -13,6 +13,7 @@ from pipelines.errors import Refused
 from pipelines.flow import stages
 from pipelines.gates import Verdict, judge
 from pipelines.packet import packet
+from pipelines.policy import under_todays_rules
 from pipelines.registry import Champion, champion
 from pipelines.run import Run, read_run
 from pipelines.settings import Settings, read_settings
@@ -43,7 +44,8 @@ def check_gates(run_uri: str, inputs: Mapping[str, str]) -> str:
     The dossier is written whether or not the gates pass. Raises Refused naming each gate that did not, with its
     value and limit; also when the evidence is not that of this run, or the champion changed since it was compared.
     """
-    settings, run = read_settings(), read_run(run_uri)
+    settings = read_settings()
+    run = under_todays_rules(read_run(run_uri), settings)
     held = champion(run.recipe.name, settings)
     opponent = same_champion(held, read_manifest(inputs["report"]).made_from.get("input.champion"))
     artifacts = artifacts_of(inputs["report"], run, held, settings)

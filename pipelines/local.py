@@ -10,7 +10,6 @@ from pipelines import flow
 from pipelines.artifact import read_json
 from pipelines.errors import ScriptoriumError
 from pipelines.gates import Verdict, judge
-from pipelines.recipe import Recipe
 from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form
 from pipelines.run import Run, freeze, new_run
 from pipelines.settings import Settings
@@ -53,8 +52,3 @@ def champion_folder(name: str, settings: Settings) -> str | None:
     except ScriptoriumError as error:
         print(f"without a champion to compare with: {error}")
         return None
-
-
-def recipe_named(name: str, settings: Settings) -> Recipe:
-    """The recipe of that name as its file stands."""
-    return load_recipe(settings.recipes / f"{name}.toml")

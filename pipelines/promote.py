@@ -19,6 +19,7 @@ from pipelines.artifact import canonical, read_json, sha256_text
 from pipelines.dossier import Dossier, refuse_unless_passed, whole
 from pipelines.errors import NothingToDo, Refused
 from pipelines.gates import judge
+from pipelines.policy import under_todays_rules
 from pipelines.review import Review, dag_of, decide, facts, read_answer, read_review
 from pipelines.run import Run, read_run
 from pipelines.settings import Settings, read_settings
@@ -32,9 +33,11 @@ def promote(run_uri: str, inputs: Mapping[str, str]) -> str:
     """Make the approved candidate the champion, and return models:/NAME/VERSION. Never cached.
 
     `inputs`: candidate and review. Raises NothingToDo when the reviewer said no, and Refused when anything is not
-    as approved: the answer in Airflow, the dossier, a byte of the model, the champion it was compared with, the time.
+    as approved: the answer in Airflow, the dossier, a byte of the model, the champion it was compared with, the
+    recipe's gates and reviewers, the time.
     """
-    settings, run = read_settings(), read_run(run_uri)
+    settings = read_settings()
+    run = under_todays_rules(read_run(run_uri), settings)
     review = read_review(inputs["review"], settings)
     dossier = dossiers.read(dossiers.dossier_uri(review.dossier, settings), settings)
     check_belonging(dossier, run_uri, run)
@@ -73,14 +76,17 @@ def check_age(review: Review, run: Run, now: datetime) -> None:
 
 
 def check_evidence(dossier: Dossier, run: Run) -> None:
-    """Judge the report again, from its own verified bytes, and re-hash every file of the model."""
+    """Judge the report again, by today's gates and from its own verified bytes, and re-hash every file of the model."""
     report = dossier.artifacts["report"]
     for source in (report, dossier.model):
         if whole(source.uri).digest != source.digest:
             raise Refused(f"{source.uri} is not what the dossier names: its digest differs")
     verdicts = judge(run.recipe.gates, read_json(Path(report.uri) / "report.json"))
     if tuple(verdicts) != dossier.gates:
-        raise Refused(f"the gates judge the report otherwise than dossier {dossier.sha256[:12]} says; start a new run")
+        raise Refused(
+            f"the recipe's gates of today judge the report otherwise than dossier {dossier.sha256[:12]} says: they "
+            "were changed since; start a new run, which reuses every training"
+        )
     refuse_unless_passed(verdicts)
 
 

@@ -14,6 +14,7 @@ from pipelines import ledger
 from pipelines.artifact import canonical
 from pipelines.dossier import PACKET, Dossier, dossier_uri, write_synced
 from pipelines.errors import Refused
+from pipelines.policy import under_todays_rules
 from pipelines.run import Run, read_run
 from pipelines.settings import Settings, read_settings
 
@@ -63,7 +64,8 @@ def record_review(run_uri: str, inputs: Mapping[str, str]) -> str:
     `inputs`: candidate (models:/NAME-candidates/N) and dossier. Raises Refused when nobody answered, or somebody
     who may not, or without a reason.
     """
-    settings, run = read_settings(), read_run(run_uri)
+    settings = read_settings()
+    run = under_todays_rules(read_run(run_uri), settings)
     dossier = dossiers.read(inputs["dossier"], settings)
     review = decide(read_answer(dag_of(run), run.run_id, settings), run, dossier, inputs["candidate"])
     uri = write_review(review, settings)

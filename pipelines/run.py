@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.artifact import publish, read_manifest, seal, sha256_file, sha256_text, write_json
-from pipelines.errors import Refused
+from pipelines.artifact import publish, seal, sha256_file, sha256_text, verify, write_json
+from pipelines.errors import Refused, ScriptoriumError
 from pipelines.recipe import Recipe
 from pipelines.settings import ROOT, Settings
 
@@ -62,8 +62,11 @@ def freeze(run: Run, settings: Settings) -> str:
 
 
 def read_run(uri: str) -> Run:
-    """The run frozen at `uri`. Raises ScriptoriumError when the folder is not whole."""
-    read_manifest(uri)
+    """The run frozen at `uri`. Raises Refused unless every byte of it is as it was frozen."""
+    try:
+        verify(uri)
+    except ScriptoriumError as error:
+        raise Refused(f"the run is not as it was frozen: {error}; start a new run") from None
     return Run.model_validate_json((Path(uri) / "run.json").read_bytes(), strict=False)
 
 
