@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.artifact import canonical, read_json, read_manifest, sha256_text
-from pipelines.dossier import Dossier, Model, Opponent, Source, refuse_unless_passed, whole, write
+from pipelines.dossier import RUN, Dossier, Model, Opponent, Source, refuse_unless_passed, whole, write
 from pipelines.errors import Refused
 from pipelines.flow import stages
 from pipelines.gates import Verdict, judge
@@ -99,7 +99,7 @@ def same_champion(held: Champion | None, compared: str | None) -> Opponent | Non
 
 def assemble(evidence: Evidence, verdicts: list[Verdict], opponent: Opponent | None, tracked: Tracked) -> Dossier:
     """Put the evidence into one dossier."""
-    run, artifacts = evidence.run, evidence.artifacts
+    run, artifacts = evidence.run, {RUN: evidence.run_uri, **evidence.artifacts}
     recipe = run.recipe.model_dump(mode="json")
     sources = {name: Source(uri=uri, digest=read_manifest(uri).digest) for name, uri in sorted(artifacts.items())}
     return Dossier(

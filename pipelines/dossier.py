@@ -16,6 +16,8 @@ from pipelines.gates import Verdict
 from pipelines.settings import Settings
 
 DOSSIER, PACKET = "dossier.json", "packet.md"
+# Among the artifacts of a dossier: the frozen run that it is about.
+RUN = "run"
 
 
 class Part(BaseModel):
@@ -115,6 +117,12 @@ def read(uri: str, settings: Settings) -> Dossier:
     if sha256_file(path / DOSSIER) != path.name:
         raise Refused(f"{path / DOSSIER} was changed after it was sealed: its sha256 is not {path.name}")
     return Dossier.model_validate_json((path / DOSSIER).read_bytes())
+
+
+def check_belonging(dossier: Dossier, run_uri: str) -> None:
+    """Refuse a dossier that is not about this run, byte for byte as it was frozen."""
+    if dossier.artifacts.get(RUN) != Source(uri=run_uri, digest=whole(run_uri).digest):
+        raise Refused(f"dossier {dossier.sha256[:12]} is of {dossier.run_uri}, not of {run_uri} as it was frozen")
 
 
 def whole(uri: str) -> Manifest:

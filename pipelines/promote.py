@@ -15,8 +15,8 @@ from typing import Any
 
 from pipelines import dossier as dossiers
 from pipelines import ledger, registry
-from pipelines.artifact import canonical, read_json, sha256_text
-from pipelines.dossier import Dossier, refuse_unless_passed, whole
+from pipelines.artifact import read_json
+from pipelines.dossier import Dossier, check_belonging, refuse_unless_passed, whole
 from pipelines.errors import NothingToDo, Refused
 from pipelines.gates import judge
 from pipelines.policy import under_todays_rules
@@ -40,7 +40,7 @@ def promote(run_uri: str, inputs: Mapping[str, str]) -> str:
     run = under_todays_rules(read_run(run_uri), settings)
     review = read_review(inputs["review"], settings)
     dossier = dossiers.read(dossiers.dossier_uri(review.dossier, settings), settings)
-    check_belonging(dossier, run_uri, run)
+    check_belonging(dossier, run_uri)
     check_answer(review, run, dossier, inputs["candidate"], settings)
     check_age(review, run, datetime.now(UTC))
     check_evidence(dossier, run)
@@ -48,13 +48,6 @@ def promote(run_uri: str, inputs: Mapping[str, str]) -> str:
         version = release(dossier, review, settings)
     print(f"{dossier.name} version {version} is the champion, approved by {review.reviewer}", flush=True)
     return f"models:/{dossier.name}/{version}"
-
-
-def check_belonging(dossier: Dossier, run_uri: str, run: Run) -> None:
-    """Refuse a dossier that is not about this run and its recipe."""
-    recipe = sha256_text(canonical(run.recipe.model_dump(mode="json")))
-    if (dossier.run_uri, dossier.run_id, dossier.recipe_sha256) != (run_uri, run.run_id, recipe):
-        raise Refused(f"the review is of dossier {dossier.sha256[:12]}, run {dossier.run_id}, not of run {run.run_id}")
 
 
 def check_answer(review: Review, run: Run, dossier: Dossier, candidate: str, settings: Settings) -> None:

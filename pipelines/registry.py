@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines import dossier as dossiers
 from pipelines.artifact import verify
-from pipelines.dossier import Dossier, refuse_unless_passed
+from pipelines.dossier import Dossier, check_belonging, refuse_unless_passed
 from pipelines.errors import Refused, ScriptoriumError
-from pipelines.run import read_run
 from pipelines.served_model import log_model
 from pipelines.settings import Settings, read_settings
 from pipelines.tracking import connect, experiment_id
@@ -42,10 +41,9 @@ def register(run_uri: str, inputs: Mapping[str, str]) -> str:
 
     Raises Refused when the dossier is of another run or a gate in it did not pass.
     """
-    settings, run = read_settings(), read_run(run_uri)
+    settings = read_settings()
     dossier = dossiers.read(inputs["dossier"], settings)
-    if (dossier.run_uri, dossier.run_id) != (run_uri, run.run_id):
-        raise Refused(f"dossier {dossier.sha256[:12]} is of run {dossier.run_id}, not of {run.run_id}")
+    check_belonging(dossier, run_uri)
     refuse_unless_passed(list(dossier.gates))
     uri = register_candidate(dossier, settings)
     print(f"registered {uri} as {CHALLENGER}: {settings.mlflow_url}/#/models/{candidates(dossier.name)}", flush=True)

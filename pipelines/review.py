@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from pipelines import dossier as dossiers
 from pipelines import ledger
 from pipelines.artifact import canonical
-from pipelines.dossier import PACKET, Dossier, dossier_uri, write_synced
+from pipelines.dossier import PACKET, Dossier, check_belonging, dossier_uri, write_synced
 from pipelines.errors import Refused
 from pipelines.policy import under_todays_rules
 from pipelines.run import Run, read_run
@@ -61,12 +61,13 @@ def dag_of(run: Run) -> str:
 def record_review(run_uri: str, inputs: Mapping[str, str]) -> str:
     """Write down the answer that Airflow recorded, approval or refusal alike, and return the review's URI.
 
-    `inputs`: candidate (models:/NAME-candidates/N) and dossier. Raises Refused when nobody answered, or somebody
-    who may not, or without a reason.
+    `inputs`: candidate (models:/NAME-candidates/N) and dossier. Raises Refused when the dossier is of another run,
+    and when nobody answered, or somebody who may not, or without a reason.
     """
     settings = read_settings()
     run = under_todays_rules(read_run(run_uri), settings)
     dossier = dossiers.read(inputs["dossier"], settings)
+    check_belonging(dossier, run_uri)
     review = decide(read_answer(dag_of(run), run.run_id, settings), run, dossier, inputs["candidate"])
     uri = write_review(review, settings)
     path = ledger.ledger_path(dossier.name, settings)

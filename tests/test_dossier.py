@@ -42,7 +42,7 @@ def test_a_dossier_names_data_recipe_code_model_files_and_scores(settings):
     dossier = dossier_of(settings)
     assert dossier.dataset_md5.endswith(".dir")
     assert set(dossier.model.files) == {"model/model.safetensors", "model/config.json"}
-    assert {"dataset", "validation", "base", "adapted", "tuned", "control", "report"} == set(dossier.artifacts)
+    assert {"run", "dataset", "validation", "base", "adapted", "tuned", "control", "report"} == set(dossier.artifacts)
     assert dossier.report["metrics"]["accuracy"]["value"] == 0.8
     assert "curves" not in dossier.report
 
