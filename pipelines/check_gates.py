@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.artifact import canonical, read_json, read_manifest, sha256_text
+from pipelines.champion import Champion, champion
 from pipelines.dossier import RUN, Dossier, Model, Opponent, Source, refuse_unless_passed, whole, write
 from pipelines.errors import Refused
 from pipelines.flow import stages
 from pipelines.gates import Verdict, judge
 from pipelines.packet import packet
 from pipelines.policy import under_todays_rules
-from pipelines.registry import Champion, champion
 from pipelines.run import Run, read_run
 from pipelines.settings import Settings, read_settings
 from pipelines.steps import made_from, target_of

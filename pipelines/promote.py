@@ -16,6 +16,7 @@ from typing import Any
 from pipelines import dossier as dossiers
 from pipelines import ledger, registry
 from pipelines.artifact import read_json
+from pipelines.champion import champion, history, is_served, load, production_folder, write_down
 from pipelines.dossier import Dossier, check_belonging, refuse_unless_passed, whole
 from pipelines.errors import NothingToDo, Refused
 from pipelines.gates import judge
@@ -84,17 +85,22 @@ def check_evidence(dossier: Dossier, run: Run) -> None:
 
 
 def release(dossier: Dossier, review: Review, settings: Settings) -> str:
-    """Copy, register, try, move the alias, write it down; the caller holds the lock. Returns the version."""
-    path = ledger.ledger_path(dossier.name, settings)
-    ledger.verify(path)
-    if done := ledger.find(ledger.read(path), "promoted", dossier.sha256):
-        print(f"dossier {dossier.sha256[:12]} was promoted before, as version {done.facts['version']}", flush=True)
-        return record("promoted", done.facts["version"], dossier, review, settings)
-    held = registry.champion(dossier.name, settings)
-    if held and held.digest == dossier.model.digest and held.dossier != dossier.sha256:
-        return record("reaffirmed", held.version, dossier, review, settings)
-    folder = copy_bytes(dossier, settings)
-    version = registry.register_promoted(folder, dossier, review.reviewer, settings)
+    """Copy, register, try, move the alias, each written down; the caller holds the lock. Returns the version."""
+    entries = history(dossier.name, settings)
+    done = (ledger.find(entries, event, dossier.sha256) for event in ledger.PROMOTIONS)
+    if before := next(filter(None, done), None):
+        print(f"dossier {dossier.sha256[:12]} was promoted before, as version {before.facts['version']}", flush=True)
+        return record(before.event, before.facts["version"], dossier, review, settings)
+    registered = ledger.find(entries, "registered", dossier.sha256)
+    if registered is None:
+        held = champion(dossier.name, settings)
+        registry.require_opponent(dossier, held.version if held else None)
+        if held and held.digest == dossier.model.digest and is_served(dossier.name, held.version, settings):
+            return record("reaffirmed", held.version, dossier, review, settings)
+        made = registry.register_promoted(copy_bytes(dossier, settings), dossier, settings)
+        # From here on a promotion that was killed goes on with this version, whose files the ledger knows.
+        registered = write_down("registered", dossier, {**facts(review, dossier), **made}, settings)
+    version = registered.facts["version"]
     try_out(version, dossier, settings)
     registry.move_champion(dossier, version, settings)
     return record("promoted", version, dossier, review, settings)
@@ -102,7 +108,7 @@ def release(dossier: Dossier, review: Review, settings: Settings) -> str:
 
 def copy_bytes(dossier: Dossier, settings: Settings) -> Path:
     """Copy the model's artifact to its place among the promoted, flushed to the disk and hashed there."""
-    target = registry.production_folder(dossier.name, dossier.model.digest, settings)
+    target = production_folder(dossier.name, dossier.model.digest, settings)
     if not (target.exists() and whole(str(target)).digest == dossier.model.digest):
         part = target.with_name(f".{target.name}.part")
         shutil.rmtree(part, ignore_errors=True)
@@ -131,8 +137,8 @@ def try_out(version: str, dossier: Dossier, settings: Settings) -> None:
     row = next(iter(read_json(Path(dossier.artifacts["report"].uri) / "report.json")["examples"]), None)
     if row is None:
         raise Refused("the report holds no example to try the model with; run evaluate again")
-    model = registry.load(dossier.name, version, settings)
-    answer = model.predict([{name: row[name] for name in model.metadata.get_input_schema().input_names()}])[0]
+    with load(dossier.name, version, settings) as model:
+        answer = model.predict([{name: row[name] for name in model.metadata.get_input_schema().input_names()}])[0]
     if not same_answer(answer, row):
         raise Refused(f"version {version} answers {answer} to example {row['id']}, which was evaluated as {row}")
     print(
@@ -153,8 +159,6 @@ def same_answer(answer: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
 
 def record(event: ledger.Event, version: str, dossier: Dossier, review: Review, settings: Settings) -> str:
     """Write the promotion into the ledger, and what MLflow should show of it. Returns the version."""
-    path = ledger.ledger_path(dossier.name, settings)
-    ledger.append(path, event, dossier.sha256, {**facts(review, dossier), "version": version})
-    registry.acknowledge(dossier.name, ledger.verify(path), settings)
-    registry.clear_challenger(review.candidate, settings)
+    write_down(event, dossier, {**facts(review, dossier), "version": version}, settings)
+    registry.clear_challenger(dossier.name, review.candidate, settings)
     return version

@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipelines import dossier as dossiers
-from pipelines import ledger
 from pipelines.artifact import canonical
+from pipelines.champion import write_down
 from pipelines.dossier import PACKET, Dossier, check_belonging, dossier_uri, write_synced
 from pipelines.errors import Refused
 from pipelines.policy import under_todays_rules
@@ -70,9 +70,8 @@ def record_review(run_uri: str, inputs: Mapping[str, str]) -> str:
     check_belonging(dossier, run_uri)
     review = decide(read_answer(dag_of(run), run.run_id, settings), run, dossier, inputs["candidate"])
     uri = write_review(review, settings)
-    path = ledger.ledger_path(dossier.name, settings)
-    ledger.append(path, review.decision, review.dossier, facts(review, dossier))
-    show_in_mlflow(review, dossier, ledger.verify(path), settings)
+    write_down(review.decision, dossier, facts(review, dossier), settings)
+    show_in_mlflow(review, dossier, settings)
     print(f"{review.reviewer} {review.decision} dossier {review.dossier[:12]}: {review.reason}", flush=True)
     return uri
 
@@ -165,7 +164,7 @@ def facts(review: Review, dossier: Dossier) -> dict[str, str]:
     return {**kept, "digest": dossier.model.digest, "run_id": dossier.run_id}
 
 
-def show_in_mlflow(review: Review, dossier: Dossier, ledger_head: str, settings: Settings) -> None:
+def show_in_mlflow(review: Review, dossier: Dossier, settings: Settings) -> None:
     """Tag the MLflow run with the decision; a rejected candidate is no challenger any more."""
     from pipelines import registry
     from pipelines.tracking import connect
@@ -173,6 +172,5 @@ def show_in_mlflow(review: Review, dossier: Dossier, ledger_head: str, settings:
     client = connect(settings)
     for key in ("decision", "reviewer", "reason"):
         client.set_tag(dossier.mlflow_run, f"review.{key}", getattr(review, key)[:5000])
-    registry.acknowledge(dossier.name, ledger_head, settings)
     if review.decision == "rejected":
-        registry.clear_challenger(review.candidate, settings)
+        registry.clear_challenger(dossier.name, review.candidate, settings)

@@ -57,7 +57,7 @@ def freeze_from_form(values: Mapping[str, str], settings: Settings) -> str:
 
 def champion_input(name: str, settings: Settings) -> dict[str, str]:
     """The champion's model as an input of evaluate; empty when nothing was ever promoted."""
-    from pipelines.registry import champion
+    from pipelines.champion import champion
 
     holder = champion(name, settings)
     return {"champion": str(holder.folder)} if holder else {}

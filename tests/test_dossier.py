@@ -6,11 +6,11 @@ import pytest
 
 from pipelines import dossier as dossiers
 from pipelines.artifact import read_json
+from pipelines.champion import Champion
 from pipelines.check_gates import Evidence, artifacts_of, assemble, refuse_unless_passed, same_champion, table
 from pipelines.errors import Refused
 from pipelines.gates import judge
 from pipelines.packet import cell, packet
-from pipelines.registry import Champion
 from pipelines.run import read_run
 from pipelines.settings import read_settings
 from pipelines.tracking import Tracked
@@ -91,7 +91,7 @@ def test_a_manifest_rewritten_to_fit_changed_bytes_is_refused(settings):
 
 
 def test_a_champion_that_changed_since_the_report_is_refused(tmp_path):
-    held = Champion(version="4", folder=tmp_path, digest="d" * 64, dossier="")
+    held = Champion(version="4", folder=tmp_path, digest="d" * 64)
     assert same_champion(None, None) is None
     with pytest.raises(Refused, match="version 4 now"):
         same_champion(held, None)
