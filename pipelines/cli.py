@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
+from contextlib import nullcontext, redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,7 +85,9 @@ def train(recipe: RecipeName, changes: Changes = [], as_json: AsJson = False) ->
     """Run a recipe's steps here, without Airflow, up to its gates. Exit code 10 when a gate refuses."""
     from pipelines import local
 
-    report, verdicts = local.train(recipe, terminal.parse_changes(changes), read_settings())
+    # What the steps tell on the way is no part of the document.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        report, verdicts = local.train(recipe, terminal.parse_changes(changes), read_settings())
     terminal.report(report, verdicts, as_json=as_json)
     if not verdicts or any(not verdict.passed for verdict in verdicts):
         raise typer.Exit(10)

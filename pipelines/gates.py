@@ -87,7 +87,9 @@ def _judge(gate: Gate, report: Report) -> Verdict:
         return _absolute(gate, value, gate.at_least, holds=value >= gate.at_least)
     if gate.at_most is not None:
         return _absolute(gate, value, gate.at_most, holds=value <= gate.at_most)
-    if gate.not_below and "champion" in report and report["champion"] is None:
+    if gate.not_below and "champion" not in report:
+        return _error(gate, "it is not known whether there is a champion; nothing was compared with it", value)
+    if gate.not_below and report["champion"] is None:
         return _verdict(gate, "pass", "first release: there is no champion to compare with", value=value)
     return _comparison(gate, value, report)
 
@@ -110,7 +112,7 @@ def _comparison(gate: Gate, value: float, report: Report) -> Verdict:
     opponents = _opponents(gate, report)
     gains = {name: _gain(opponent, higher=higher) for name, opponent in opponents.items()}
     if not gains or None in gains.values():
-        missing = [name for name, gain in gains.items() if gain is None] or [gate.above or "champion"]
+        missing = [name for name, gain in gains.items() if gain is None] or ["baseline"]
         return _error(gate, f"the report has no finite difference from {', '.join(missing)}", value)
     hardest, gain = min(((n, g) for n, g in gains.items() if g), key=lambda named: named[1].low)
     rival = _number(_at(opponents[hardest], "metrics", gate.metric))
@@ -137,7 +139,7 @@ def _by_interval(gate: Gate, value: float, rival_name: str, rival: float | None,
 def _opponents(gate: Gate, report: Report) -> Mapping[str, Any]:
     if gate.above:
         return report.get("baselines") or {}
-    return {"champion": report["champion"]} if "champion" in report else {}
+    return {"champion": report["champion"]}
 
 
 def _gain(opponent: Any, *, higher: bool) -> Interval | None:
