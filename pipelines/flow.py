@@ -76,7 +76,8 @@ def _forecast(stage: Stage, digests: dict[str, str], run: Run, settings: Setting
     target = target_of(stage.step, facts, settings)
     if is_whole(str(target)):
         return Forecast(stage.name, reused=True, why="a whole output of the same inputs exists", uri=str(target))
-    if (settings.work / stage.step / target.name / "checkpoints").is_dir():
+    # Every try has the folder; a whole checkpoint in it has this name, see models/checkpoint.py.
+    if any((settings.work / stage.step / target.name / "checkpoints").glob("checkpoint-*")):
         return Forecast(stage.name, reused=False, why="continues a try that was stopped", uri=None)
     return Forecast(stage.name, reused=False, why=_why(target.parent, facts), uri=None)
 

@@ -96,6 +96,23 @@ def test_the_plan_names_the_field_that_changed(run, settings, counted):
     assert forecast.why == "changed: recipe.finetune.epochs (2 -> 9)"
 
 
+def test_the_plan_speaks_of_going_on_only_where_there_is_a_checkpoint(run, settings, monkeypatch):
+    tried = []
+
+    def fails(work: steps.Work) -> None:
+        tried.append(work)
+        raise Refused("no")
+
+    monkeypatch.setattr("pipelines.dataset.dataset", fails)
+    with pytest.raises(Refused):
+        steps.make("dataset", run, {})
+    again = new_run(parse_recipe(RECIPE, "test"), "r2", "abc.dir", "engineer")
+    (tried[0].checkpoints / "part").mkdir()
+    assert plan(again, None, settings)[0].why == "never made here"
+    (tried[0].checkpoints / "checkpoint-3").mkdir()
+    assert plan(again, None, settings)[0].why == "continues a try that was stopped"
+
+
 def test_the_plan_of_an_unchanged_run_reuses_and_the_rest_waits(run, settings, counted):
     steps.make("dataset", run, {})
     forecasts = plan(new_run(parse_recipe(RECIPE, "test"), "r3", "abc.dir", "engineer"), None, settings)
