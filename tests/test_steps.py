@@ -1,6 +1,7 @@
 """Doing a step twice is doing it once; a half-done step is done again."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pipelines.flow import plan, stages
 from pipelines.recipe_file import parse_recipe
 from pipelines.run import freeze, new_run
 from pipelines.settings import ROOT, read_settings
-from pipelines.step_key import closure
+from pipelines.step_key import closure, code_hash, templates
 
 RECIPE = {
     "name": "checker",
@@ -128,6 +129,22 @@ def test_the_same_run_id_with_other_settings_is_refused(run, settings):
 def test_a_steps_code_is_all_that_it_imports_here_lazily_or_not():
     assert {"pipelines.finetune", "models.train", "models.backbone"} <= set(closure("pipelines.finetune"))
     assert "pipelines.cli" not in closure("pipelines.finetune")
+
+
+def test_a_steps_code_is_the_templates_of_its_pages_too(tmp_path, monkeypatch):
+    named = {name: set(templates(closure(step.function.split(":")[0]))) for name, step in steps.STEPS.items()}
+    assert named["evaluate"] == {"report.html", "style.css"}
+    assert named["validate"] == {"validation.html", "style.css"}
+    assert not any(found for name, found in named.items() if name not in ("evaluate", "validate"))
+
+    edited = shutil.copytree(ROOT / "pipelines" / "templates", tmp_path / "templates")
+    (edited / "style.css").write_text("body { color: red }")
+    before = {name: code_hash(f"pipelines.{name}") for name in ("evaluate", "finetune")}
+    code_hash.cache_clear()
+    monkeypatch.setattr("pipelines.step_key.TEMPLATES", edited)
+    assert code_hash("pipelines.evaluate") != before["evaluate"]
+    assert code_hash("pipelines.finetune") == before["finetune"]
+    code_hash.cache_clear()
 
 
 def test_every_stage_takes_what_its_step_knows(settings):
