@@ -14,8 +14,8 @@ from pipelines.errors import Refused
 from pipelines.flow import stages
 from pipelines.gates import Verdict, judge
 from pipelines.packet import packet
-from pipelines.policy import under_todays_rules
-from pipelines.run import Run, read_run
+from pipelines.policy import run_to_decide
+from pipelines.run import Run
 from pipelines.settings import Settings, read_settings
 from pipelines.steps import made_from, target_of
 from pipelines.tracking import DATASET, Tracked, record_run
@@ -45,7 +45,7 @@ def check_gates(run_uri: str, inputs: Mapping[str, str]) -> str:
     value and limit; also when the evidence is not that of this run, or the champion changed since it was compared.
     """
     settings = read_settings()
-    run = under_todays_rules(read_run(run_uri), settings)
+    run = run_to_decide(run_uri, settings)
     held = champion(run.recipe.name, settings)
     opponent = same_champion(held, read_manifest(inputs["report"]).made_from.get("input.champion"))
     artifacts = artifacts_of(inputs["report"], run, held, settings)

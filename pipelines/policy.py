@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from pipelines.errors import Refused
 from pipelines.recipe_file import recipe_named
-from pipelines.run import Run
+from pipelines.run import Run, place_of, read_run
 from pipelines.settings import Settings
+
+
+def run_to_decide(uri: str, settings: Settings) -> Run:
+    """The run frozen at `uri`, under the rules of today. Raises Refused for one that lies where no run is frozen."""
+    run = read_run(uri)
+    if uri != str(place_of(run, settings)):
+        raise Refused(f"{uri} is not where run {run.run_id} of {run.recipe.name} is frozen: {place_of(run, settings)}")
+    return under_todays_rules(run, settings)
 
 
 def under_todays_rules(run: Run, settings: Settings) -> Run:

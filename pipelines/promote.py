@@ -20,9 +20,9 @@ from pipelines.champion import champion, history, is_served, load, production_fo
 from pipelines.dossier import Dossier, check_belonging, refuse_unless_passed, whole
 from pipelines.errors import NothingToDo, Refused
 from pipelines.gates import judge
-from pipelines.policy import under_todays_rules
+from pipelines.policy import run_to_decide
 from pipelines.review import Review, dag_of, decide, facts, read_answer, read_review
-from pipelines.run import Run, read_run
+from pipelines.run import Run
 from pipelines.settings import Settings, read_settings
 from pipelines.steps import lock
 
@@ -38,7 +38,7 @@ def promote(run_uri: str, inputs: Mapping[str, str]) -> str:
     recipe's gates and reviewers, the time.
     """
     settings = read_settings()
-    run = under_todays_rules(read_run(run_uri), settings)
+    run = run_to_decide(run_uri, settings)
     review = read_review(inputs["review"], settings)
     dossier = dossiers.read(dossiers.dossier_uri(review.dossier, settings), settings)
     check_belonging(dossier, run_uri)

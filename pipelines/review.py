@@ -14,8 +14,8 @@ from pipelines.artifact import canonical
 from pipelines.champion import write_down
 from pipelines.dossier import PACKET, Dossier, check_belonging, dossier_uri, write_synced
 from pipelines.errors import Refused
-from pipelines.policy import under_todays_rules
-from pipelines.run import Run, read_run
+from pipelines.policy import run_to_decide
+from pipelines.run import Run
 from pipelines.settings import Settings, read_settings
 
 REVIEW = "review.json"
@@ -65,7 +65,7 @@ def record_review(run_uri: str, inputs: Mapping[str, str]) -> str:
     and when nobody answered, or somebody who may not, or without a reason.
     """
     settings = read_settings()
-    run = under_todays_rules(read_run(run_uri), settings)
+    run = run_to_decide(run_uri, settings)
     dossier = dossiers.read(inputs["dossier"], settings)
     check_belonging(dossier, run_uri)
     review = decide(read_answer(dag_of(run), run.run_id, settings), run, dossier, inputs["candidate"])

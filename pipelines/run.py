@@ -47,7 +47,7 @@ def new_run(recipe: Recipe, run_id: str, dataset_md5: str, requested_by: str, *,
 
 def freeze(run: Run, settings: Settings) -> str:
     """Write the run's folder and return its URI; the same run frozen twice must be the same."""
-    target = Path(settings.artifacts) / "runs" / run.recipe.name / run.run_id
+    target = place_of(run, settings)
     if target.exists():
         if read_run(str(target)) != run:
             raise Refused(f"run {run.run_id} was frozen with other settings in {target}; start a new run")
@@ -59,6 +59,11 @@ def freeze(run: Run, settings: Settings) -> str:
     seal(folder, "freeze", {"run": run.run_id}, {})
     publish(folder, target)
     return str(target)
+
+
+def place_of(run: Run, settings: Settings) -> Path:
+    """Where a run is frozen."""
+    return Path(settings.artifacts) / "runs" / run.recipe.name / run.run_id
 
 
 def read_run(uri: str) -> Run:

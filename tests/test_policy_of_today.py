@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from pipelines.artifact import read_json, seal
 from pipelines.errors import Refused
 from pipelines.gates import judge
-from pipelines.policy import under_todays_rules
+from pipelines.policy import run_to_decide, under_todays_rules
 from pipelines.promote import check_age, check_evidence
 from pipelines.review import decide
 from pipelines.run import read_run
@@ -62,6 +63,14 @@ def test_an_edited_run_whose_manifest_was_made_to_fit_has_no_gates_of_its_own(se
     assert run.recipe.gates[0].at_least == 0.7
     assert run.recipe.review.reviewers == ("reviewer",)
     assert judge(run.recipe.gates, read_json(Path(report) / "report.json"))[0].outcome == "fail"
+
+
+def test_a_run_that_lies_elsewhere_is_not_decided_about(settings, tmp_path):
+    run_uri, _ = finished_run(settings, "manual__1")
+    assert run_to_decide(run_uri, settings) == read_run(run_uri)
+    forged = shutil.copytree(run_uri, tmp_path / "manual__1")
+    with pytest.raises(Refused, match="is not where run manual__1 of checker is frozen"):
+        run_to_decide(str(forged), settings)
 
 
 def test_what_is_trained_stays_as_it_was_frozen(settings):
