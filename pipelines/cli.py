@@ -156,11 +156,13 @@ def predict(
 
 @app.command()
 def audit(recipe: RecipeName, as_json: AsJson = False) -> None:
-    """Trace the champion to its data, recipe, code, scores and reviewer, and prove the ledger."""
+    """Trace the champion to its data, recipe, code, scores and reviewer. Exit code 1 when something was touched."""
     from pipelines.audit import audit as trace
 
     found = trace(recipe, read_settings())
     terminal.audit(found, as_json=as_json)
+    if found["problems"]:
+        raise typer.Exit(1)
 
 
 @app.command()

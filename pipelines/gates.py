@@ -88,7 +88,9 @@ def _judge(gate: Gate, report: Report) -> Verdict:
         return _absolute(gate, value, gate.at_least, holds=value >= gate.at_least)
     if gate.at_most is not None:
         return _absolute(gate, value, gate.at_most, holds=value <= gate.at_most)
-    if gate.not_below and "champion" in report and report["champion"] is None:
+    if gate.not_below and "champion" not in report:
+        return _error(gate, "it is not known whether there is a champion; nothing was compared with it", value)
+    if gate.not_below and report["champion"] is None:
         return _verdict(gate, "pass", "first release: there is no champion to compare with", value=value)
     return _comparison(gate, value, report)
 
@@ -109,7 +111,7 @@ def _comparison(gate: Gate, value: float, report: Report) -> Verdict:
     opponents = _opponents(gate, report)
     gains = {name: _gain(opponent, higher=higher) for name, opponent in opponents.items()}
     if not gains or None in gains.values():
-        missing = [name for name, gain in gains.items() if gain is None] or [gate.above or "champion"]
+        missing = [name for name, gain in gains.items() if gain is None] or ["baseline"]
         return _error(gate, f"the report has no finite difference from {', '.join(missing)}", value)
     hardest, gain = min(((n, g) for n, g in gains.items() if g), key=lambda named: named[1].low)
     rival = _number(_at(opponents[hardest], "metrics", gate.metric))
@@ -138,7 +140,7 @@ def _opponents(gate: Gate, report: Report) -> Mapping[str, Any]:
         baselines = report.get("baselines") or {}
         # Copying a text, say, gives no likelihood: what has not the metric at all is no opponent on it.
         return {name: other for name, other in baselines.items() if gate.metric in (_at(other, "metrics") or {})}
-    return {"champion": report["champion"]} if "champion" in report else {}
+    return {"champion": report["champion"]}
 
 
 def _gain(opponent: Any, *, higher: bool) -> Interval | None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipelines.errors import Refused, near_miss
 from pipelines.recipe import Recipe
+from pipelines.settings import Settings
 
 # The trigger form's short names, and the recipe key that each one sets.
 PARAMETERS = {
@@ -40,6 +41,11 @@ def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:
     if recipe.name != path.stem:
         raise Refused(f"{path}: name is {recipe.name!r}, but the file is {path.stem!r}; make them the same")
     return recipe
+
+
+def recipe_named(name: str, settings: Settings) -> Recipe:
+    """The recipe of that name as its file stands. Raises Refused with the near miss when there is none."""
+    return load_recipe(settings.recipes / f"{name}.toml")
 
 
 def require_readable(folder: Path) -> None:

@@ -93,7 +93,8 @@ def test_the_first_release_has_no_champion_to_be_below_and_says_so():
 def test_a_report_that_does_not_say_whether_there_is_a_champion_never_passes():
     silent = report()
     del silent["champion"]
-    assert judge([Gate(metric="accuracy", not_below="champion")], silent)[0].outcome == "error"
+    verdict = judge([Gate(metric="accuracy", not_below="champion")], silent)[0]
+    assert (verdict.outcome, "not known whether there is a champion" in verdict.message) == ("error", True)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,12 @@ def test_a_wrong_recipe_name_gets_the_near_miss(scriptorium):
     refused(scriptorium("plan", "sumary_checker"), "no recipe 'sumary_checker'", "did you mean 'summary_checker'?")
 
 
+@pytest.mark.parametrize("command", [("audit",), ("predict", "--input", "-")])
+def test_a_wrong_recipe_name_gets_the_near_miss_before_any_service_is_asked(scriptorium, command):
+    result = scriptorium(*command, "sumary_checker", SCRIPTORIUM_MLFLOW_URL="http://127.0.0.1:9")
+    refused(result, "no recipe 'sumary_checker'", "did you mean 'summary_checker'?")
+
+
 def test_a_wrong_recipe_key_gets_the_near_miss(scriptorium):
     refused(scriptorium("plan", "summary_checker", "--set", "finetune.epoch=3"), "did you mean 'epochs'?")
 
