@@ -42,7 +42,7 @@ def test_a_plan_is_one_document_without_mlflow_too(tmp_path):
     environ = {"SCRIPTORIUM_HOME": str(tmp_path), "SCRIPTORIUM_MLFLOW_URL": "http://127.0.0.1:9"}
     result = run("-m", "pipelines.cli", "plan", "summary_checker", "--json", **environ)
     assert [row["stage"] for row in json.loads(result.stdout)][:2] == ["dataset", "validate"]
-    assert "without a champion to compare with" in result.stderr
+    assert "nothing is compared with it" in result.stderr
 
 
 def test_the_proof_of_the_data_is_one_document(tmp_path):
