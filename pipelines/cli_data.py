@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines import terminal_data
+from pipelines import terminal, terminal_data
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.settings import read_settings
 
@@ -39,12 +39,17 @@ def data_verify(
     if remote:
         _verify_remote(version, heal=heal, as_json=as_json)
         return
-    if heal or version or as_json:
-        raise ScriptoriumError("--heal, --version and --json go with --remote; data/ itself is put right by `data pin`")
+    if heal or version:
+        raise ScriptoriumError("--heal and --version go with --remote; data/ itself is put right by `data pin`")
     from pipelines import dataset
 
-    dataset.verify()
-    print(f"data/ is what data.dvc names: {dataset.current_md5()}")
+    with terminal.aside(as_json):
+        dataset.verify()
+    md5 = dataset.current_md5()
+    if as_json:
+        terminal.document({"md5": md5})
+    else:
+        print(f"data/ is what data.dvc names: {md5}")
 
 
 def _verify_remote(version: str, *, heal: bool, as_json: bool) -> None:
@@ -52,7 +57,7 @@ def _verify_remote(version: str, *, heal: bool, as_json: bool) -> None:
     from pipelines.version_history import matching
 
     settings = read_settings()
-    with terminal_data.aside(as_json):
+    with terminal.aside(as_json):
         records = stored_versions(settings)
         if version:
             wanted = matching(version, [record.md5 for record in records])
@@ -92,7 +97,7 @@ def data_diff(before: Version, after: Version, as_json: AsJson = False) -> None:
     from pipelines.version_history import resolve
 
     settings = read_settings()
-    with terminal_data.aside(as_json):
+    with terminal.aside(as_json):
         found = diff(resolve(before, settings), resolve(after, settings), settings)
     terminal_data.difference(found, as_json=as_json)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -134,11 +132,6 @@ def _ingested(found: Outcome | None) -> dict[str, Any]:
         return {"state": "nothing new"}
     said = found.model_dump(mode="json", include={"id", "state", "targets", "md5", "changes", "quarantine", "result"})
     return said | {"files": len(found.batch.files)}
-
-
-def aside(as_json: bool) -> AbstractContextManager[Any]:
-    """Progress goes to standard error where standard output is one JSON document."""
-    return redirect_stdout(sys.stderr) if as_json else nullcontext()
 
 
 def _event(event: Record) -> dict[str, Any]:

@@ -34,7 +34,15 @@ def obey(order):
 
 if __name__ == "__main__":
     # Once here, not again in each child; polars starts no thread before its first query.
-    for module in ("botocore.exceptions", "dvc.data_cloud", "dvc.fs", "great_expectations", "numpy", "pandas", "polars"):
+    for module in (
+        "botocore.exceptions",
+        "dvc.data_cloud",
+        "dvc.fs",
+        "great_expectations",
+        "numpy",
+        "pandas",
+        "polars",
+    ):
         importlib.import_module(module)
     for line in sys.stdin:
         child = os.fork()

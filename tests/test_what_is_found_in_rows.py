@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from pipelines import spill
-from pipelines.blocks import Block
 from pipelines.check_files import read_set
 from pipelines.facts import View
 from pipelines.findings import Result
 from pipelines.formats import FORMATS
-from pipelines.judgement import Subject, pair_subject, set_subject
+from pipelines.judgement import pair_subject, set_subject
 from pipelines.limits import Limits
 from pipelines.outputs import Outputs
 from pipelines.sources import Source
