@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines import terminal_data
-from pipelines.cli_data import aside
+from pipelines import terminal, terminal_data
 from pipelines.findings import EXIT_CODES
 from pipelines.settings import read_settings
 
@@ -33,7 +32,7 @@ def ingest(
 
     settings = read_settings()
     known = load_recipe(settings.recipes / f"{recipe}.toml")
-    with aside(as_json):
+    with terminal.aside(as_json):
         outcome = take_in(
             source,
             known,

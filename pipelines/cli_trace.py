@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pipelines import terminal_trace
-from pipelines.cli_data import AsJson, aside, data
+from pipelines import terminal, terminal_trace
+from pipelines.cli_data import AsJson, data
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.settings import read_settings
 
@@ -27,7 +27,7 @@ def data_trace(
     from pipelines.trace import trace
 
     settings = read_settings()
-    with aside(as_json):
+    with terminal.aside(as_json):
         found = trace(what, settings)
     terminal_trace.traced(found, as_json=as_json)
     if found.unread:
@@ -54,10 +54,10 @@ def data_forget(  # noqa: PLR0913, PLR0917
 
     settings = read_settings()
     wish = Wish(tuple(ids), reason, tuple(file), near=near, commit=commit)
-    with aside(as_json):
+    with terminal.aside(as_json):
         answer = forget(wish, settings)
     terminal_trace.forgot(answer, as_json=as_json)
-    with aside(as_json):
+    with terminal.aside(as_json):
         start(answer.retrain if trigger else (), settings)
 
 

@@ -30,6 +30,7 @@ def verify() -> None:
     version = current(settings)
     known = version.md5 in versions(settings)
     cure = f"`scriptorium data pin {version.md5[:12]}` gets it from the DVC remote" if known else CURE
+    cure += "; what you put there yourself, `scriptorium data commit` records"
     _refuse_difference(settings.data, version, cure)
 
 
@@ -58,17 +59,18 @@ def build(*, record: bool = False) -> None:
     print(f"{settings.data}: {len(version.files)} files, {version.size / 1e6:.1f} MB, {version.md5}", flush=True)
 
 
-def commit_data() -> str:
+def commit_data(reason: str = "the data folder held it") -> str:
     """Record the data folder as it is now in its `.dvc` file, store it in the DVC remote and return its md5."""
     from pipelines import dvc_remote
 
     settings = read_settings()
     if not settings.data.is_dir():
         raise Refused(f"there is no folder {settings.data}; put the data there, or set SCRIPTORIUM_DATA")
+    finish(settings)
     version = version_of(settings.data)
     if not dvc_remote.is_stored(version.md5, settings):
         dvc_remote.store(settings.data, version.md5, settings)
-    adopt(version, "the data folder held it", settings)
+    adopt(version, reason, settings)
     write_version(version, settings.data, version_file(settings))
     return version.md5
 

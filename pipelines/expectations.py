@@ -36,9 +36,7 @@ def judge(subject: str, metrics: Mapping[str, float], checks: Sequence[Check]) -
     import pandas as pd  # type: ignore[import-untyped]
 
     gx = _great_expectations()
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_pandas("metrics").add_dataframe_asset(subject)
+    asset = _context(gx).data_sources.add_pandas("metrics").add_dataframe_asset(subject)
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch(
         batch_parameters={"dataframe": pd.DataFrame([metrics], dtype=float)}
     )
@@ -83,3 +81,13 @@ def _great_expectations() -> Any:
     import great_expectations
 
     return great_expectations
+
+
+def _context(gx: Any) -> Any:
+    """A context in memory, without the folder for web pages that an ephemeral one makes and leaves behind."""
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+
+    config = DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults())
+    context = gx.get_context(mode="ephemeral", project_config=config)
+    context.variables.progress_bars = {"globally": False}
+    return context

@@ -7,7 +7,6 @@ killed try is gone on with, wherever it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from pathlib import PurePosixPath
 
 from pipelines import forgotten, quarantine, storage
 from pipelines.add_rows import adding
@@ -18,6 +17,7 @@ from pipelines.data_version import DataVersion, folder_md5, write_version
 from pipelines.errors import Refused
 from pipelines.landing import take
 from pipelines.recipe import Recipe
+from pipelines.routing import targets
 from pipelines.settings import Settings
 from pipelines.step_key import code_hash
 from pipelines.steps import lock
@@ -166,7 +166,8 @@ def _settle(bench: Bench, checked: Checked, record: Record | None, announce: Ann
 
 def _keep_aside(bench: Bench, checked: Checked, target: str, md5: str) -> str:
     """Keep the rows set aside for a file of the data, for a person to decide about; the name they are kept by."""
-    name = f"{checked.batch.id}-{PurePosixPath(target).stem}"
+    role = next(role for role, file in targets(bench.recipe).items() if file == target)
+    name = f"{checked.batch.id}-{role}"
     kept = quarantine.Batch(
         batch=name,
         source=bench.source,

@@ -32,7 +32,7 @@ class Limits(Section):
     turn_order: float = Field(0.005, ge=0, le=1, description="Dialogs out of turn; more are set aside")
     empty_turns: float = Field(0.005, ge=0, le=1, description="Dialogs with an empty turn; more are set aside")
     personal_data: float = Field(
-        0.0, ge=0, le=1, description="Rows with e-mail, phone, card or identity number; 1: not looked for"
+        0.0025, ge=0, le=1, description="Rows with a phone, card or other number; more are set aside; 1: not looked for"
     )
 
     copies: float = Field(0.01, ge=0, le=1)

@@ -16,6 +16,7 @@ from pipelines.plain_text import plain
 from pipelines.recipe import Data, Replay
 from pipelines.rows import parse, read_rows
 from pipelines.validate import subjects
+from tests.bounds import beyond_bounds
 
 WORDS = ["bucket", "queue", "table", "role", "stream", "policy", "cluster", "image", "rule", "topic", "key", "volume"]
 DATA = Data(corpus="corpus/domain.jsonl", examples="tasks/check", replay=Replay(corpus="corpus/general.jsonl"))
@@ -57,22 +58,11 @@ def rewrite(path: Path, line: int, change):
 
 
 def measured(folder):
-    """Every measure of the folder that is not within its bounds: rows, and where they stand.
-
-    The bounds are compared here, for Great Expectations takes seven seconds to import; it judges in the slow test.
-    """
-    found = {}
+    """Every measure of the folder that is not within its bounds: rows, and where they stand."""
     with TemporaryDirectory() as scratch:
-        for subject in subjects(folder, DATA, "pair_classification", Limits(), Path(scratch)):
-            for check in subject.checks:
-                number = subject.numbers[check.metric]
-                low = check.at_least if check.at_least is not None else float("-inf")
-                high = check.at_most if check.at_most is not None else float("inf")
-                if low <= number <= high:
-                    continue
-                measure = subject.measures[check.name]
-                found[check.name] = (measure.rows, [f"{place.file} line {place.line}" for place in measure.places])
-    return found
+        found = list(subjects(folder, DATA, "pair_classification", Limits(), Path(scratch)))
+    unmet = {check.name: subject.measures[check.name] for subject in found for check in beyond_bounds(subject)}
+    return {n: (m.rows, [f"{place.file} line {place.line}" for place in m.places]) for n, m in unmet.items()}
 
 
 TRAIN, TEST, DOMAIN = "tasks/check/train.jsonl", "tasks/check/test.jsonl", "corpus/domain.jsonl"
