@@ -84,9 +84,8 @@ def refuse_edited(names: Iterable[str], after: Mapping[str, str], settings: Sett
         path = settings.data / name
         known = {event.files[name].md5 for event in events if name in event.files} | {after.get(name)}
         if path.is_file() and md5_file(path) not in known:
-            raise Refused(
-                f"{path} is in no recorded version: somebody changed it; record it with `scriptorium data commit`, or move it away"
-            )
+            cure = "record it with `scriptorium data commit`, or move it away, then try again"
+            raise Refused(f"{path} is in no recorded version: somebody changed it; {cure}")
 
 
 def _claimed(settings: Settings) -> dict[str, str]:

@@ -68,7 +68,7 @@ def test_what_is_dropped_comes_in_and_is_announced_and_what_is_not_new_or_refuse
     drop(tmp_path / "in" / "train" / "more.jsonl", [example("more")])
     outcome = ingest(str(tmp_path / "in"), recipe, settings, announce=lambda done: announce(done, settings))
     assert outcome.announced
-    newest = airflow._read("/assets/events", {"asset_id": asset["id"], "order_by": "-id"})["asset_events"][0]
+    newest = airflow._read("/assets/events", {"asset_id": asset["id"], "order_by": "-timestamp"})["asset_events"][0]
     assert newest["extra"]["md5"] == outcome.md5
     airflow.trigger("ingest__mine", {})
     assert ended(airflow, "ingest__mine", 1) == {"ingest": "skipped", "announce": "skipped"}
