@@ -36,7 +36,8 @@ def test_its_commands_lead_from_a_bucket_to_a_trained_model(tmp_path, monkeypatc
         for path in sorted((tmp_path / "made").rglob("*.jsonl")):
             key = f"drop/{path.relative_to(tmp_path / 'made').as_posix()}"
             s3.put_object(Bucket="my-bucket", Key=key, Body=path.read_bytes())
-        environ = os.environ | {"HOME": str(home), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        environ = os.environ | {"HOME": str(home), "PYTHONPATH": str(ROOT)}
+        environ |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         environ |= {f"SCRIPTORIUM_{name}_PORT": str(free_port()) for name in ("AIRFLOW", "MLFLOW")}
         script = "\n".join(["set -e", *(f"echo '$ {command}'; {command}" for command in COMMANDS)])
         done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=environ, capture_output=True, text=True)
