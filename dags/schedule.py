@@ -37,4 +37,5 @@ def _queue(url: str) -> Any:
     # Few installations have it; a recipe with a queue is refused where it is missing.
     from airflow.providers.amazon.aws.triggers.sqs import SqsSensorTrigger  # noqa: PLC0415
 
-    return SqsSensorTrigger(sqs_queue=url, wait_time_seconds=20)
+    # Credentials are boto3's, as they are for the bucket.
+    return SqsSensorTrigger(sqs_queue=url, aws_conn_id=None, max_messages=10, wait_time_seconds=20, waiter_delay=10)

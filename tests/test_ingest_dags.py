@@ -76,6 +76,10 @@ def test_a_folder_can_be_watched_and_looked_at_by_the_clock_and_new_data_be_trai
         ('[ingest]\nsource = "in"\ncron = "at two"', "not a cron expression"),
         ('[ingest]\nsource = "s3://b/in/"\nwatch = true', "watch is for folders"),
         ('[ingest]\nsource = "in"\nwatched = true', "did you mean 'watch'?"),
+        (
+            '[ingest]\nsource = "s3://b/in/"\nqueue = "https://sqs"',
+            "providers-amazon, which is not installed",
+        ),
         ("[retrain]\non_new_date = true", "did you mean 'on_new_data'?"),
         ('[retrain]\ncron = "weekly"', "not a cron expression"),
     ],
