@@ -93,6 +93,15 @@ def masked_from_encoder(folder: Path, seed: int) -> tuple[Any, Any, bool]:
     return model, load_tokenizer(folder), bool(missing)
 
 
+def room(model: Any) -> int:
+    """How many tokens a model can read at once."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings"):
+            # RoBERTa counts positions from the one after that of padding.
+            return int(module.num_embeddings) - (0 if module.padding_idx is None else module.padding_idx + 1)
+    return int(model.config.max_position_embeddings)
+
+
 def freeze_backbone(model: Any) -> None:
     """Let only a language-model head learn; the word embeddings that its output is tied to stay as they are."""
     for parameter in model.base_model.parameters():

@@ -17,7 +17,7 @@ import numpy as np
 import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models import stop
-from models.backbone import masked_states_and_head
+from models.backbone import masked_states_and_head, room
 from models.masking import chosen
 from models.packing import IGNORED, by_tokens, padded
 
@@ -30,8 +30,8 @@ def bits_per_byte(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[tupl
     """Bits and bytes of each text, in order; computed in fp32. Texts longer than the model are cut at its length."""
     is_masked = "MaskedLM" in type(model).__name__
     encode = _masked_example if is_masked else _causal_example
-    room = min(512, model.config.max_position_embeddings)
-    found = [encode(tokenizer, text, room) for text in texts]
+    most = min(512, room(model))
+    found = [encode(tokenizer, text, most) for text in texts]
     bits = [0.0] * len(texts)
     for batch in by_tokens([len(example["input_ids"]) for example, _ in found], BATCH_TOKENS, seed=0):
         stop.check("measuring bits per byte")

@@ -135,6 +135,16 @@ class Airflow:
         found = self._read("/dags", {"limit": 100})["dags"]
         return [dag for dag in map(Dag.model_validate, found) if not dag.is_stale]
 
+    def asset_event(self, name: str, extra: Mapping[str, Any]) -> None:
+        """Record an event of an asset, which starts the DAGs that wait for it."""
+        found = self._read("/assets", {"name_pattern": name, "limit": 100})["assets"]
+        known = [asset["id"] for asset in found if asset["name"] == name]
+        if not known:
+            raise ScriptoriumError(
+                f"Airflow knows no asset {name!r}; `scriptorium status` shows whether DAGs are loaded"
+            )
+        self._send("POST", "/assets/events", {"asset_id": known[0], "extra": dict(extra)})
+
     def import_failures(self) -> list[ImportFailure]:
         """The DAG files that cannot be imported."""
         return [ImportFailure.model_validate(e) for e in self._read("/importErrors")["import_errors"]]

@@ -95,11 +95,14 @@ def publish(folder: Path, target: Path) -> None:
 
 
 def read_manifest(uri: str) -> Manifest:
-    """The manifest of a whole artifact. Raises ScriptoriumError when there is none."""
+    """The manifest of a whole artifact. Raises ScriptoriumError when there is none, or what is there is no manifest."""
     path = Path(uri) / MANIFEST
     if not path.is_file():
         raise ScriptoriumError(f"{uri} is not a whole artifact: it lacks {MANIFEST}; run the step that makes it again")
-    return Manifest.model_validate(read_json(path))
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValueError:
+        raise ScriptoriumError(f"{path} is no manifest; run the step that makes it again") from None
 
 
 def is_whole(uri: str) -> bool:

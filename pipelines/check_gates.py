@@ -7,19 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.artifact import canonical, read_json, read_manifest, sha256_text, verify
-from pipelines.dossier import Dossier, Model, Opponent, Source, refuse_unless_passed, write
-from pipelines.errors import Refused, ScriptoriumError
+from pipelines.artifact import canonical, read_json, read_manifest, sha256_text
+from pipelines.champion import Champion, champion
+from pipelines.dossier import RUN, Dossier, Model, Opponent, Source, refuse_unless_passed, whole, write
+from pipelines.errors import Refused
+from pipelines.flow import stages
 from pipelines.gates import Verdict, judge
 from pipelines.packet import packet
-from pipelines.registry import Champion, champion
-from pipelines.run import Run, read_run
-from pipelines.settings import read_settings
-from pipelines.steps import STEPS, made_from
+from pipelines.policy import run_to_decide
+from pipelines.run import Run
+from pipelines.settings import Settings, read_settings
+from pipelines.steps import made_from, target_of
 from pipelines.tracking import DATASET, Tracked, record_run
 
 # Parts of the report that are for looking at, not for deciding; they stay in the report's own artifact.
 PICTURES = ("curves", "examples", "calibration")
+# What a dossier calls the artifacts that no input of `evaluate` names.
+NAMES = {"validate": "validation", "evaluate": "report"}
+# Of the others, which are large and have done their work, the manifest is enough.
+DECISIVE = ("validation", "tuned", "report")
 
 
 @dataclass(frozen=True)
@@ -38,10 +44,12 @@ def check_gates(run_uri: str, inputs: Mapping[str, str]) -> str:
     The dossier is written whether or not the gates pass. Raises Refused naming each gate that did not, with its
     value and limit; also when the evidence is not that of this run, or the champion changed since it was compared.
     """
-    settings, run = read_settings(), read_run(run_uri)
-    artifacts = artifacts_of(inputs["report"], run)
+    settings = read_settings()
+    run = run_to_decide(run_uri, settings)
+    held = champion(run.recipe.name, settings)
+    opponent = same_champion(held, read_manifest(inputs["report"]).made_from.get("input.champion"))
+    artifacts = artifacts_of(inputs["report"], run, held, settings)
     evidence = Evidence(run_uri, run, artifacts, read_json(Path(inputs["report"]) / "report.json"))
-    opponent = same_champion(champion(run.recipe.name, settings), artifacts.get("champion"))
     tracked = record_run(run_uri, run, artifacts, evidence.report, settings)
     verdicts = judge(run.recipe.gates, evidence.report)
     dossier = assemble(evidence, verdicts, opponent, tracked)
@@ -51,38 +59,47 @@ def check_gates(run_uri: str, inputs: Mapping[str, str]) -> str:
     return uri
 
 
-def artifacts_of(report_uri: str, run: Run) -> dict[str, str]:
-    """The artifacts that a report rests on, by name, each checked to be whole and made by this run's own settings.
+def artifacts_of(report_uri: str, run: Run, held: Champion | None, settings: Settings) -> dict[str, str]:
+    """The artifacts that a report must rest on, by name: at each stage the one that this run makes from those before.
 
-    Raises Refused for a report of another recipe, dataset, seed, lock or code.
+    Their places are worked out from the run alone, so that no edge can lead elsewhere, whatever a task was handed.
+    Raises Refused naming the first that is not whole, or that the report did not use, and what differs.
     """
-    report = _whole(report_uri)
-    found = {"report": report_uri, **report.parents}
-    if missing := {"base", "tuned"} - set(found):
-        raise Refused(f"{report_uri} does not say which {min(missing)} model it is about; run evaluate again")
-    for name, uri in found.items():
-        manifest = _whole(uri) if name in ("tuned", "report") else read_manifest(uri)
-        if name != "report" and report.made_from.get(f"input.{name}") != manifest.digest:
-            raise Refused(f"{uri} is not the {name} that the report looked at: its digest differs")
-        if name != "champion":
-            _made_by(uri, run)
-    return found | {n: u for n, u in read_manifest(found["base"]).parents.items() if n == "validation"}
+    report, order = whole(report_uri), stages(run, champion=held is not None)
+    names = {source: name for name, source in order[-1].inputs.items()} | NAMES
+    found = {"champion": str(held.folder)} if held else {}
+    digests = {"champion": held.digest} if held else {}
+    for stage in order:
+        facts = made_from(stage.step, run, {name: digests[source] for name, source in stage.inputs.items()})
+        name, uri = names[stage.name], str(target_of(stage.step, facts, settings))
+        used = report_uri if name == "report" else report.parents.get(name, uri)
+        if used != uri:
+            raise Refused(f"{used} is not the {name} of this run: {differing(used, facts)}; start a new run")
+        digests[stage.name] = (whole(uri) if name in DECISIVE else read_manifest(uri)).digest
+        found[name] = uri
+    return found
+
+
+def differing(uri: str, facts: Mapping[str, str]) -> str:
+    """In what an artifact differs from the one that was expected, for a message."""
+    made = read_manifest(uri).made_from
+    names = sorted(name for name in facts.keys() | made.keys() if facts.get(name) != made.get(name))
+    return f"{', '.join(names)} differ" if names else "it lies elsewhere"
 
 
 def same_champion(held: Champion | None, compared: str | None) -> Opponent | None:
-    """The champion that the report compared with. Raises Refused unless it still is the champion, byte for byte."""
-    digest = read_manifest(compared).digest if compared else None
-    if (held.digest if held else None) != digest:
+    """The champion whose digest the report compared with. Raises Refused unless it still is the champion."""
+    if (held.digest if held else None) != compared:
         raise Refused(
             f"the champion is {f'version {held.version}' if held else 'nobody'} now, but the report compared with "
-            f"{f'another model ({digest[:12]})' if digest else 'nobody'}; start a new run"
+            f"{f'another model ({compared[:12]})' if compared else 'nobody'}; start a new run"
         )
     return Opponent(version=held.version, digest=held.digest) if held else None
 
 
 def assemble(evidence: Evidence, verdicts: list[Verdict], opponent: Opponent | None, tracked: Tracked) -> Dossier:
     """Put the evidence into one dossier."""
-    run, artifacts = evidence.run, evidence.artifacts
+    run, artifacts = evidence.run, {RUN: evidence.run_uri, **evidence.artifacts}
     recipe = run.recipe.model_dump(mode="json")
     sources = {name: Source(uri=uri, digest=read_manifest(uri).digest) for name, uri in sorted(artifacts.items())}
     return Dossier(
@@ -115,24 +132,3 @@ def table(verdicts: list[Verdict]) -> str:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return "\n".join("  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[4]]) for row in rows)
-
-
-def _whole(uri: str) -> Any:
-    try:
-        return verify(uri)
-    except ScriptoriumError as error:
-        raise Refused(f"the evidence is not whole: {error}") from None
-
-
-def _made_by(uri: str, run: Run) -> None:
-    """Refuse an artifact that the run's own recipe, data, seed, lock and code would not have made."""
-    manifest = read_manifest(uri)
-    if manifest.step not in STEPS:
-        raise Refused(f"{uri} was made by {manifest.step!r}, which is no step")
-    digests = {n.removeprefix("input."): d for n, d in manifest.made_from.items() if n.startswith("input.")}
-    expected = made_from(manifest.step, run, digests)
-    names = sorted(
-        n for n in expected.keys() | manifest.made_from.keys() if expected.get(n) != manifest.made_from.get(n)
-    )
-    if names:
-        raise Refused(f"{uri} was not made by this run: {', '.join(names)} differ; start a new run")

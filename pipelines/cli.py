@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
+from dataclasses import asdict
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from models.stop import Stopped
 from pipelines import terminal
 from pipelines.cli_data import data
+from pipelines.cli_ingest import ingest
+from pipelines.cli_trace import quarantine
 from pipelines.cli_validate import validate
 from pipelines.errors import ScriptoriumError
-from pipelines.settings import VARIABLES, read_settings
+from pipelines.failure import ended
+from pipelines.settings import VARIABLES, home_folder, read_settings
 
 app = typer.Typer(
     name="scriptorium",
@@ -27,7 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data)
+app.add_typer(quarantine)
 app.command()(validate)
+app.command()(ingest)
 
 RecipeName = Annotated[str, typer.Argument(help="A file in pipelines/recipes, without .toml")]
 Changes = Annotated[list[str], typer.Option("--set", help="key=value, for example finetune.epochs=3; may be repeated")]
@@ -86,7 +89,8 @@ def train(recipe: RecipeName, changes: Changes = [], as_json: AsJson = False) ->
     """Run a recipe's steps here, without Airflow, up to its gates. Exit code 10 when a gate refuses."""
     from pipelines import local
 
-    report, verdicts = local.train(recipe, terminal.parse_changes(changes), read_settings())
+    with terminal.aside(as_json):
+        report, verdicts = local.train(recipe, terminal.parse_changes(changes), read_settings())
     terminal.report(report, verdicts, as_json=as_json)
     if not verdicts or any(not verdict.passed for verdict in verdicts):
         raise typer.Exit(10)
@@ -97,7 +101,9 @@ def plan(recipe: RecipeName, changes: Changes = [], as_json: AsJson = False) -> 
     """Say which steps would run, which are reused, and why."""
     from pipelines import local
 
-    terminal.plan(local.plan(recipe, terminal.parse_changes(changes), read_settings()), as_json=as_json)
+    with terminal.aside(as_json):
+        forecasts = local.plan(recipe, terminal.parse_changes(changes), read_settings())
+    terminal.plan(forecasts, as_json=as_json)
 
 
 @app.command()
@@ -105,6 +111,7 @@ def trigger(
     recipe: RecipeName,
     changes: Changes = [],  # noqa: B006
     follow: Annotated[bool, typer.Option(help="Show what the run does until it ends")] = True,
+    as_json: AsJson = False,
 ) -> None:
     """Start a recipe's DAG in Airflow with the form's parameters, and follow it.
 
@@ -112,16 +119,21 @@ def trigger(
     """
     from pipelines import follow as following
 
-    raise typer.Exit(following.trigger(recipe, terminal.parse_changes(changes), read_settings(), follow=follow))
+    with terminal.aside(as_json):
+        started = following.trigger(recipe, terminal.parse_changes(changes), read_settings(), follow=follow)
+    if as_json:
+        terminal.document(asdict(started))
+    raise typer.Exit(started.exit_code or 0)
 
 
 @app.command()
-def review(
+def review(  # noqa: PLR0913, PLR0917 - one for each option
     recipe: RecipeName,
     approve: Annotated[bool, typer.Option("--approve", help="Make the candidate the champion")] = False,
     reject: Annotated[bool, typer.Option("--reject", help="Leave the champion as it is")] = False,
     reason: Annotated[str, typer.Option(help="Why; it is recorded with your name")] = "",
     user: Annotated[str, typer.Option("--as", help="The reviewer's name in Airflow")] = "reviewer",
+    as_json: AsJson = False,
 ) -> None:
     """Answer the open review of a recipe, or show it when neither --approve nor --reject is given."""
     from pipelines import follow as following
@@ -129,7 +141,10 @@ def review(
     if approve and reject:
         raise ScriptoriumError("a review is either approved or rejected: give --approve or --reject, not both")
     option = "Approve" if approve else "Reject" if reject else None
-    following.answer(recipe, option, reason, user, read_settings())
+    with terminal.aside(as_json):
+        answered = following.answer(recipe, option, reason, user, read_settings())
+    if as_json:
+        terminal.document(answered)
 
 
 @app.command()
@@ -140,18 +155,20 @@ def predict(
     """Put the champion to work: one JSON line in, one JSON line out."""
     from pipelines.predict import predict_lines
 
-    stream = sys.stdin if source == "-" else terminal.open_text(Path(source))
-    for row in predict_lines(recipe, stream, source, read_settings()):
+    name, lines = terminal.open_text(source)
+    for row in predict_lines(recipe, lines, name, read_settings()):
         print(json.dumps(row, ensure_ascii=False))
 
 
 @app.command()
 def audit(recipe: RecipeName, as_json: AsJson = False) -> None:
-    """Trace the champion to its data, recipe, code, scores and reviewer, and prove the ledger."""
+    """Trace the champion to its data, recipe, code, scores and reviewer. Exit code 1 when something was touched."""
     from pipelines.audit import audit as trace
 
     found = trace(recipe, read_settings())
     terminal.audit(found, as_json=as_json)
+    if found["problems"]:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -178,23 +195,11 @@ def main() -> None:
     """Run a command; a problem becomes one message and an exit code, never a traceback."""
     try:
         app()
-    except ScriptoriumError as error:
-        _stop(f"{error.word}: {error}", error.exit_code)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        home = read_settings().home
-        _stop(f"error: the disk is full ({error.filename or home}); free some space, or move SCRIPTORIUM_HOME", 75)
-    except Stopped as stopped:
-        _stop(f"stopped: {stopped}", 75)
-    except KeyboardInterrupt:
-        _stop("stopped", 130)
-
-
-def _stop(message: str, code: int) -> Any:
-    sys.stdout.flush()
-    print(message, file=sys.stderr, flush=True)
-    sys.exit(code)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it becomes one message
+        message, code = ended(error, home_folder())
+        sys.stdout.flush()
+        print(message, file=sys.stderr, flush=True)
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from pipelines import terminal_data
+from pipelines import terminal, terminal_data
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.settings import read_settings
 
@@ -41,12 +39,17 @@ def data_verify(
     if remote:
         _verify_remote(version, heal=heal, as_json=as_json)
         return
-    if heal or version or as_json:
-        raise ScriptoriumError("--heal, --version and --json go with --remote; data/ itself is put right by `data pin`")
+    if heal or version:
+        raise ScriptoriumError("--heal and --version go with --remote; data/ itself is put right by `data pin`")
     from pipelines import dataset
 
-    dataset.verify()
-    print(f"data/ is what data.dvc names: {dataset.current_md5()}")
+    with terminal.aside(as_json):
+        dataset.verify()
+    md5 = dataset.current_md5()
+    if as_json:
+        terminal.document({"md5": md5})
+    else:
+        print(f"data/ is what data.dvc names: {md5}")
 
 
 def _verify_remote(version: str, *, heal: bool, as_json: bool) -> None:
@@ -54,7 +57,7 @@ def _verify_remote(version: str, *, heal: bool, as_json: bool) -> None:
     from pipelines.version_history import matching
 
     settings = read_settings()
-    with _aside(as_json):
+    with terminal.aside(as_json):
         records = stored_versions(settings)
         if version:
             wanted = matching(version, [record.md5 for record in records])
@@ -94,7 +97,7 @@ def data_diff(before: Version, after: Version, as_json: AsJson = False) -> None:
     from pipelines.version_history import resolve
 
     settings = read_settings()
-    with _aside(as_json):
+    with terminal.aside(as_json):
         found = diff(resolve(before, settings), resolve(after, settings), settings)
     terminal_data.difference(found, as_json=as_json)
 
@@ -110,8 +113,3 @@ def data_pin(
 
     event = pin(version, Cause(reason, who()), read_settings(), commit=commit)
     print(f"current: {event.md5} ({len(event.files)} files, {event.rows:,} rows)")
-
-
-def _aside(as_json: bool) -> AbstractContextManager[Any]:
-    """Progress goes to standard error where standard output is one JSON document."""
-    return redirect_stdout(sys.stderr) if as_json else nullcontext()

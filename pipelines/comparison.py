@@ -11,8 +11,8 @@ from models.metrics import HIGHER_IS_BETTER
 from models.statistics import Interval, difference, interval
 from models.tasks.pair_classification import certainty
 from models.tasks.task import Prediction, Row, Task
+from pipelines.gates import CONFIDENCE
 
-CONFIDENCE = 0.95
 EXAMPLES = 10
 
 Predictions = Sequence[Prediction]
@@ -32,14 +32,16 @@ class Comparison:
         return {name: self._interval(statistic) for name, statistic in sorted(statistics.items())}
 
     def opponent(self, ours: Predictions, theirs: Predictions) -> dict[str, Any]:
-        """Another model's metrics, its interval on the primary metric, and ours minus theirs on that metric."""
-        statistics = self.task.statistics(theirs)
-        primary = statistics[self.task.primary]
-        return {
-            "metrics": {name: round(value, 6) for name, value in sorted(self.task.metrics(theirs).items())},
-            "interval": self._interval(primary),
-            "difference": self._interval(difference(self.task.statistics(ours)[self.task.primary], primary)),
-        }
+        """Another model's metrics, its interval on the primary metric, and ours minus theirs on that metric.
+
+        Both are None for one that has not the metric: what copies a text says nothing of the likelihood of others.
+        """
+        metrics = {name: round(value, 6) for name, value in sorted(self.task.metrics(theirs).items())}
+        primary = self.task.statistics(theirs).get(self.task.primary)
+        if primary is None:
+            return {"metrics": metrics, "interval": None, "difference": None}
+        gap = difference(self.task.statistics(ours)[self.task.primary], primary)
+        return {"metrics": metrics, "interval": self._interval(primary), "difference": self._interval(gap)}
 
     def _interval(self, statistic: Any) -> dict[str, float]:
         groups = [self.task.group(row) for row in self.rows]

@@ -10,12 +10,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.artifact import FileEntry, canonical, sha256_file, sha256_text
-from pipelines.errors import Refused
+from pipelines.artifact import FileEntry, Manifest, canonical, sha256_file, sha256_text, verify
+from pipelines.errors import Refused, ScriptoriumError
 from pipelines.gates import Verdict
 from pipelines.settings import Settings
 
 DOSSIER, PACKET = "dossier.json", "packet.md"
+# Among the artifacts of a dossier: the frozen run that it is about.
+RUN = "run"
 
 
 class Part(BaseModel):
@@ -115,6 +117,20 @@ def read(uri: str, settings: Settings) -> Dossier:
     if sha256_file(path / DOSSIER) != path.name:
         raise Refused(f"{path / DOSSIER} was changed after it was sealed: its sha256 is not {path.name}")
     return Dossier.model_validate_json((path / DOSSIER).read_bytes())
+
+
+def check_belonging(dossier: Dossier, run_uri: str) -> None:
+    """Refuse a dossier that is not about this run, byte for byte as it was frozen."""
+    if dossier.artifacts.get(RUN) != Source(uri=run_uri, digest=whole(run_uri).digest):
+        raise Refused(f"dossier {dossier.sha256[:12]} is of {dossier.run_uri}, not of {run_uri} as it was frozen")
+
+
+def whole(uri: str) -> Manifest:
+    """The manifest of a piece of evidence, every byte of it hashed anew. Raises Refused naming what differs."""
+    try:
+        return verify(uri)
+    except ScriptoriumError as error:
+        raise Refused(f"the evidence is not whole: {error}") from None
 
 
 def refuse_unless_passed(verdicts: list[Verdict]) -> None:

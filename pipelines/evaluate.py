@@ -8,7 +8,8 @@ from typing import Any
 
 from models.tasks import TASKS
 from pipelines.artifact import read_json, read_manifest, write_json
-from pipelines.comparison import CONFIDENCE, Comparison, calibration_rows, examples
+from pipelines.comparison import Comparison, calibration_rows, examples
+from pipelines.gates import CONFIDENCE
 from pipelines.report import render_report
 from pipelines.rows import read_rows
 from pipelines.score import read_split
@@ -108,7 +109,9 @@ def _tell(report: Mapping[str, Any]) -> None:
     opponents = {f"baseline {name}": value for name, value in report["baselines"].items()}
     opponents |= {"the champion": report["champion"], "without continued pretraining": report["control"]}
     for name, other in opponents.items():
-        if other:
+        if other and other["difference"] is None:
+            print(f"  {name} has no {primary}: {other['metrics']}")
+        elif other:
             gap = other["difference"]
             print(
                 f"  {other['metrics'][primary]:.4f} {name}: "

@@ -10,7 +10,6 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from importlib.metadata import Distribution
 from pathlib import Path
@@ -144,18 +143,12 @@ def _without_repeated(operations: list[Operation]) -> Iterator[Operation]:
         )
 
 
-def read_docstrings(pool: Executor) -> Iterator[tuple[str, str, str]]:
-    """(distribution, place, text) of every docstring of the general sources, in the order of their files.
-
-    The processes of `pool` start at once; what they find is waited for when it is asked for.
-    """
-    files = [(name, path, file) for name in sorted(GENERAL_SOURCES) for path, file in _sources(name)]
-    found = pool.map(_docstrings, [str(file) for *_, file in files], chunksize=32)
-    return (
-        (name, f"{path}:{line}", text)
-        for (name, path, _), docstrings in zip(files, found, strict=True)
-        for line, text in docstrings
-    )
+def read_docstrings() -> Iterator[tuple[str, str, str]]:
+    """(distribution, place, text) of every docstring of the general sources, in the order of their files."""
+    for number, name in enumerate(sorted(GENERAL_SOURCES), 1):
+        print(f"reading the docstrings of {name} ({number} of {len(GENERAL_SOURCES)} packages)", flush=True)
+        for path, file in _sources(name):
+            yield from ((name, f"{path}:{line}", text) for line, text in _docstrings(file))
 
 
 def _sources(name: str) -> list[tuple[str, Path]]:
@@ -167,10 +160,10 @@ def _sources(name: str) -> list[tuple[str, Path]]:
     return [(path, Path(str(distribution.locate_file(path)))) for path in paths]
 
 
-def _docstrings(file: str) -> list[tuple[int, str]]:
+def _docstrings(file: Path) -> list[tuple[int, str]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
-        tree = ast.parse(Path(file).read_bytes())
+        tree = ast.parse(file.read_bytes())
     return sorted((line, prose) for line, text in _documented(tree) if (prose := _prose(text)))
 
 

@@ -10,6 +10,7 @@ from models import threads
 from models.tasks import TASKS
 from pipelines.corpus import refused_when_diverged, write_training
 from pipelines.errors import Refused
+from pipelines.room import require_room
 from pipelines.rows import read_rows
 from pipelines.steps import Work
 
@@ -32,12 +33,19 @@ def finetune(work: Work) -> None:
     started = time.monotonic()
     build = _labels if TASKS[work.run.recipe.task].answer == "label" else _texts
     model, tokenizer, plan, validation = build(work)
+    require_room(model, work.run.recipe)  # a base that was reused was never compared with today's max_length
     set_dropout(model, settings.dropout)
     if settings.frozen_layers is not None:
         freeze_bottom(model, settings.frozen_layers)
     model = METHODS[settings.method](model, settings.rank)
     print("{:,} of {:,} weights learn (method {})".format(*count(model), settings.method), flush=True)
-    pace = Pace(settings.learning_rate, weight_decay=settings.weight_decay, seed=seed)
+    pace = Pace(
+        settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        layer_decay=settings.layer_decay,
+        accumulation=settings.accumulation,
+        seed=seed,
+    )
     with refused_when_diverged():
         record = train(model, plan, pace, work.checkpoints, validation)
     save(merged(model), tokenizer, work.out / "model")
@@ -107,15 +115,14 @@ def _passes(work: Work, grouped: Rows | None = None) -> Passes:
 
     settings, task = work.run.recipe.finetune, TASKS[work.run.recipe.task]
     groups = [task.group(row) for row in grouped] if grouped else None
-    return Passes(settings.batch_size, settings.epochs, work.run.recipe.seed, groups)
+    return Passes(settings.batch_size // settings.accumulation, settings.epochs, work.run.recipe.seed, groups)
 
 
 def _validation(work: Work, measure: Callable[[Any], dict[str, float]]) -> Validation:
     from models.metrics import HIGHER_IS_BETTER
     from models.train import Validation
 
-    task = TASKS[work.run.recipe.task]
-    metric = task.primary if task.answer == "label" else "bits_per_byte"
+    metric = TASKS[work.run.recipe.task].primary
     return Validation(measure, metric, HIGHER_IS_BETTER[metric], work.run.recipe.finetune.early_stopping)
 
 

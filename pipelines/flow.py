@@ -30,10 +30,14 @@ class Forecast:
     uri: str | None
 
 
-def stages(run: Run) -> list[Stage]:
-    """The stages of a run in order; `dags/train.py` draws the same for Airflow."""
+def stages(run: Run, *, champion: bool = False) -> list[Stage]:
+    """The stages of a run in order; `dags/train.py` draws the same for Airflow.
+
+    With a `champion` to compare with, it stands beside them as a source of that name.
+    """
     trained = {"dataset": "dataset", "base": "base", "adapted": "pretrain", "tuned": "finetune"}
     control = {"control": "finetune_without_pretraining"} if run.recipe.evaluate.control else {}
+    rival = {"champion": "champion"} if champion else {}
     return [
         Stage("dataset", "dataset", {}),
         Stage("validate", "validate", {"dataset": "dataset"}),
@@ -41,18 +45,15 @@ def stages(run: Run) -> list[Stage]:
         Stage("pretrain", "pretrain", {"dataset": "dataset", "base": "base"}),
         Stage("finetune", "finetune", {"dataset": "dataset", "model": "pretrain"}),
         *(Stage(name, "finetune", {"dataset": "dataset", "model": "base"}) for name in control.values()),
-        Stage("evaluate", "evaluate", trained | control),
+        Stage("evaluate", "evaluate", trained | control | rival),
     ]
 
 
 def train(run_uri: str, run: Run, champion: str | None) -> str:
     """Make every stage in this process and return the report's URI; `champion` is its model's artifact."""
-    made: dict[str, str] = {}
-    for stage in stages(run):
-        inputs = {name: made[source] for name, source in stage.inputs.items()}
-        if stage.name == "evaluate" and champion:
-            inputs["champion"] = champion
-        made[stage.name] = make(stage.step, run_uri, inputs)
+    made = {"champion": champion} if champion else {}
+    for stage in stages(run, champion=bool(champion)):
+        made[stage.name] = make(stage.step, run_uri, {name: made[source] for name, source in stage.inputs.items()})
     return made["evaluate"]
 
 
@@ -60,23 +61,23 @@ def plan(run: Run, champion: str | None, settings: Settings) -> list[Forecast]:
     """Say for every stage whether a whole output exists, and if not, what differs from the newest one."""
     digests: dict[str, str] = {"champion": read_manifest(champion).digest} if champion else {}
     forecasts = []
-    for stage in stages(run):
-        sources = stage.inputs | ({"champion": "champion"} if champion and stage.name == "evaluate" else {})
-        forecast = _forecast(stage, sources, digests, run, settings)
+    for stage in stages(run, champion=bool(champion)):
+        forecast = _forecast(stage, digests, run, settings)
         forecasts.append(forecast)
         if forecast.uri:
             digests[stage.name] = read_manifest(forecast.uri).digest
     return forecasts
 
 
-def _forecast(stage: Stage, sources: dict[str, str], digests: dict[str, str], run: Run, settings: Settings) -> Forecast:
-    if waiting := [source for source in sources.values() if source not in digests]:
+def _forecast(stage: Stage, digests: dict[str, str], run: Run, settings: Settings) -> Forecast:
+    if waiting := [source for source in stage.inputs.values() if source not in digests]:
         return Forecast(stage.name, reused=False, why=f"{waiting[0]} runs first", uri=None)
-    facts = made_from(stage.step, run, {name: digests[source] for name, source in sources.items()})
+    facts = made_from(stage.step, run, {name: digests[source] for name, source in stage.inputs.items()})
     target = target_of(stage.step, facts, settings)
     if is_whole(str(target)):
         return Forecast(stage.name, reused=True, why="a whole output of the same inputs exists", uri=str(target))
-    if (settings.work / stage.step / target.name / "checkpoints").is_dir():
+    # Every try has the folder; a whole checkpoint in it has this name, see models/checkpoint.py.
+    if any((settings.work / stage.step / target.name / "checkpoints").glob("checkpoint-*")):
         return Forecast(stage.name, reused=False, why="continues a try that was stopped", uri=None)
     return Forecast(stage.name, reused=False, why=_why(target.parent, facts), uri=None)
 

@@ -4,32 +4,45 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from pipelines.airflow_api import Airflow, Task
 from pipelines.errors import Refused, ScriptoriumError
-from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form
+from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
 from pipelines.settings import Settings
 
 REFUSED = "refused: "
 POLL_S = 2.0
 
 
-def trigger(recipe: str, changes: dict[str, Any], settings: Settings, *, follow: bool) -> int:
-    """Start a run as the engineer, and follow it if asked; returns the exit code that tells how it ended."""
+@dataclass(frozen=True)
+class Started:
+    """A run that was started, and when it was followed, the exit code that tells how it ended."""
+
+    run_id: str
+    page: str
+    exit_code: int | None
+
+
+def trigger(recipe: str, changes: dict[str, Any], settings: Settings, *, follow: bool) -> Started:
+    """Start a run as the engineer, and follow it if asked."""
     form = form_of(recipe, changes, settings)
-    airflow = Airflow(settings, "engineer")
-    run_id = airflow.trigger(dag_of(recipe), form)
-    print(f"started {run_id}: {settings.airflow_url}/dags/{dag_of(recipe)}/runs/{run_id}")
-    return follow_run(airflow, dag_of(recipe), run_id, lambda: ask(recipe, settings)) if follow else 0
+    airflow, dag_id = Airflow(settings, "engineer"), dag_of(recipe)
+    run_id = airflow.trigger(dag_id, form)
+    page = f"{settings.airflow_url}/dags/{dag_id}/runs/{run_id}"
+    print(f"started {run_id}: {page}", flush=True)
+    code = follow_run(airflow, dag_id, run_id, lambda: ask(recipe, settings)) if follow else None
+    return Started(run_id, page, code)
 
 
 def form_of(recipe: str, changes: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """The trigger form with changes; a recipe key that the form has not is refused, naming those it has."""
     short = {key: name for name, key in PARAMETERS.items()}
     form = {short.get(key, key): value for key, value in changes.items()}
-    known = load_recipe(settings.recipes / f"{recipe}.toml")
-    overrides_from_form(known, {name: value for name, value in form.items() if name != "refresh"})
+    own = dict(form)
+    taken_refresh(own)
+    overrides_from_form(load_recipe(settings.recipes / f"{recipe}.toml"), own)
     return form
 
 
@@ -43,19 +56,24 @@ def ask(recipe: str, settings: Settings) -> None:
     print(f"  or here: scriptorium review {recipe} --approve --reason '...'   (or --reject)\n", flush=True)
 
 
-def answer(recipe: str, option: str | None, reason: str, user: str, settings: Settings) -> None:
-    """Answer the open review of a recipe, or print what it asks. Raises Refused when none is open."""
+def answer(recipe: str, option: str | None, reason: str, user: str, settings: Settings) -> dict[str, str | None]:
+    """Answer the open review of a recipe, or print what it asks; returns what was said or asked, and by whom.
+
+    Raises Refused when none is open.
+    """
     airflow, dag_id = Airflow(settings, user), dag_of(recipe)
     run_id = airflow.active_run(dag_id)
     if run_id is None or not _waits_for_review(airflow.tasks(dag_id, run_id)):
         raise Refused(f"no review of {recipe} is open; start a run with `scriptorium trigger {recipe}`")
     if option is None:
-        print(airflow.review(dag_id, run_id).body)
-        return
+        asked = airflow.review(dag_id, run_id)
+        print(asked.body)
+        return {"run_id": run_id, "subject": asked.subject, "body": asked.body}
     if not reason.strip():
         raise Refused("a review needs a reason; say why with --reason '...'")
     airflow.answer(dag_id, run_id, option, reason)
     print(f"{option.lower()} recorded for {run_id}, as {user}: {reason}")
+    return {"run_id": run_id, "answer": option.lower(), "user": user, "reason": reason}
 
 
 def follow_run(airflow: Airflow, dag_id: str, run_id: str, on_review: Callable[[], None]) -> int:

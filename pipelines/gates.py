@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipelines.recipe import Gate
 
+CONFIDENCE = 0.95  # of every interval of a report
 Outcome = Literal["pass", "fail", "insufficient", "error"]
 Report = Mapping[str, Any]
 
@@ -63,8 +64,8 @@ def condition(gate: Gate) -> str:
         return f"at most {gate.at_most:g}"
     by = f" by more than {gate.margin:g}" if gate.margin else ""
     if gate.above:
-        return f"above every baseline{by}, {gate.confidence:.0%} sure"
-    return f"not below the champion{by}, {gate.confidence:.0%} sure"
+        return f"above every baseline{by}, {CONFIDENCE:.0%} sure"
+    return f"not below the champion{by}, {CONFIDENCE:.0%} sure"
 
 
 def metric_value(metric: str, report: Report) -> float | None:
@@ -87,7 +88,9 @@ def _judge(gate: Gate, report: Report) -> Verdict:
         return _absolute(gate, value, gate.at_least, holds=value >= gate.at_least)
     if gate.at_most is not None:
         return _absolute(gate, value, gate.at_most, holds=value <= gate.at_most)
-    if gate.not_below and "champion" in report and report["champion"] is None:
+    if gate.not_below and "champion" not in report:
+        return _error(gate, "it is not known whether there is a champion; nothing was compared with it", value)
+    if gate.not_below and report["champion"] is None:
         return _verdict(gate, "pass", "first release: there is no champion to compare with", value=value)
     return _comparison(gate, value, report)
 
@@ -102,15 +105,13 @@ def _comparison(gate: Gate, value: float, report: Report) -> Verdict:
     """Compare by the paired-bootstrap interval of the difference; the hardest opponent decides."""
     if gate.metric != report.get("primary"):
         return _error(gate, f"the report compares models on {report.get('primary')}, not on {gate.metric}", value)
-    if gate.confidence != report.get("confidence", 0.95):
-        return _error(gate, f"the report's intervals are {report.get('confidence', 0.95):.0%}", value)
     higher = _higher_is_better(gate.metric)
     if higher is None:
         return _error(gate, f"nobody says whether a higher {gate.metric} is better; add it to models/metrics.py", value)
     opponents = _opponents(gate, report)
     gains = {name: _gain(opponent, higher=higher) for name, opponent in opponents.items()}
     if not gains or None in gains.values():
-        missing = [name for name, gain in gains.items() if gain is None] or [gate.above or "champion"]
+        missing = [name for name, gain in gains.items() if gain is None] or ["baseline"]
         return _error(gate, f"the report has no finite difference from {', '.join(missing)}", value)
     hardest, gain = min(((n, g) for n, g in gains.items() if g), key=lambda named: named[1].low)
     rival = _number(_at(opponents[hardest], "metrics", gate.metric))
@@ -136,8 +137,10 @@ def _by_interval(gate: Gate, value: float, rival_name: str, rival: float | None,
 
 def _opponents(gate: Gate, report: Report) -> Mapping[str, Any]:
     if gate.above:
-        return report.get("baselines") or {}
-    return {"champion": report["champion"]} if "champion" in report else {}
+        baselines = report.get("baselines") or {}
+        # Copying a text, say, gives no likelihood: what has not the metric at all is no opponent on it.
+        return {name: other for name, other in baselines.items() if gate.metric in (_at(other, "metrics") or {})}
+    return {"champion": report["champion"]}
 
 
 def _gain(opponent: Any, *, higher: bool) -> Interval | None:

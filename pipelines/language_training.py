@@ -25,13 +25,15 @@ def train_on_text(work: Work, pair: Pair, amounts: Mapping[str, int], learning_r
     settings, seed = work.run.recipe.pretrain, work.run.recipe.seed
     set_dropout(model, 0.0)  # no text is read twice, so there is nothing to learn by heart
     documents = _documents(work, tokenizer, amounts)
+    part = settings.batch_tokens // settings.accumulation
     if settings.objective == "masked":
-        plan = objectives.masked_plan(tokenizer, documents, settings.mask, settings.batch_tokens, seed)
+        plan = objectives.masked_plan(tokenizer, documents, settings.mask, part, seed)
     else:
         pad = tokenizer.pad_token_id
-        plan = objectives.causal_plan(documents, settings.block, settings.batch_tokens, pad, seed)
+        plan = objectives.causal_plan(documents, settings.block, part, pad, seed)
+    pace = Pace(learning_rate, accumulation=settings.accumulation, seed=seed)
     with refused_when_diverged():
-        return train(model, plan, Pace(learning_rate, seed=seed), work.checkpoints)
+        return train(model, plan, pace, work.checkpoints)
 
 
 def _documents(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> list[Any]:

@@ -10,8 +10,11 @@ from pipelines.chain import Link
 from pipelines.settings import Settings
 from pipelines.steps import lock
 
-Event = Literal["approved", "rejected", "promoted", "reaffirmed"]
+Event = Literal["approved", "rejected", "registered", "promoted", "reaffirmed"]
+PROMOTIONS: tuple[Event, ...] = ("promoted", "reaffirmed")
 BROKEN = "Nothing is promoted until the ledger is restored from its backup"
+# In the facts of a registered version: before the path of each of its files, whose sha256 is the value.
+SERVED = "served/"
 
 
 class Entry(Link):
@@ -47,6 +50,17 @@ def append(path: Path, event: Event, dossier: str, facts: dict[str, str]) -> Ent
 def find(entries: list[Entry], event: Event, dossier: str) -> Entry | None:
     """The entry of an event for a dossier, if it was recorded."""
     return next((entry for entry in entries if (entry.event, entry.dossier) == (event, dossier)), None)
+
+
+def last_promotion(entries: list[Entry]) -> Entry | None:
+    """The entry that says which version is the champion; none before the first release."""
+    return next((entry for entry in reversed(entries) if entry.event in PROMOTIONS), None)
+
+
+def registration(entries: list[Entry], version: str) -> Entry | None:
+    """The entry in which promotion wrote down the files of a version, the last should there be two."""
+    made = (e for e in reversed(entries) if e.event == "registered" and e.facts["version"] == version)
+    return next(made, None)
 
 
 def verify(path: Path) -> str:

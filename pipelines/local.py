@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,21 +11,26 @@ from pipelines import flow
 from pipelines.artifact import read_json
 from pipelines.errors import ScriptoriumError
 from pipelines.gates import Verdict, judge
-from pipelines.recipe import Recipe
-from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form
+from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
 from pipelines.run import Run, freeze, new_run
 from pipelines.settings import Settings
 from pipelines.task import champion_input
 
 
 def train(recipe: str, changes: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], list[Verdict]]:
-    """Run every step up to the report, and judge the recipe's gates; nothing is registered or promoted."""
+    """Run every step up to the report, and judge the recipe's gates; nothing is registered or promoted.
+
+    Where the champion could not be asked for, the report that is returned does not say that there is none.
+    """
     from models.stop import stop_on_signals
 
     stop_on_signals()
     run = decide(recipe, changes, f"local-{datetime.now(UTC):%Y%m%dT%H%M%S}", settings)
-    uri = flow.train(freeze(run, settings), run, champion_folder(run.recipe.name, settings))
+    champion, known = champion_folder(run.recipe.name, settings)
+    uri = flow.train(freeze(run, settings), run, champion)
     report = read_json(Path(uri) / "report.json")
+    if not known:
+        del report["champion"]
     print(f"report: {uri}/report.html")
     return report, judge(run.recipe.gates, report)
 
@@ -32,7 +38,8 @@ def train(recipe: str, changes: dict[str, Any], settings: Settings) -> tuple[dic
 def plan(recipe: str, changes: dict[str, Any], settings: Settings) -> list[flow.Forecast]:
     """What `train` or `trigger` would run now, and what would be reused."""
     run = decide(recipe, changes, "plan", settings)
-    return flow.plan(run, champion_folder(run.recipe.name, settings), settings)
+    champion, _ = champion_folder(run.recipe.name, settings)
+    return flow.plan(run, champion, settings)
 
 
 def decide(recipe: str, changes: dict[str, Any], run_id: str, settings: Settings) -> Run:
@@ -40,21 +47,16 @@ def decide(recipe: str, changes: dict[str, Any], run_id: str, settings: Settings
     from pipelines.dataset import current_md5
 
     path = settings.recipes / f"{recipe}.toml"
-    refresh = bool(changes.pop("refresh", False))
+    refresh = taken_refresh(changes)
     form = {name: changes.pop(name) for name in list(changes) if name in PARAMETERS}
     overrides = changes | (overrides_from_form(load_recipe(path), form) if form else {})
     return new_run(load_recipe(path, overrides), run_id, current_md5(), "local", refresh=refresh)
 
 
-def champion_folder(name: str, settings: Settings) -> str | None:
-    """The champion's model, when MLflow can be asked; said aloud when it cannot."""
+def champion_folder(name: str, settings: Settings) -> tuple[str | None, bool]:
+    """The champion's model, or none before the first release; and whether that is known, said aloud when it is not."""
     try:
-        return champion_input(name, settings).get("champion")
+        return champion_input(name, settings).get("champion"), True
     except ScriptoriumError as error:
-        print(f"without a champion to compare with: {error}")
-        return None
-
-
-def recipe_named(name: str, settings: Settings) -> Recipe:
-    """The recipe of that name as its file stands."""
-    return load_recipe(settings.recipes / f"{name}.toml")
+        print(f"the champion is not known, and nothing is compared with it: {error}", file=sys.stderr)
+        return None, False

@@ -110,12 +110,19 @@ def _change(report: Mapping[str, Any]) -> str:
     )
     others = {"champion": report.get("champion"), "no continued pretraining": report.get("control")}
     others |= {f"baseline {name}": value for name, value in (report.get("baselines") or {}).items()}
-    rows = ((cell(name), _spread(other["difference"], signed=True)) for name, other in others.items() if other)
+    rows = ((cell(name), _difference(other)) for name, other in others.items() if other)
     return (
         table(("metric", "candidate", "champion"), scores)
         + "\n\n"
         + table(("compared with", f"difference in {cell(report['primary'])}"), rows)
     )
+
+
+def _difference(other: Mapping[str, Any]) -> str:
+    """How far the candidate is from another model, or what that one has instead of the primary metric."""
+    if other["difference"] is None:
+        return "-, it has " + cell(", ".join(f"{name} {value:.4f}" for name, value in other["metrics"].items()))
+    return _spread(other["difference"], signed=True)
 
 
 def _against(report: Mapping[str, Any]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -17,27 +17,28 @@ BATCH = 64
 def predict_lines(recipe: str, lines: Iterable[str], source: str, settings: Settings) -> Iterator[dict[str, Any]]:
     """Yield each input row with what the champion says of it. Loading verifies every byte of the champion.
 
-    Raises Refused naming source and line for a row that is not one of the task.
+    Raises Refused naming source and line for a row that is not one of the task, and for a recipe that there is not.
     """
-    model = load_champion(recipe, settings)
-    fields = list(model.metadata.get_input_schema().input_names())
-    rows = read_rows(lines, source, fields)
-    while batch := list(islice(rows, BATCH)):
-        predictions = model.predict([{field: row[field] for field in fields} for row in batch])
-        for row, prediction in zip(batch, predictions, strict=True):
-            yield row | prediction
+    with load_champion(recipe, settings) as model:
+        fields = list(model.metadata.get_input_schema().input_names())
+        rows = read_rows(lines, source, fields)
+        while batch := list(islice(rows, BATCH)):
+            predictions = model.predict([{field: row[field] for field in fields} for row in batch])
+            for row, prediction in zip(batch, predictions, strict=True):
+                yield row | prediction
 
 
-def load_champion(recipe: str, settings: Settings) -> Any:
-    """The MLflow model that holds `champion`. Raises Refused when there is none yet."""
-    from pipelines.registry import champion
+@contextmanager
+def load_champion(recipe: str, settings: Settings) -> Iterator[Any]:
+    """The model that was promoted last, as MLflow serves it. Raises Refused when there is none yet."""
+    from pipelines.champion import champion, load, require_known
 
-    os.environ["MLFLOW_TRACKING_URI"] = settings.mlflow_url
-    if champion(recipe, settings) is None:
+    require_known(recipe, settings)
+    held = champion(recipe, settings)
+    if held is None:
         raise Refused(f"{recipe} has no champion yet; make one with `scriptorium trigger {recipe}` and a review")
-    import mlflow.pyfunc
-
-    return mlflow.pyfunc.load_model(f"models:/{recipe}@champion")
+    with load(recipe, held.version, settings) as model:
+        yield model
 
 
 def read_rows(lines: Iterable[str], source: str, fields: list[str]) -> Iterator[dict[str, Any]]:

@@ -15,12 +15,14 @@ from typing import Any
 
 from pipelines import dossier as dossiers
 from pipelines import ledger, registry
-from pipelines.artifact import canonical, read_json, sha256_text, verify
-from pipelines.dossier import Dossier, refuse_unless_passed
-from pipelines.errors import NothingToDo, Refused, ScriptoriumError
+from pipelines.artifact import read_json
+from pipelines.champion import champion, history, is_served, load, production_folder, write_down
+from pipelines.dossier import Dossier, check_belonging, refuse_unless_passed, whole
+from pipelines.errors import NothingToDo, Refused
 from pipelines.gates import judge
+from pipelines.policy import run_to_decide
 from pipelines.review import Review, dag_of, decide, facts, read_answer, read_review
-from pipelines.run import Run, read_run
+from pipelines.run import Run
 from pipelines.settings import Settings, read_settings
 from pipelines.steps import lock
 
@@ -32,12 +34,14 @@ def promote(run_uri: str, inputs: Mapping[str, str]) -> str:
     """Make the approved candidate the champion, and return models:/NAME/VERSION. Never cached.
 
     `inputs`: candidate and review. Raises NothingToDo when the reviewer said no, and Refused when anything is not
-    as approved: the answer in Airflow, the dossier, a byte of the model, the champion it was compared with, the time.
+    as approved: the answer in Airflow, the dossier, a byte of the model, the champion it was compared with, the
+    recipe's gates and reviewers, the time.
     """
-    settings, run = read_settings(), read_run(run_uri)
+    settings = read_settings()
+    run = run_to_decide(run_uri, settings)
     review = read_review(inputs["review"], settings)
     dossier = dossiers.read(dossiers.dossier_uri(review.dossier, settings), settings)
-    check_belonging(dossier, run_uri, run)
+    check_belonging(dossier, run_uri)
     check_answer(review, run, dossier, inputs["candidate"], settings)
     check_age(review, run, datetime.now(UTC))
     check_evidence(dossier, run)
@@ -45,13 +49,6 @@ def promote(run_uri: str, inputs: Mapping[str, str]) -> str:
         version = release(dossier, review, settings)
     print(f"{dossier.name} version {version} is the champion, approved by {review.reviewer}", flush=True)
     return f"models:/{dossier.name}/{version}"
-
-
-def check_belonging(dossier: Dossier, run_uri: str, run: Run) -> None:
-    """Refuse a dossier that is not about this run and its recipe."""
-    recipe = sha256_text(canonical(run.recipe.model_dump(mode="json")))
-    if (dossier.run_uri, dossier.run_id, dossier.recipe_sha256) != (run_uri, run.run_id, recipe):
-        raise Refused(f"the review is of dossier {dossier.sha256[:12]}, run {dossier.run_id}, not of run {run.run_id}")
 
 
 def check_answer(review: Review, run: Run, dossier: Dossier, candidate: str, settings: Settings) -> None:
@@ -73,37 +70,37 @@ def check_age(review: Review, run: Run, now: datetime) -> None:
 
 
 def check_evidence(dossier: Dossier, run: Run) -> None:
-    """Judge the report again, from its own verified bytes, and re-hash every file of the model."""
+    """Judge the report again, by today's gates and from its own verified bytes, and re-hash every file of the model."""
     report = dossier.artifacts["report"]
     for source in (report, dossier.model):
-        if verified(source.uri) != source.digest:
+        if whole(source.uri).digest != source.digest:
             raise Refused(f"{source.uri} is not what the dossier names: its digest differs")
     verdicts = judge(run.recipe.gates, read_json(Path(report.uri) / "report.json"))
     if tuple(verdicts) != dossier.gates:
-        raise Refused(f"the gates judge the report otherwise than dossier {dossier.sha256[:12]} says; start a new run")
+        raise Refused(
+            f"the recipe's gates of today judge the report otherwise than dossier {dossier.sha256[:12]} says: they "
+            "were changed since; start a new run, which reuses every training"
+        )
     refuse_unless_passed(verdicts)
 
 
-def verified(uri: str) -> str:
-    """The digest of an artifact, after every file was hashed anew. Raises Refused when one differs."""
-    try:
-        return verify(uri).digest
-    except ScriptoriumError as error:
-        raise Refused(f"the approved bytes are not there any more: {error}") from None
-
-
 def release(dossier: Dossier, review: Review, settings: Settings) -> str:
-    """Copy, register, try, move the alias, write it down; the caller holds the lock. Returns the version."""
-    path = ledger.ledger_path(dossier.name, settings)
-    ledger.verify(path)
-    if done := ledger.find(ledger.read(path), "promoted", dossier.sha256):
-        print(f"dossier {dossier.sha256[:12]} was promoted before, as version {done.facts['version']}", flush=True)
-        return record("promoted", done.facts["version"], dossier, review, settings)
-    held = registry.champion(dossier.name, settings)
-    if held and held.digest == dossier.model.digest and held.dossier != dossier.sha256:
-        return record("reaffirmed", held.version, dossier, review, settings)
-    folder = copy_bytes(dossier, settings)
-    version = registry.register_promoted(folder, dossier, review.reviewer, settings)
+    """Copy, register, try, move the alias, each written down; the caller holds the lock. Returns the version."""
+    entries = history(dossier.name, settings)
+    done = (ledger.find(entries, event, dossier.sha256) for event in ledger.PROMOTIONS)
+    if before := next(filter(None, done), None):
+        print(f"dossier {dossier.sha256[:12]} was promoted before, as version {before.facts['version']}", flush=True)
+        return record(before.event, before.facts["version"], dossier, review, settings)
+    registered = ledger.find(entries, "registered", dossier.sha256)
+    if registered is None:
+        held = champion(dossier.name, settings)
+        registry.require_opponent(dossier, held.version if held else None)
+        if held and held.digest == dossier.model.digest and is_served(dossier.name, held.version, settings):
+            return record("reaffirmed", held.version, dossier, review, settings)
+        made = registry.register_promoted(copy_bytes(dossier, settings), dossier, settings)
+        # From here on a promotion that was killed goes on with this version, whose files the ledger knows.
+        registered = write_down("registered", dossier, {**facts(review, dossier), **made}, settings)
+    version = registered.facts["version"]
     try_out(version, dossier, settings)
     registry.move_champion(dossier, version, settings)
     return record("promoted", version, dossier, review, settings)
@@ -111,14 +108,14 @@ def release(dossier: Dossier, review: Review, settings: Settings) -> str:
 
 def copy_bytes(dossier: Dossier, settings: Settings) -> Path:
     """Copy the model's artifact to its place among the promoted, flushed to the disk and hashed there."""
-    target = registry.production_folder(dossier.name, dossier.model.digest, settings)
-    if not (target.exists() and verified(str(target)) == dossier.model.digest):
+    target = production_folder(dossier.name, dossier.model.digest, settings)
+    if not (target.exists() and whole(str(target)).digest == dossier.model.digest):
         part = target.with_name(f".{target.name}.part")
         shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(dossier.model.uri, part)
         for path in [*part.rglob("*"), part]:
             flush(path)
-        if verified(str(part)) != dossier.model.digest:
+        if whole(str(part)).digest != dossier.model.digest:
             raise Refused(f"{dossier.model.uri} changed while it was copied; nothing was promoted")
         part.rename(target)
         flush(target.parent)
@@ -140,8 +137,8 @@ def try_out(version: str, dossier: Dossier, settings: Settings) -> None:
     row = next(iter(read_json(Path(dossier.artifacts["report"].uri) / "report.json")["examples"]), None)
     if row is None:
         raise Refused("the report holds no example to try the model with; run evaluate again")
-    model = registry.load(dossier.name, version, settings)
-    answer = model.predict([{name: row[name] for name in model.metadata.get_input_schema().input_names()}])[0]
+    with load(dossier.name, version, settings) as model:
+        answer = model.predict([{name: row[name] for name in model.metadata.get_input_schema().input_names()}])[0]
     if not same_answer(answer, row):
         raise Refused(f"version {version} answers {answer} to example {row['id']}, which was evaluated as {row}")
     print(
@@ -162,8 +159,6 @@ def same_answer(answer: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
 
 def record(event: ledger.Event, version: str, dossier: Dossier, review: Review, settings: Settings) -> str:
     """Write the promotion into the ledger, and what MLflow should show of it. Returns the version."""
-    path = ledger.ledger_path(dossier.name, settings)
-    ledger.append(path, event, dossier.sha256, {**facts(review, dossier), "version": version})
-    registry.acknowledge(dossier.name, ledger.verify(path), settings)
-    registry.clear_challenger(review.candidate, settings)
+    write_down(event, dossier, {**facts(review, dossier), "version": version}, settings)
+    registry.clear_challenger(dossier.name, review.candidate, settings)
     return version

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from models.tasks import TASKS
 from pipelines.errors import near_miss
 from pipelines.limits import Limits
+from pipelines.recipe_fit import misfits
 from pipelines.section import Section
 
 Objective = Literal["masked", "causal"]
@@ -28,6 +29,7 @@ class Data(Section):
     corpus: str = Field(description="Unlabelled text of the domain, below data/")
     examples: str = Field(description="Folder below data/ with train, validation and test .jsonl")
     replay: Replay
+    on_conflict: Literal["refuse", "replace"] = Field("refuse", description="New rows with the id of an old one")
 
 
 class Scratch(Section):
@@ -41,7 +43,7 @@ class Base(Section):
 
     model: str | Scratch = Field(description="hf://org/name, a folder, or { scratch = name }")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of model.safetensors")
-    tokens: int = Field(0, ge=0, description="Tokens that fit a missing language-model head, or the scratch model")
+    tokens: int = Field(80_000, ge=0, description="Tokens that fit a missing language-model head, or a scratch model")
     learning_rate: float = Field(1e-3, gt=0, lt=1)
 
 
@@ -52,6 +54,7 @@ class Pretrain(Section):
     tokens: int = Field(ge=0, description="Training tokens, replay included; 0 leaves the base as it is")
     learning_rate: float = Field(5e-5, gt=0, lt=1)
     batch_tokens: int = Field(4096, ge=64, description="Tokens of one optimiser step")
+    accumulation: int = Field(1, ge=1, description="Parts that a batch is cut into where memory is short")
     block: int = Field(128, ge=16, le=4096, description="Tokens of one training sequence")
     mask: float = Field(0.15, gt=0, lt=1, description="Share of tokens to predict (masked objective)")
 
@@ -63,8 +66,10 @@ class Finetune(Section):
     epochs: int = Field(2, ge=1, le=100)
     learning_rate: float = Field(5e-5, gt=0, lt=1)
     batch_size: int = Field(32, ge=1, le=4096)
+    accumulation: int = Field(1, ge=1, description="Parts that a batch is cut into where memory is short")
     max_length: int = Field(128, ge=16, le=4096, description="Tokens after which a text is cut")
     weight_decay: float = Field(0.01, ge=0, lt=1)
+    layer_decay: float = Field(1.0, gt=0, le=1, description="Learning rate of a layer as a share of the one above")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of activations dropped while training")
     frozen_layers: int | None = Field(
         None, ge=0, description="Lowest layers that stay as they are, the embeddings with them; 0: these alone"
@@ -83,18 +88,19 @@ class Gate(Section):
     """One condition on the report. Exactly one of at_least, at_most, above, not_below."""
 
     metric: str
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: float | None = Field(None, allow_inf_nan=False)
+    at_most: float | None = Field(None, allow_inf_nan=False)
     above: Literal["baseline"] | None = None
     not_below: Literal["champion"] | None = None
-    margin: float = Field(0.0, ge=0)
-    confidence: float = Field(0.95, gt=0.5, lt=1)
+    margin: float = Field(0.0, ge=0, allow_inf_nan=False, description="How much better, or worse at most")
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
         given = [k for k in ("at_least", "at_most", "above", "not_below") if getattr(self, k) is not None]
         if len(given) != 1:
             raise ValueError(f"a gate takes exactly one of at_least, at_most, above, not_below; got {given or 'none'}")
+        if self.margin and not (self.above or self.not_below):
+            raise ValueError(f"margin goes with above or not_below; {given[0]} is a limit as it stands")
         return self
 
 
@@ -135,3 +141,9 @@ class Recipe(Section):
         if task not in TASKS:
             raise ValueError(f"there is no such task; {near_miss(task, TASKS)}")
         return task
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if problems := list(misfits(self)):
+            raise ValueError("\n".join(problems))
+        return self

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipelines.errors import Refused, near_miss
 from pipelines.recipe import Recipe
+from pipelines.settings import Settings
 
 # The trigger form's short names, and the recipe key that each one sets.
 PARAMETERS = {
@@ -42,6 +43,11 @@ def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:
     return recipe
 
 
+def recipe_named(name: str, settings: Settings) -> Recipe:
+    """The recipe of that name as its file stands. Raises Refused with the near miss when there is none."""
+    return load_recipe(settings.recipes / f"{name}.toml")
+
+
 def require_readable(folder: Path) -> None:
     """Raise Refused, saying why, when a recipe of a folder cannot be read."""
     problems = []
@@ -66,6 +72,14 @@ def overrides_from_form(recipe: Recipe, form: dict[str, Any]) -> dict[str, Any]:
     return changed | ({"base.sha256": None} if "base.model" in changed else {})
 
 
+def taken_refresh(values: dict[str, Any]) -> bool:
+    """Take `refresh` out of a form or changes: whether every step shall be made anew. Raises Refused for a word."""
+    refresh = values.pop("refresh", False)
+    if not isinstance(refresh, bool):
+        raise Refused(f"refresh is {refresh!r}; it takes true or false")
+    return refresh
+
+
 def form_values(recipe: Recipe) -> dict[str, Any]:
     """What the trigger form shows before anybody changes it: the recipe's own values."""
     model = recipe.base.model
@@ -84,7 +98,8 @@ def parse_recipe(values: dict[str, Any], source: str) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise Refused("\n".join(f"{source}: {_explain(e)}" for e in error.errors())) from None
+        problems = [line for e in error.errors() for line in _explain(e).splitlines()]
+        raise Refused("\n".join(f"{source}: {problem}" for problem in problems)) from None
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
@@ -102,7 +117,9 @@ def _explain(error: Any) -> str:
         return f"unknown key {place!r}; {near_miss(str(error['loc'][-1]), _fields(error['loc'][:-1]))}"
     if error["type"] == "missing":
         return f"{place} is missing; a recipe needs it"
-    return f"{place}: {error['msg']} (got {error['input']!r})"
+    told = f"{place}: {error['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+    # Of a whole table, the message says what is wrong with it.
+    return told if isinstance(error["input"], dict) else f"{told} (got {error['input']!r})"
 
 
 def _fields(place: tuple[str | int, ...]) -> list[str]:

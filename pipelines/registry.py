@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipelines import dossier as dossiers
 from pipelines.artifact import verify
-from pipelines.dossier import Dossier, refuse_unless_passed
-from pipelines.errors import Refused, ScriptoriumError
-from pipelines.run import read_run
+from pipelines.dossier import Dossier, check_belonging, refuse_unless_passed
+from pipelines.errors import Refused, ScriptoriumError, TryAgain
+from pipelines.ledger import SERVED
 from pipelines.served_model import log_model
 from pipelines.settings import Settings, read_settings
 from pipelines.tracking import connect, experiment_id
@@ -20,16 +19,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION, CHALLENGER, LEDGER_HEAD = "champion", "challenger", "ledger_head"
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The version that holds `champion`; `folder` is its verified artifact, fit to be a step's input."""
-
-    version: str
-    folder: Path
-    digest: str
-    dossier: str
 
 
 def candidates(name: str) -> str:
@@ -42,10 +31,9 @@ def register(run_uri: str, inputs: Mapping[str, str]) -> str:
 
     Raises Refused when the dossier is of another run or a gate in it did not pass.
     """
-    settings, run = read_settings(), read_run(run_uri)
+    settings = read_settings()
     dossier = dossiers.read(inputs["dossier"], settings)
-    if (dossier.run_uri, dossier.run_id) != (run_uri, run.run_id):
-        raise Refused(f"dossier {dossier.sha256[:12]} is of run {dossier.run_id}, not of {run.run_id}")
+    check_belonging(dossier, run_uri)
     refuse_unless_passed(list(dossier.gates))
     uri = register_candidate(dossier, settings)
     print(f"registered {uri} as {CHALLENGER}: {settings.mlflow_url}/#/models/{candidates(dossier.name)}", flush=True)
@@ -54,56 +42,44 @@ def register(run_uri: str, inputs: Mapping[str, str]) -> str:
 
 def register_candidate(dossier: Dossier, settings: Settings) -> str:
     """Log the dossier's model and register it with the alias `challenger`; the same dossier is the same version."""
-    name = candidates(dossier.name)
-    version = register_bytes(name, Path(dossier.model.uri), dossier, {}, settings)
-    connect(settings).set_registered_model_alias(name, CHALLENGER, version)
+    client, name = connect(settings), candidates(dossier.name)
+    version = version_of(client, name, dossier.sha256)
+    if version is None:
+        version, _ = register_bytes(name, Path(dossier.model.uri), dossier, dossier.mlflow_experiment, settings)
+    client.set_registered_model_alias(name, CHALLENGER, version)
     return f"models:/{name}/{version}"
 
 
-def register_bytes(name: str, artifact: Path, dossier: Dossier, tags: Mapping[str, str], settings: Settings) -> str:
-    """The version of registered model `name` that holds an artifact's model, logged first if there is none yet."""
-    client = connect(settings)
-    ensure_model(client, name)
-    if version := version_of(client, name, dossier.sha256):
-        return version
+def register_promoted(folder: Path, dossier: Dossier, settings: Settings) -> dict[str, str]:
+    """Register the promoted bytes as a new version of the production model; returns what the ledger keeps of it.
+
+    Always a new one: whoever may write to MLflow can put a version there that carries the tags of this dossier.
+    """
+    experiment = experiment_id(connect(settings), f"{dossier.name}-production")
+    version, files = register_bytes(dossier.name, folder, dossier, experiment, settings)
+    return {"version": version, **{SERVED + name: digest for name, digest in files.items()}}
+
+
+def register_bytes(
+    name: str, artifact: Path, dossier: Dossier, experiment: str, settings: Settings
+) -> tuple[str, dict[str, str]]:
+    """A new version of registered model `name` that holds an artifact's model, and the sha256 of each of its files."""
     if verify(str(artifact)).digest != dossier.model.digest:
         raise Refused(f"{artifact} is not the model of dossier {dossier.sha256[:12]}: its digest differs")
-    promoted = name == dossier.name
-    experiment = experiment_id(client, f"{name}-production") if promoted else dossier.mlflow_experiment
-    model_id = log_model(client, dossier, artifact, experiment, settings)
+    client = connect(settings)
+    ensure_model(client, name)
+    model_id, files = log_model(client, dossier, artifact, experiment, settings)
     kept = {
         "dossier": dossier.sha256,
         "digest": dossier.model.digest,
         "dataset": dossier.dataset,
         "dataset_md5": dossier.dataset_md5,
         "run_id": dossier.run_id,
-        **tags,
     }
     made = client.create_model_version(
         name, f"models:/{model_id}", run_id=dossier.mlflow_run, tags=kept, await_creation_for=0, model_id=model_id
     )
-    return str(made.version)
-
-
-def champion(name: str, settings: Settings) -> Champion | None:
-    """The holder of `champion` with its bytes verified, or None before the first release.
-
-    Raises ScriptoriumError when the bytes are not those that were promoted.
-    """
-    version = holder(connect(settings), name)
-    if version is None:
-        return None
-    held = connect(settings).get_model_version(name, version)
-    digest = held.tags.get("digest", "")
-    folder = production_folder(name, digest, settings)
-    if verify(str(folder)).digest != digest:
-        raise ScriptoriumError(f"{folder} is not what was promoted as {name} version {version}: its digest differs")
-    return Champion(version=version, folder=folder, digest=digest, dossier=held.tags.get("dossier", ""))
-
-
-def register_promoted(folder: Path, dossier: Dossier, reviewer: str, settings: Settings) -> str:
-    """Register the promoted bytes as a version of the production model; the same dossier is the same version."""
-    return register_bytes(dossier.name, folder, dossier, {"reviewer": reviewer}, settings)
+    return str(made.version), files
 
 
 def move_champion(dossier: Dossier, version: str, settings: Settings) -> None:
@@ -112,19 +88,24 @@ def move_champion(dossier: Dossier, version: str, settings: Settings) -> None:
     Raises Refused unless it is held by the version that the dossier compared with, or was moved already.
     """
     client = connect(settings)
-    expected = dossier.champion.version if dossier.champion else None
     held = holder(client, dossier.name)
     if held == version:
         return
-    if held != expected:
-        raise Refused(
-            f"{CHAMPION} of {dossier.name} is held by {held or 'nobody'}, but the approved dossier compared with "
-            f"{expected or 'nobody'}; start a new run, which will compare with the champion of today"
-        )
+    require_opponent(dossier, held)
     client.set_registered_model_alias(dossier.name, CHAMPION, version)
     if (now := holder(client, dossier.name)) != version:
         raise ScriptoriumError(
             f"{CHAMPION} of {dossier.name} is held by {now} although {version} was set; see the audit"
+        )
+
+
+def require_opponent(dossier: Dossier, held: str | None) -> None:
+    """Refuse unless `champion` is held by the version that the dossier compared with."""
+    expected = dossier.champion.version if dossier.champion else None
+    if held != expected:
+        raise Refused(
+            f"{CHAMPION} of {dossier.name} is held by {held or 'nobody'}, but the approved dossier compared with "
+            f"{expected or 'nobody'}; start a new run, which will compare with the champion of today"
         )
 
 
@@ -141,30 +122,11 @@ def acknowledged(name: str, settings: Settings) -> str | None:
     return client.get_registered_model(name).tags.get(LEDGER_HEAD) if is_model(client, name) else None
 
 
-def clear_challenger(candidate: str, settings: Settings) -> None:
-    """Take the alias `challenger` from a candidate that was decided about, unless another has it by now."""
-    client = connect(settings)
-    name, version = candidate.removeprefix("models:/").split("/")
+def clear_challenger(model: str, candidate: str, settings: Settings) -> None:
+    """Take the alias `challenger` from a candidate of a model that was decided about, unless another has it by now."""
+    client, name, version = connect(settings), candidates(model), candidate.rpartition("/")[2]
     if aliases(client, name).get(CHALLENGER) == version:
         client.delete_registered_model_alias(name, CHALLENGER)
-
-
-def load(name: str, version: str, settings: Settings) -> Any:
-    """Load a version as MLflow serves it, which verifies every byte. Raises Refused when one is not as registered."""
-    connect(settings)
-    import mlflow.pyfunc
-
-    try:
-        return mlflow.pyfunc.load_model(f"models:/{name}/{version}")
-    except ValueError as error:
-        raise Refused(f"{name} version {version}: {error}") from None
-
-
-def production_folder(name: str, digest: str, settings: Settings) -> Path:
-    """Where the promoted bytes of a model lie."""
-    if len(digest) != 64 or not digest.isalnum():
-        raise ScriptoriumError(f"{name}: the version that holds `champion` was not made by promote: it has no digest")
-    return Path(settings.artifacts) / "production" / name / digest
 
 
 def holder(client: MlflowClient, name: str) -> str | None:
@@ -199,3 +161,19 @@ def version_of(client: MlflowClient, name: str, seal: str) -> str | None:
     """The version registered for a dossier, the first if a killed try left two."""
     found = client.search_model_versions(f"name = '{name}' and tags.dossier = '{seal}'")
     return str(min((int(v.version) for v in found), default="")) or None
+
+
+def sealed(names: Iterable[str], settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Dossier to models:/NAME/VERSION for every candidate and promoted version of these models. Raises TryAgain."""
+    client, found = connect(settings), dict[str, tuple[str, ...]]()
+    from mlflow.exceptions import MlflowException
+
+    for name in (each for model in names for each in (candidates(model), model)):
+        try:
+            versions = client.search_model_versions(f"name = '{name}'")
+        except MlflowException as error:
+            raise TryAgain(f"MLflow at {settings.mlflow_url} does not list {name}: {error}") from None
+        for version in versions:
+            seal = version.tags.get("dossier", "")
+            found[seal] = (*found.get(seal, ()), f"models:/{name}/{version.version}")
+    return found

@@ -20,6 +20,7 @@ NAMES = {
     "overlap_tfidf": "Overlap and TF-IDF",
     "frozen_cosine": "Frozen encoder's cosine",
     "nearest_prompt": "Nearest training prompt",
+    "frozen_base": "Base model, untrained",
     "base": "Base model",
     "pretrain": "Continued pretraining",
     "finetune": "Fine-tuning",
@@ -38,6 +39,7 @@ def render_report(report: Report) -> str:
         primary=name(report["primary"]),
         score=report["metrics"][report["primary"]],
         rivals=rivals(report),
+        apart=apart(report),
         positive=positive(report["examples"]),
         plots=_plots(report),
         higher=HIGHER_IS_BETTER,
@@ -63,7 +65,8 @@ def summary(report: Report) -> str:
     primary = report["primary"]
     beaten = [r for r in rivals(report) if r["kind"] == "baseline"]
     short = [r["name"] for r in beaten if clearly(r["difference"], primary) != "better"]
-    told = f"It does not clearly beat {' and '.join(short)}." if short else "It clearly beats every trivial answer."
+    every = "every trivial answer that has this metric" if apart(report) else "every trivial answer"
+    told = f"It does not clearly beat {' and '.join(short)}." if short else f"It clearly beats {every}."
     champion = report["champion"]
     against = {"better": "is clearly better than", "worse": "is clearly worse than", "unclear": "cannot be told from"}
     rival = f" It {against[clearly(champion['difference'], primary)]} the champion." if champion else ""
@@ -85,13 +88,19 @@ def rivals(report: Report) -> list[dict[str, Any]]:
     """Everything that the model is compared with: the champion, the baselines from the best on, and its control."""
     primary = report["primary"]
     sign = -1 if HIGHER_IS_BETTER[primary] else 1
-    ordered = sorted(report["baselines"].items(), key=lambda item: sign * item[1]["metrics"][primary])
+    comparable = [(word, values) for word, values in report["baselines"].items() if values["difference"]]
+    ordered = sorted(comparable, key=lambda item: sign * item[1]["metrics"][primary])
     found = [{"kind": "baseline", "name": name(word), **values} for word, values in ordered]
     if report["champion"]:
         found.insert(0, {"kind": "champion", "name": "Champion", **report["champion"]})
     if report["control"]:
         found.append({"kind": "control", "name": "No continued pretraining", **report["control"]})
     return found
+
+
+def apart(report: Report) -> dict[str, Mapping[str, float]]:
+    """The metrics of the baselines that have not the primary one, and so cannot be compared on it."""
+    return {word: other["metrics"] for word, other in report["baselines"].items() if not other["difference"]}
 
 
 def _plots(report: Report) -> dict[str, Any]:

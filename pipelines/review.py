@@ -10,11 +10,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipelines import dossier as dossiers
-from pipelines import ledger
 from pipelines.artifact import canonical
-from pipelines.dossier import PACKET, Dossier, dossier_uri, write_synced
+from pipelines.champion import write_down
+from pipelines.dossier import PACKET, Dossier, check_belonging, dossier_uri, write_synced
 from pipelines.errors import Refused
-from pipelines.run import Run, read_run
+from pipelines.policy import run_to_decide
+from pipelines.run import Run
 from pipelines.settings import Settings, read_settings
 
 REVIEW = "review.json"
@@ -60,16 +61,17 @@ def dag_of(run: Run) -> str:
 def record_review(run_uri: str, inputs: Mapping[str, str]) -> str:
     """Write down the answer that Airflow recorded, approval or refusal alike, and return the review's URI.
 
-    `inputs`: candidate (models:/NAME-candidates/N) and dossier. Raises Refused when nobody answered, or somebody
-    who may not, or without a reason.
+    `inputs`: candidate (models:/NAME-candidates/N) and dossier. Raises Refused when the dossier is of another run,
+    and when nobody answered, or somebody who may not, or without a reason.
     """
-    settings, run = read_settings(), read_run(run_uri)
+    settings = read_settings()
+    run = run_to_decide(run_uri, settings)
     dossier = dossiers.read(inputs["dossier"], settings)
+    check_belonging(dossier, run_uri)
     review = decide(read_answer(dag_of(run), run.run_id, settings), run, dossier, inputs["candidate"])
     uri = write_review(review, settings)
-    path = ledger.ledger_path(dossier.name, settings)
-    ledger.append(path, review.decision, review.dossier, facts(review, dossier))
-    show_in_mlflow(review, dossier, ledger.verify(path), settings)
+    write_down(review.decision, dossier, facts(review, dossier), settings)
+    show_in_mlflow(review, dossier, settings)
     print(f"{review.reviewer} {review.decision} dossier {review.dossier[:12]}: {review.reason}", flush=True)
     return uri
 
@@ -162,7 +164,7 @@ def facts(review: Review, dossier: Dossier) -> dict[str, str]:
     return {**kept, "digest": dossier.model.digest, "run_id": dossier.run_id}
 
 
-def show_in_mlflow(review: Review, dossier: Dossier, ledger_head: str, settings: Settings) -> None:
+def show_in_mlflow(review: Review, dossier: Dossier, settings: Settings) -> None:
     """Tag the MLflow run with the decision; a rejected candidate is no challenger any more."""
     from pipelines import registry
     from pipelines.tracking import connect
@@ -170,6 +172,5 @@ def show_in_mlflow(review: Review, dossier: Dossier, ledger_head: str, settings:
     client = connect(settings)
     for key in ("decision", "reviewer", "reason"):
         client.set_tag(dossier.mlflow_run, f"review.{key}", getattr(review, key)[:5000])
-    registry.acknowledge(dossier.name, ledger_head, settings)
     if review.decision == "rejected":
-        registry.clear_challenger(review.candidate, settings)
+        registry.clear_challenger(dossier.name, review.candidate, settings)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.artifact import publish, read_manifest, seal, sha256_file, sha256_text, write_json
-from pipelines.errors import Refused
+from pipelines.artifact import publish, seal, sha256_file, sha256_text, verify, write_json
+from pipelines.errors import Refused, ScriptoriumError
 from pipelines.recipe import Recipe
 from pipelines.settings import ROOT, Settings
 
@@ -47,7 +47,7 @@ def new_run(recipe: Recipe, run_id: str, dataset_md5: str, requested_by: str, *,
 
 def freeze(run: Run, settings: Settings) -> str:
     """Write the run's folder and return its URI; the same run frozen twice must be the same."""
-    target = Path(settings.artifacts) / "runs" / run.recipe.name / run.run_id
+    target = place_of(run, settings)
     if target.exists():
         if read_run(str(target)) != run:
             raise Refused(f"run {run.run_id} was frozen with other settings in {target}; start a new run")
@@ -61,9 +61,17 @@ def freeze(run: Run, settings: Settings) -> str:
     return str(target)
 
 
+def place_of(run: Run, settings: Settings) -> Path:
+    """Where a run is frozen."""
+    return Path(settings.artifacts) / "runs" / run.recipe.name / run.run_id
+
+
 def read_run(uri: str) -> Run:
-    """The run frozen at `uri`. Raises ScriptoriumError when the folder is not whole."""
-    read_manifest(uri)
+    """The run frozen at `uri`. Raises Refused unless every byte of it is as it was frozen."""
+    try:
+        verify(uri)
+    except ScriptoriumError as error:
+        raise Refused(f"the run is not as it was frozen: {error}; start a new run") from None
     return Run.model_validate_json((Path(uri) / "run.json").read_bytes(), strict=False)
 
 

@@ -78,23 +78,29 @@ def _labels(folder: Path, rows: Rows) -> list[dict[str, Any]]:
 
 def _texts(folder: Path, rows: Rows) -> list[dict[str, Any]]:
     from models.backbone import load_causal
-    from models.generate import completion_bits, generate
+    from models.generate import generate
     from models.metrics import rouge_l
 
     model, tokenizer = load_causal(folder)
     prompts, references = ([row[column] for row in rows] for column in ("prompt", "completion"))
     written = generate(model, tokenizer, prompts, progress("texts"))
+    likely = _likelihoods(model, tokenizer, rows)
+    overlaps = rouge_l(references, written)
+    return [
+        {**known, "prediction": text, "rouge_l": round(overlap, 6)}
+        for known, text, overlap in zip(likely, written, overlaps, strict=True)
+    ]
+
+
+def _likelihoods(model: Any, tokenizer: Any, rows: Rows) -> list[dict[str, Any]]:
+    """How many bits the model needs for each row's reference."""
+    from models.generate import completion_bits
+
+    prompts, references = ([row[column] for row in rows] for column in ("prompt", "completion"))
     bits = completion_bits(model, tokenizer, prompts, references)
     return [
-        {
-            "id": row["id"],
-            "reference": row["completion"],
-            "prediction": text,
-            "bits": round(needed, 4),
-            "bytes": len(row["completion"].encode()),
-            "rouge_l": round(overlap, 6),
-        }
-        for row, text, needed, overlap in zip(rows, written, bits, rouge_l(references, written), strict=True)
+        {"id": row["id"], "reference": text, "bits": round(needed, 4), "bytes": len(text.encode())}
+        for row, text, needed in zip(rows, references, bits, strict=True)
     ]
 
 
@@ -102,7 +108,7 @@ def _baselines(work: Work) -> dict[str, Callable[[Rows, Rows], list[dict[str, An
     from models import baselines as trivial
 
     if TASKS[work.run.recipe.task].answer == "text":
-        return {"nearest_prompt": trivial.nearest_prompt}
+        return {"nearest_prompt": trivial.nearest_prompt, "frozen_base": _frozen_decoder(work.inputs["base"] / "model")}
     found: dict[str, Callable[[Rows, Rows], list[dict[str, Any]]]] = {"overlap_tfidf": trivial.overlap}
     if work.run.recipe.pretrain.objective == "masked":
         embed = _frozen_encoder(work.inputs["base"] / "model")
@@ -110,6 +116,14 @@ def _baselines(work: Work) -> dict[str, Callable[[Rows, Rows], list[dict[str, An
         validation = read_split(work, "validation")
         found["frozen_cosine"] = lambda _, test: trivial.cosine(validation, test, embed)
     return found
+
+
+def _frozen_decoder(folder: Path) -> Callable[[Rows, Rows], list[dict[str, Any]]]:
+    """What the base model knew of the references before it saw the domain or the task."""
+    from models.backbone import load_causal
+
+    model, tokenizer = load_causal(folder)
+    return lambda _, test: _likelihoods(model, tokenizer, test)
 
 
 def _frozen_encoder(folder: Path) -> Any:

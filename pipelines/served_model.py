@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pipelines.artifact import sha256_file
 from pipelines.dossier import Dossier
+from pipelines.errors import ScriptoriumError
 from pipelines.settings import ROOT, Settings
 
 if TYPE_CHECKING:
@@ -16,13 +20,16 @@ if TYPE_CHECKING:
 SERVED_BY = ("accelerate", "mlflow", "numpy", "pandas", "safetensors", "tokenizers", "torch", "transformers")
 
 
-def log_model(client: MlflowClient, dossier: Dossier, artifact: Path, experiment: str, settings: Settings) -> str:
-    """Save the model with its code and manifest as a pyfunc, and upload it; returns its id there."""
+def log_model(
+    client: MlflowClient, dossier: Dossier, artifact: Path, experiment: str, settings: Settings
+) -> tuple[str, dict[str, str]]:
+    """Save the model with its code and manifest as a pyfunc, and upload it; returns its id there, and its files."""
     from mlflow.entities import LoggedModelStatus
 
     settings.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="model-", dir=settings.work) as folder:
         _save_pyfunc(Path(folder) / "model", artifact, dossier)
+        files = hashes(Path(folder) / "model")
         logged = client.create_logged_model(
             experiment,
             name=dossier.name,
@@ -33,7 +40,39 @@ def log_model(client: MlflowClient, dossier: Dossier, artifact: Path, experiment
         )
         client.log_model_artifacts(logged.model_id, str(Path(folder) / "model"))
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-    return str(logged.model_id)
+    return str(logged.model_id), files
+
+
+def load_pyfunc(folder: Path) -> Any:
+    """The model saved in a folder. Raises ValueError when a file of it is not the one that its manifest names."""
+    import mlflow.pyfunc
+
+    return mlflow.pyfunc.load_model(str(folder))
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """The sha256 of every file below a folder, by its path there."""
+    return {p.relative_to(folder).as_posix(): sha256_file(p) for p in sorted(folder.rglob("*")) if not p.is_dir()}
+
+
+@contextmanager
+def fetched(client: MlflowClient, name: str, version: str, settings: Settings) -> Iterator[Path]:
+    """What MLflow hands out as a version, in a folder that lasts as long as the context.
+
+    Raises ScriptoriumError when there is no such version, or MLflow cannot find its files.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    settings.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="served-", dir=settings.work) as folder:
+        try:
+            # By its place, since a download by name and version adds a file of its own to the model's.
+            place = client.get_model_version_download_uri(name, version)
+            found = download_artifacts(artifact_uri=place, dst_path=folder, tracking_uri=settings.mlflow_url)
+        except MlflowException as error:
+            raise ScriptoriumError(f"MLflow cannot hand out {name} version {version}: {error.message}") from None
+        yield Path(found)
 
 
 def _save_pyfunc(target: Path, artifact: Path, dossier: Dossier) -> None:

@@ -65,7 +65,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     for name in environ:
         if name.startswith("SCRIPTORIUM_") and name not in VARIABLES:
             raise ScriptoriumError(f"environment variable {name} is unknown; {near_miss(name, VARIABLES)}")
-    home = _folder(environ, "SCRIPTORIUM_HOME", ROOT / ".scriptorium")
+    home = home_folder(environ)
     airflow_port = _port(environ, "SCRIPTORIUM_AIRFLOW_PORT", 8080)
     mlflow_port = _port(environ, "SCRIPTORIUM_MLFLOW_PORT", 5000)
     return Settings(
@@ -81,6 +81,11 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         threads=_threads(environ),
         task_lost_after=_task_lost_after(environ),
     )
+
+
+def home_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """The folder for everything that the project writes, whatever else the environment says."""
+    return _folder(environ, "SCRIPTORIUM_HOME", ROOT / ".scriptorium")
 
 
 def as_environment(settings: Settings) -> dict[str, str]:

@@ -13,6 +13,7 @@ from pipelines.recipe import Recipe
 from pipelines.settings import ROOT
 
 OURS = ("pipelines", "models")
+TEMPLATES = ROOT / "pipelines" / "templates"
 
 
 def recipe_values(recipe: Recipe, fields: Iterable[str]) -> dict[str, str]:
@@ -36,8 +37,9 @@ def _flatten(name: str, value: Any, found: dict[str, str]) -> None:
 
 @cache
 def code_hash(module: str) -> str:
-    """sha256 over the source of a module and of everything in this repository that it imports."""
-    return sha256_text(canonical({name: sha256_file(path) for name, path in sorted(closure(module).items())}))
+    """sha256 over the source of a module, of everything in this repository that it imports, and of its templates."""
+    sources = closure(module)
+    return sha256_text(canonical({name: sha256_file(path) for name, path in (sources | templates(sources)).items()}))
 
 
 def closure(module: str) -> dict[str, Path]:
@@ -51,6 +53,18 @@ def closure(module: str) -> dict[str, Path]:
             continue
         found[name] = path
         queue += _imports(path)
+    return found
+
+
+def templates(sources: Mapping[str, Path]) -> dict[str, Path]:
+    """The templates that sources name, and those that these name in turn, as an include does."""
+    found: dict[str, Path] = {}
+    queue = list(sources.values())
+    while queue:
+        text = queue.pop().read_text(encoding="utf-8")
+        named = {p.name: p for p in TEMPLATES.iterdir() if p.name in text and p.name not in found}
+        found |= named
+        queue += named.values()
     return found
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import importlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.artifact import is_whole, key_of, publish, read_manifest, seal
+from pipelines.errors import Refused
 from pipelines.run import Run, read_run
 from pipelines.settings import Settings, read_settings
 from pipelines.step_key import code_hash, recipe_values
@@ -23,6 +24,7 @@ class Step:
     function: str
     inputs: tuple[str, ...]
     fields: tuple[str, ...]
+    optional: tuple[str, ...] = ()
     version: int = 1
 
 
@@ -38,13 +40,15 @@ class Work:
     run_uri: str
 
 
+# What the base step's own training takes from the section of the next one.
+BASE_TRAINING = ("objective", "batch_tokens", "accumulation", "block", "mask")
 STEPS: dict[str, Step] = {
     "dataset": Step("pipelines.dataset:dataset", (), ()),
     "validate": Step("pipelines.validate:validate", ("dataset",), ("data", "task", "validation")),
     "base": Step(
         "pipelines.base_model:base",
         ("dataset", "validation"),
-        ("data.corpus", "data.replay.corpus", "base", "pretrain.objective", "pretrain.block", "pretrain.mask"),
+        ("data.corpus", "data.replay.corpus", "base", *(f"pretrain.{key}" for key in BASE_TRAINING)),
     ),
     "pretrain": Step("pipelines.pretrain:pretrain", ("dataset", "base"), ("data.corpus", "data.replay", "pretrain")),
     "finetune": Step("pipelines.finetune:finetune", ("dataset", "model"), ("data.examples", "task", "finetune")),
@@ -59,8 +63,9 @@ STEPS: dict[str, Step] = {
     ),
     "evaluate": Step(
         "pipelines.evaluate:evaluate",
-        ("dataset", "base", "adapted", "tuned", "control", "champion"),
+        ("dataset", "base", "adapted", "tuned"),
         ("name", "description", "data", "task", "base", "pretrain", "finetune"),
+        optional=("control", "champion"),
     ),
 }
 
@@ -87,10 +92,12 @@ def make(name: str, run_uri: str, inputs: Mapping[str, str]) -> str:
 
 
 def made_from(name: str, run: Run, digests: Mapping[str, str]) -> dict[str, str]:
-    """Everything the output of a step depends on, the digests of its inputs included; its hash is the step's key."""
+    """Everything the output of a step depends on, the digests of its inputs included; its hash is the step's key.
+
+    Raises Refused when an input is missing, or is none of the step's.
+    """
     step = STEPS[name]
-    if unknown := set(digests) - set(step.inputs):
-        raise ValueError(f"step {name} takes {step.inputs}, not {sorted(unknown)}")
+    require_inputs(name, digests, step.inputs, step.optional)
     return {
         "step": f"{name}@{step.version}",
         "code": code_hash(step.function.split(":")[0]),
@@ -101,6 +108,18 @@ def made_from(name: str, run: Run, digests: Mapping[str, str]) -> dict[str, str]
         **recipe_values(run.recipe, step.fields),
         **{f"input.{n}": digest for n, digest in digests.items()},
     }
+
+
+def require_inputs(name: str, given: Iterable[str], needed: Iterable[str], optional: Iterable[str] = ()) -> None:
+    """Refuse a step whose inputs are not those that it needs: a task marked as success by hand hands nothing on."""
+    given, needed = set(given), set(needed)
+    if missing := sorted(needed - given):
+        raise Refused(
+            f"{name} needs {missing[0]}, and got none: was the task that makes it marked as success by hand? "
+            "Clear that task, so that it runs"
+        )
+    if unknown := sorted(given - needed - set(optional)):
+        raise Refused(f"{name} takes no {unknown[0]}; it takes {', '.join(sorted(needed | set(optional)))}")
 
 
 def target_of(name: str, facts: dict[str, str], settings: Settings) -> Path:

@@ -8,17 +8,17 @@ from collections.abc import Mapping
 
 from models.stop import stop_on_signals
 from pipelines.errors import ScriptoriumError, near_miss
-from pipelines.recipe_file import load_recipe, overrides_from_form
+from pipelines.recipe_file import load_recipe, overrides_from_form, taken_refresh
 from pipelines.run import freeze, new_run, read_run
 from pipelines.settings import Settings
-from pipelines.steps import STEPS, make
+from pipelines.steps import STEPS, make, require_inputs
 
-# Each takes the run's URI and its inputs' URIs, and returns one URI.
+# Each takes the run's URI and its inputs' URIs, all of which it needs, and returns one URI.
 DECISIONS = {
-    "check_gates": "pipelines.check_gates:check_gates",
-    "register": "pipelines.registry:register",
-    "record_review": "pipelines.review:record_review",
-    "promote": "pipelines.promote:promote",
+    "check_gates": ("pipelines.check_gates:check_gates", ("report",)),
+    "register": ("pipelines.registry:register", ("dossier",)),
+    "record_review": ("pipelines.review:record_review", ("candidate", "dossier")),
+    "promote": ("pipelines.promote:promote", ("candidate", "review")),
 }
 
 
@@ -29,7 +29,9 @@ def run_task(name: str, run: str | None, inputs: Mapping[str, str], settings: Se
     if run is None or name not in {*STEPS, *DECISIONS}:
         raise ScriptoriumError(f"step {name!r} needs a RUN and a known name; {near_miss(name, [*STEPS, *DECISIONS])}")
     if name in DECISIONS:
-        module, function = DECISIONS[name].split(":")
+        decision, needed = DECISIONS[name]
+        require_inputs(name, inputs, needed)
+        module, function = decision.split(":")
         return str(getattr(importlib.import_module(module), function)(run, dict(inputs)))
     stop_on_signals()
     if name == "evaluate":
@@ -42,7 +44,7 @@ def freeze_from_form(values: Mapping[str, str], settings: Settings) -> str:
     from pipelines.dataset import current_md5
 
     form = json.loads(values["form"])
-    refresh = bool(form.pop("refresh", False))
+    refresh = taken_refresh(form)
     path = settings.recipes / f"{values['recipe']}.toml"
     overrides = overrides_from_form(load_recipe(path), form)
     recipe = load_recipe(path, overrides)
@@ -55,7 +57,7 @@ def freeze_from_form(values: Mapping[str, str], settings: Settings) -> str:
 
 def champion_input(name: str, settings: Settings) -> dict[str, str]:
     """The champion's model as an input of evaluate; empty when nothing was ever promoted."""
-    from pipelines.registry import champion
+    from pipelines.champion import champion
 
     holder = champion(name, settings)
     return {"champion": str(holder.folder)} if holder else {}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rich.console import Console
 from rich.table import Table
@@ -40,15 +43,53 @@ def _change(pair: str) -> tuple[str, Any]:
         return key, text
 
 
-def open_text(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file, split on newlines only. Raises Refused when it cannot be read."""
+def open_text(source: str) -> tuple[str, Iterator[str]]:
+    """A name for messages, and the lines of a UTF-8 file, or of standard input for "-"; only newlines end a line.
+
+    Raises Refused, at once or while the lines are read, for what cannot be read.
+    """
+    if source == "-":
+        return "standard input", _decoded("standard input", sys.stdin.buffer)
     try:
-        with path.open(encoding="utf-8", newline="\n") as file:
-            yield from file
-    except FileNotFoundError:
-        raise Refused(f"there is no file {path}; give --input a file of JSON lines, or - for standard input") from None
-    except UnicodeDecodeError as error:
-        raise Refused(f"{path} is not UTF-8 (byte {error.start}); convert it, for example with iconv") from None
+        return source, _decoded(source, Path(source).open("rb"))
+    except OSError as error:
+        cure = "give --input a file of JSON lines, or - for standard input"
+        raise Refused(f"{source} cannot be read: {error.strerror}; {cure}") from None
+
+
+def _decoded(name: str, file: BinaryIO) -> Iterator[str]:
+    with file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield line.decode()
+            except UnicodeDecodeError as error:
+                place = f"{name}, line {number}: byte {error.start + 1}"
+                raise Refused(f"{place} is not UTF-8; convert it, for example with iconv") from None
+
+
+@contextmanager
+def aside(as_json: bool) -> Iterator[None]:
+    """Meanwhile, what is printed goes to standard error, where standard output is to be one JSON document.
+
+    The descriptor itself is turned, so that this holds for child processes too.
+    """
+    if not as_json:
+        yield
+        return
+    sys.stdout.flush()
+    output = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(output, 1)
+        os.close(output)
+
+
+def document(value: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def where_to_look(settings: Settings) -> None:
@@ -60,7 +101,7 @@ def where_to_look(settings: Settings) -> None:
 def status(rows: Sequence[Row], *, as_json: bool) -> None:
     """One line a service."""
     if as_json:
-        _json([asdict(row) for row in rows])
+        document([asdict(row) for row in rows])
         return
     table = Table("service", "state", "pid", "where", box=None)
     for row in rows:
@@ -71,7 +112,7 @@ def status(rows: Sequence[Row], *, as_json: bool) -> None:
 def doctor(checks: Sequence[Check], *, as_json: bool) -> None:
     """One line a check, and the cure of what is wrong."""
     if as_json:
-        _json([asdict(check) for check in checks])
+        document([asdict(check) for check in checks])
         return
     for check in checks:
         console.print(_mark(check.ok, f"{check.name:14s}"), check.detail, soft_wrap=True)
@@ -82,7 +123,7 @@ def doctor(checks: Sequence[Check], *, as_json: bool) -> None:
 def plan(forecasts: Sequence[Forecast], *, as_json: bool) -> None:
     """One line a stage: reused or run, and why."""
     if as_json:
-        _json([asdict(forecast) for forecast in forecasts])
+        document([asdict(forecast) for forecast in forecasts])
         return
     table = Table("stage", "", "why", box=None)
     for forecast in forecasts:
@@ -93,7 +134,7 @@ def plan(forecasts: Sequence[Forecast], *, as_json: bool) -> None:
 def report(report: dict[str, Any], verdicts: Sequence[Verdict], *, as_json: bool) -> None:
     """The scores beside the baselines, and the gates."""
     if as_json:
-        _json({"report": report, "gates": [verdict.model_dump() for verdict in verdicts]})
+        document({"report": report, "gates": [verdict.model_dump() for verdict in verdicts]})
         return
     scores(report)
     for verdict in verdicts:
@@ -111,7 +152,10 @@ def scores(report: dict[str, Any]) -> None:
     others = {f"baseline: {key}": value for key, value in report["baselines"].items()}
     others["without pretraining"], others["champion until now"] = report.get("control"), report.get("champion")
     for label, other in others.items():
-        if other:
+        if other and other["difference"] is None:
+            instead = ", ".join(f"it has {key} {value:.3f}" for key, value in other["metrics"].items())
+            table.add_row(label.replace("_", " "), "-", instead)
+        elif other:
             change = other["difference"]
             interval = f"{change['value']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})"
             table.add_row(label.replace("_", " "), f"{other['metrics'][name]:.3f}", interval)
@@ -130,7 +174,7 @@ def bits(report: dict[str, Any]) -> None:
 def audit(found: dict[str, Any], *, as_json: bool) -> None:
     """The champion's whole story, one fact a line."""
     if as_json:
-        _json(found)
+        document(found)
         return
     for key, value in found.items():
         if isinstance(value, list):
@@ -176,7 +220,3 @@ def _places(examples: Sequence[Place]) -> Iterator[str]:
 
 def _mark(good: bool, text: str) -> str:
     return f"[green]{text}[/]" if good else f"[red]{text}[/]"
-
-
-def _json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))

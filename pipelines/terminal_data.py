@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines import terminal
 from pipelines.terminal import console
 
 if TYPE_CHECKING:
+    from pipelines.batch import Outcome
     from pipelines.verify_remote import Problem
     from pipelines.version_diff import FileDiff
     from pipelines.version_history import Change, Record
@@ -99,6 +101,37 @@ def remote(versions: Sequence[str], problems: Sequence[Problem], *, as_json: boo
         return
     healed = sum(found.source is not None for found in problems)
     console.print(f"all objects of {len(versions)} versions hashed: {len(problems)} wrong, {healed} of them healed")
+
+
+def ingested(found: Outcome | None, *, as_json: bool) -> None:
+    """What came of a batch: what was found, what changed, the version, and what to do about the rest."""
+    if as_json:
+        _json(_ingested(found))
+        return
+    if found is None:
+        console.print("nothing new")
+        return
+    if found.result:
+        terminal.checked(found.result, as_json=False)
+    for name, rows in found.targets.items() if found.state == "accepted" else ():
+        console.print(f"  {name}: {rows:,} rows came, {found.changes.get(name) or 'none of them new'}", soft_wrap=True)
+    if found.quarantine:
+        console.print(f"set aside: {found.quarantine} (`scriptorium quarantine show {found.id}`)", soft_wrap=True)
+    if found.state == "refused":
+        console.print(
+            "nothing was changed. Mend, replace or remove these files at their source, then ingest again: the others "
+            "of the batch are remembered and checked with them",
+            soft_wrap=True,
+        )
+    else:
+        console.print(f"current version: {found.md5}")
+
+
+def _ingested(found: Outcome | None) -> dict[str, Any]:
+    if found is None:
+        return {"state": "nothing new"}
+    said = found.model_dump(mode="json", include={"id", "state", "targets", "md5", "changes", "quarantine", "result"})
+    return said | {"files": len(found.batch.files)}
 
 
 def _event(event: Record) -> dict[str, Any]:

@@ -46,12 +46,17 @@ def connect(settings: Settings) -> MlflowClient:
 
     try:
         httpx.get(f"{settings.mlflow_url}/health", timeout=20).raise_for_status()
+    except httpx.HTTPStatusError as error:
+        told = f"MLflow at {settings.mlflow_url} answers {error.response.status_code}"
+        raise TryAgain(f"{told}; see {settings.home}/logs/mlflow.log") from None
     except httpx.HTTPError as error:
         raise TryAgain(
             f"MLflow does not answer at {settings.mlflow_url} ({type(error).__name__}); "
             "start it with `scriptorium up`, or set SCRIPTORIUM_MLFLOW_URL to the one to use"
         ) from None
     os.environ.update(QUIET)
+    # Its own seven tries of a call take four minutes without a word; the task is tried again as a whole.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     import mlflow
 
     # For pyfunc.load_model, which knows no other way to be told.

@@ -7,31 +7,13 @@ the signal that ended it.
 import importlib
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 
 from pipelines.add_rows import add_rows
 from pipelines.settings import read_settings
 from pipelines.versions import Cause, pin
-
-WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-CHANGES = ("os.rename", "os.remove", "os.link", "os.truncate", "os.mkdir", "os.rmdir")
-
-
-def kill_at(number, below):
-    """End this process by SIGKILL just before its `number`-th change of anything below a folder."""
-    seen = 0
-
-    def hook(event, arguments):
-        nonlocal seen
-        opened = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITES
-        if (opened or event in CHANGES) and str(arguments[0]).startswith(below):
-            if seen == number:
-                os.kill(os.getpid(), signal.SIGKILL)
-            seen += 1
-
-    sys.addaudithook(hook)
+from tests.killing import kill_at
 
 
 def change(order):
@@ -45,13 +27,14 @@ def change(order):
         add_rows({order["file"]: Path(order["rows"])}, "replace", Cause("the test adds", "ada"), settings)
 
 
-# Once here, not again in each child.
-for module in ("botocore.exceptions", "dvc.data_cloud", "dvc.fs", "numpy"):
-    importlib.import_module(module)
-for line in sys.stdin:
-    child = os.fork()
-    if not child:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        change(json.loads(line))
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+if __name__ == "__main__":
+    # Once here, not again in each child.
+    for module in ("botocore.exceptions", "dvc.data_cloud", "dvc.fs", "numpy"):
+        importlib.import_module(module)
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            change(json.loads(line))
+            os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)

@@ -1,11 +1,16 @@
-"""One real stack for all service tests: Airflow and MLflow on free loopback ports, in a temporary home."""
+"""What tests of many files share: real servers on free loopback ports, started once."""
 
 import socket
 from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 
 from pipelines.settings import Settings, read_settings
+from tests.mlflow_server import mlflow_server
+
+NUMBERS = count()
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +27,7 @@ def free_port() -> Callable[[], int]:
 
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Settings]:
-    """Start the services once; SCRIPTORIUM_* in the environment point at them, for child processes too."""
+    """Airflow and MLflow in a temporary home; SCRIPTORIUM_* point at them, for child processes too."""
     from pipelines import services as stack
     from pipelines.processes import of_home
 
@@ -38,3 +43,26 @@ def services(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], i
         finally:
             stack.down(settings)
         assert of_home(home) == [], "stopping the services left processes behind"
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """MLflow alone, for tests of what stands in it."""
+    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as url:
+        yield url
+
+
+@pytest.fixture
+def mlflow_settings(tmp_path: Path, mlflow_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A home and recipes of the test's own, and the MLflow of all tests."""
+    (tmp_path / "recipes").mkdir()
+    monkeypatch.setenv("SCRIPTORIUM_HOME", str(tmp_path))
+    monkeypatch.setenv("SCRIPTORIUM_RECIPES", str(tmp_path / "recipes"))
+    monkeypatch.setenv("SCRIPTORIUM_MLFLOW_URL", mlflow_url)
+    return read_settings()
+
+
+@pytest.fixture
+def product() -> str:
+    """The name of a recipe of the test's own, for MLflow is the same for all."""
+    return f"checker_{next(NUMBERS)}"

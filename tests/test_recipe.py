@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from models.tasks import TASKS
 from pipelines.errors import Refused
 from pipelines.recipe_file import form_values, load_recipe, overrides_from_form
+from pipelines.recipe_fit import CHANGES
 
 RECIPE = """
 name = "checker"
@@ -65,6 +67,55 @@ def test_a_gate_with_two_conditions_is_refused(path):
     path.write_text(RECIPE.replace("at_least = 0.7", "at_least = 0.7\nat_most = 0.9"))
     with pytest.raises(Refused, match="exactly one of"):
         load_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (
+            'metric = "accuracy"',
+            'metric = "acuracy"',
+            "gates.0.metric: pair_classification has no metric 'acuracy'; d",
+        ),
+        ('metric = "accuracy"', 'metric = "rouge_l"', "allowed: accuracy, auc, bits_per_byte_domain_change"),
+        (
+            'metric = "accuracy"',
+            'metric = "bits_per_byte_domian_change"',
+            "mean 'bits_per_byte_domain_change'?",
+        ),
+        ('metric = "accuracy"\nat_least = 0.7', 'metric = "f1"\nabove = "baseline"', "compared on accuracy; f1 takes"),
+        ('metric = "accuracy"\nat_least = 0.7', 'metric = "auc"\nnot_below = "champion"', "compared on accuracy; auc"),
+        ("at_least = 0.7", "at_least = nan", "gates.0.at_least: Input should be a finite number"),
+        ("at_least = 0.7", "at_least = 0.7\nmargin = 0.1", "gates.0: margin goes with above or not_below"),
+        ("at_least = 0.7", "at_least = 0.7\nconfidence = 0.9", "unknown key 'gates.0.confidence'"),
+        ("epochs = 2", "accumulation = 5", "finetune.accumulation must divide finetune.batch_size"),
+        ("tokens = 1000", "tokens = 1000\naccumulation = 3", "pretrain.accumulation must divide pretrain.batch_tokens"),
+        ('"masked"', '"causal"', "pretrain.objective is 'causal'; the task pair_classification needs 'masked'"),
+        ('"pair_classification"', '"generation"', "pretrain.objective is 'masked'; the task generation needs 'causal'"),
+        ('model = "hf://org/name"', 'model = { scratch = "tiny-decoder" }', "makes a decoder, and the task"),
+    ],
+)
+def test_parts_that_do_not_fit_each_other_are_refused_before_anything_runs(path, before, after, message):
+    assert before in RECIPE
+    path.write_text(RECIPE.replace(before, after))
+    with pytest.raises(Refused) as refusal:
+        load_recipe(path)
+    assert message in str(refusal.value)
+    assert "Value error" not in str(refusal.value)
+    assert all(line.startswith("checker.toml: ") and len(line) < 250 for line in str(refusal.value).splitlines())
+
+
+def test_the_metrics_that_a_gate_may_name_are_those_that_are_measured():
+    from models.metrics import HIGHER_IS_BETTER
+
+    answers = {
+        "pair_classification": [{"label": a, "prediction": "no", "probability": 0.4} for a in ("no", "yes")],
+        "generation": [{"rouge_l": 0.5, "bits": 9.0, "bytes": 6}],
+    }
+    for name, task in TASKS.items():
+        assert set(task.measures) == set(task.metrics(answers[name])) == set(task.statistics(answers[name]))
+        assert task.primary in task.measures
+    assert set(HIGHER_IS_BETTER) == {*CHANGES, *(metric for task in TASKS.values() for metric in task.measures)}
 
 
 def test_a_recipe_that_does_not_exist_names_the_near_miss(path):

@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from models.tasks import TASKS
+from pipelines import terminal
 from pipelines.comparison import Comparison, calibration_rows, clearly, examples
+from pipelines.packet import _change
 from pipelines.plots import Scale
 from pipelines.report import render_report, rivals, summary
 
@@ -110,7 +112,7 @@ def test_a_first_model_has_no_champion_to_be_compared_with():
     assert "champion" not in summary(report())
 
 
-def test_generated_texts_have_a_page_too():
+def test_generated_texts_have_a_page_too(capsys):
     texts = [{"id": f"t{n}", "prompt": f"write {n}", "completion": f"text {n}"} for n in range(30)]
     said = [
         {"id": t["id"], "reference": t["completion"], "prediction": "text", "bits": 9.0, "bytes": 6, "rouge_l": 0.5}
@@ -120,16 +122,24 @@ def test_generated_texts_have_a_page_too():
     compared = Comparison(task, texts, seed=7)
     written = report() | {
         "task": "generation",
-        "primary": "rouge_l",
+        "primary": "bits_per_byte",
         "n": 30,
         "metrics": compared.intervals(said),
-        "baselines": {"nearest_prompt": compared.opponent(said, [{**p, "rouge_l": 0.4} for p in said])},
+        "baselines": {
+            "frozen_base": compared.opponent(said, [{"id": p["id"], "bits": 12.0, "bytes": 6} for p in said]),
+            "nearest_prompt": compared.opponent(said, [{"id": p["id"], "rouge_l": 0.6} for p in said]),
+        },
         "control": None,
         "calibration": calibration_rows(task, said),
         "examples": examples(task, texts, said, said),
     }
     page = render_report(written)
-    assert "ROUGE-L" in page
+    assert "Nearest training prompt cannot be compared on this; its ROUGE-L is 0.600, this model's 0.500" in page
+    assert summary(written).startswith("It clearly beats every trivial answer that has this metric.")
+    terminal.scores(written)
+    assert "it has rouge_l 0.600" in capsys.readouterr().out
+    assert "| baseline nearest\\_prompt | -, it has rouge\\_l 0.6000 |" in _change(written)
+    assert [r["name"] for r in rivals(written) if r["kind"] == "baseline"] == ["Base model, untrained"]
     assert "Can its confidence be believed?" not in page
     assert set(written["metrics"]) == {"rouge_l", "bits_per_byte"}
 

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.dossier import write
+from pipelines.artifact import read_json, seal, write_json
+from pipelines.dossier import check_belonging, write
 from pipelines.errors import Refused
-from pipelines.promote import check_age, check_belonging, check_evidence, same_answer
-from pipelines.review import Answer, decide, read_packet, read_review, write_review
+from pipelines.ledger import ledger_path
+from pipelines.promote import check_age, check_evidence, same_answer
+from pipelines.review import Answer, decide, read_packet, read_review, record_review, write_review
 from pipelines.run import read_run
 from pipelines.settings import read_settings
-from tests.evidence import finished_run
+from tests.evidence import RECIPE, finished_run
 from tests.test_dossier import dossier_of
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -108,8 +110,30 @@ def test_an_approval_expires(dossier):
 
 def test_the_approval_of_one_run_is_none_for_another(settings, dossier):
     other, _ = finished_run(settings, "manual__2")
-    with pytest.raises(Refused, match="not of run manual__2"):
-        check_belonging(dossier, other, read_run(other))
+    with pytest.raises(Refused, match=r"manual__1, not of .*manual__2"):
+        check_belonging(dossier, other)
+
+
+def test_a_reviewers_answer_to_one_run_is_not_recorded_for_the_dossier_of_another(settings, dossier, monkeypatch):
+    monkeypatch.setenv("SCRIPTORIUM_HOME", str(settings.home))
+    monkeypatch.setenv("SCRIPTORIUM_RECIPES", str(settings.home))
+    (settings.home / "checker.toml").write_text(RECIPE)
+    asked, _ = finished_run(settings, "manual__2", seed=2)
+    inputs = {"dossier": write(dossier, "packet", settings), "candidate": "models:/checker-candidates/1"}
+    with pytest.raises(Refused, match=r"manual__1, not of .*manual__2"):
+        record_review(asked, inputs)
+    assert not ledger_path("checker", settings).exists()
+
+
+def test_a_dossier_is_of_its_run_as_it_was_frozen(dossier):
+    check_belonging(dossier, dossier.run_uri)
+    values = read_json(Path(dossier.run_uri) / "run.json") | {"requested_by": "nobody"}
+    write_json(Path(dossier.run_uri) / "run.json", values)
+    with pytest.raises(Refused, match=r"run\.json"):
+        check_belonging(dossier, dossier.run_uri)
+    seal(Path(dossier.run_uri), "freeze", {"run": "manual__1"}, {})
+    with pytest.raises(Refused, match="as it was frozen"):
+        check_belonging(dossier, dossier.run_uri)
 
 
 def test_promotion_hashes_every_byte_and_judges_the_report_anew(dossier):

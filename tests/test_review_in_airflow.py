@@ -8,14 +8,14 @@ import pytest
 from pipelines import dossier as dossiers
 from pipelines import services as stack
 from pipelines.airflow_api import Airflow
+from pipelines.champion import champion
 from pipelines.dataset import current_md5
 from pipelines.errors import Refused
 from pipelines.promote import promote
-from pipelines.registry import champion
 from pipelines.review import Review, write_review
 from pipelines.settings import read_settings
 from tests.evidence import RECIPE, finished_run
-from tests.test_registry import classifier
+from tests.promotions import classifier
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(1500)]
 

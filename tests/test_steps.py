@@ -1,6 +1,7 @@
 """Doing a step twice is doing it once; a half-done step is done again."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pipelines.flow import plan, stages
 from pipelines.recipe_file import parse_recipe
 from pipelines.run import freeze, new_run
 from pipelines.settings import ROOT, read_settings
-from pipelines.step_key import closure
+from pipelines.step_key import closure, code_hash, templates
 
 RECIPE = {
     "name": "checker",
@@ -96,6 +97,23 @@ def test_the_plan_names_the_field_that_changed(run, settings, counted):
     assert forecast.why == "changed: recipe.finetune.epochs (2 -> 9)"
 
 
+def test_the_plan_speaks_of_going_on_only_where_there_is_a_checkpoint(run, settings, monkeypatch):
+    tried = []
+
+    def fails(work: steps.Work) -> None:
+        tried.append(work)
+        raise Refused("no")
+
+    monkeypatch.setattr("pipelines.dataset.dataset", fails)
+    with pytest.raises(Refused):
+        steps.make("dataset", run, {})
+    again = new_run(parse_recipe(RECIPE, "test"), "r2", "abc.dir", "engineer")
+    (tried[0].checkpoints / "part").mkdir()
+    assert plan(again, None, settings)[0].why == "never made here"
+    (tried[0].checkpoints / "checkpoint-3").mkdir()
+    assert plan(again, None, settings)[0].why == "continues a try that was stopped"
+
+
 def test_the_plan_of_an_unchanged_run_reuses_and_the_rest_waits(run, settings, counted):
     steps.make("dataset", run, {})
     forecasts = plan(new_run(parse_recipe(RECIPE, "test"), "r3", "abc.dir", "engineer"), None, settings)
@@ -113,10 +131,27 @@ def test_a_steps_code_is_all_that_it_imports_here_lazily_or_not():
     assert "pipelines.cli" not in closure("pipelines.finetune")
 
 
+def test_a_steps_code_is_the_templates_of_its_pages_too(tmp_path, monkeypatch):
+    named = {name: set(templates(closure(step.function.split(":")[0]))) for name, step in steps.STEPS.items()}
+    assert named["evaluate"] == {"report.html", "style.css"}
+    assert named["validate"] == {"validation.html", "style.css"}
+    assert not any(found for name, found in named.items() if name not in ("evaluate", "validate"))
+
+    edited = shutil.copytree(ROOT / "pipelines" / "templates", tmp_path / "templates")
+    (edited / "style.css").write_text("body { color: red }")
+    before = {name: code_hash(f"pipelines.{name}") for name in ("evaluate", "finetune")}
+    code_hash.cache_clear()
+    monkeypatch.setattr("pipelines.step_key.TEMPLATES", edited)
+    assert code_hash("pipelines.evaluate") != before["evaluate"]
+    assert code_hash("pipelines.finetune") == before["finetune"]
+    code_hash.cache_clear()
+
+
 def test_every_stage_takes_what_its_step_knows(settings):
     run = new_run(parse_recipe(RECIPE, "test"), "r1", "abc.dir", "engineer")
     for stage in stages(run):
-        assert set(stage.inputs) <= set(steps.STEPS[stage.step].inputs)
+        step = steps.STEPS[stage.step]
+        assert set(step.inputs) <= set(stage.inputs) <= {*step.inputs, *step.optional}
 
 
 def test_a_killed_holder_frees_its_lock(tmp_path):

@@ -12,7 +12,7 @@ from pipelines.errors import Refused
 from pipelines.recipe_file import load_recipe
 from pipelines.run import new_run
 from pipelines.settings import ROOT, read_settings
-from pipelines.steps import Work
+from pipelines.steps import Work, made_from
 from tests.toy_models import TEXTS, encoder_folder
 
 TINY = {
@@ -118,6 +118,88 @@ def test_the_same_run_twice_writes_the_same_bytes(dataset, tmp_path):
 
 def digests(folder: Path, file: Path) -> bool:
     return sha256_file(folder / "one" / file) != sha256_file(folder / "two" / file)
+
+
+@pytest.mark.parametrize("key", ["pretrain.block", "finetune.max_length"])
+def test_more_tokens_than_the_base_can_read_are_refused_before_any_training(dataset, tmp_path, key):
+    from pipelines.base_model import base
+
+    encoder = {"base.model": str(encoder_folder(tmp_path / "encoder")), "base.sha256": None, key: 129}
+    with pytest.raises(Refused, match=f"{key} is 129, but the base reads 128 tokens at once"):
+        base(work("summary_checker", encoder, {"dataset": dataset}, tmp_path / "encoder-base"))
+    assert not list((tmp_path / "encoder-base" / "checkpoints").iterdir())
+    with pytest.raises(Refused, match=f"{key} is 513, but the base reads 512 tokens at once"):
+        base(work("docs_writer", {**TINY, key: 513}, {"dataset": dataset}, tmp_path / "decoder-base"))
+
+
+def test_a_base_that_was_made_before_is_compared_with_todays_length(dataset, tmp_path):
+    from pipelines.finetune import finetune
+
+    encoder_folder(tmp_path / "adapted" / "model")
+    inputs = {"dataset": dataset, "model": tmp_path / "adapted"}
+    with pytest.raises(Refused, match=r"finetune.max_length is 129, but the base reads 128"):
+        finetune(work("summary_checker", {"finetune.max_length": 129}, inputs, tmp_path))
+
+
+def test_positions_that_begin_after_padding_are_not_counted():
+    from transformers import RobertaConfig, RobertaForMaskedLM
+
+    from models.backbone import room
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1}
+    assert room(RobertaForMaskedLM(RobertaConfig(vocab_size=20, max_position_embeddings=34, **sizes))) == 32
+
+
+CHANGES = {"objective": "causal", "batch_tokens": 64, "accumulation": 2, "block": 16, "mask": 0.5}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_all_that_the_base_is_trained_with_is_part_of_its_key(key):
+    run = new_run(load_recipe(ROOT / "pipelines" / "recipes" / "summary_checker.toml"), "test", "0" * 32, "tester")
+    pretrain = run.recipe.pretrain.model_copy(update={key: CHANGES[key]})
+    other = run.model_copy(update={"recipe": run.recipe.model_copy(update={"pretrain": pretrain})})
+    inputs = {"dataset": "0", "validation": "0"}
+    assert made_from("base", run, inputs) != made_from("base", other, inputs)
+
+
+@pytest.fixture
+def tuned(dataset, tmp_path):
+    """Fine-tune a tiny encoder with changes to the recipe; returns the folder that the step wrote."""
+    from pipelines.finetune import finetune
+
+    encoder_folder(tmp_path / "adapted" / "model")
+
+    def tune(name, **changes):
+        keys = {"epochs": 1, "batch_size": 16, "max_length": 48, "frozen_layers": None, **changes}
+        inputs = {"dataset": dataset, "model": tmp_path / "adapted"}
+        dotted = {f"finetune.{key}": value for key, value in keys.items()}
+        finetune(work("summary_checker", dotted, inputs, tmp_path / name))
+        return tmp_path / name / "out"
+
+    return tune
+
+
+def steps(folder):
+    return json.loads((folder / "curve.jsonl").read_text().splitlines()[-1])["step"]
+
+
+def words(folder):
+    """The embeddings of a model folder, the deepest of its layers."""
+    from safetensors.torch import load_file
+
+    weights = load_file(folder / "model" / "model.safetensors")
+    return next(value for name, value in weights.items() if name.endswith("word_embeddings.weight"))
+
+
+def test_a_batch_cut_into_parts_is_still_one_step(tuned):
+    assert steps(tuned("whole")) == steps(tuned("parts", accumulation=4)) == 4
+
+
+def test_lower_layers_learn_as_much_more_slowly_as_the_recipe_says(tuned, tmp_path):
+    alike, decayed = tuned("alike"), tuned("decayed", layer_decay=0.01)
+    moved, moved_less = ((words(folder) - words(tmp_path / "adapted")).abs().max() for folder in (alike, decayed))
+    assert moved > 1e-4
+    assert 0 < moved_less < 0.01 * moved
 
 
 def test_an_unknown_scratch_model_is_refused_with_the_near_miss(dataset, tmp_path):

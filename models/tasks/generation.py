@@ -14,8 +14,10 @@ def group(row: Row) -> str:
 
 
 def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
-    """rouge_l (mean F1), and bits_per_byte of the references where the model gave their likelihood."""
-    found = {"rouge_l": float(sum(rouge_l(predictions)) / len(predictions))}
+    """bits_per_byte of the references where their likelihood is known, rouge_l (mean F1) where a text was written."""
+    found = {}
+    if has_text(predictions):
+        found["rouge_l"] = float(sum(rouge_l(predictions)) / len(predictions))
     if has_likelihood(predictions):
         found["bits_per_byte"] = metrics.bits_per_byte(*likelihood(predictions))
     return found
@@ -23,7 +25,9 @@ def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
 
 def resampled(predictions: Sequence[Prediction]) -> dict[str, statistics.Statistic]:
     """The metrics of `measured` as functions of resampling weights."""
-    found = {"rouge_l": statistics.mean(rouge_l(predictions))}
+    found = {}
+    if has_text(predictions):
+        found["rouge_l"] = statistics.mean(rouge_l(predictions))
     if has_likelihood(predictions):
         found["bits_per_byte"] = statistics.ratio(*likelihood(predictions))
     return found
@@ -31,6 +35,11 @@ def resampled(predictions: Sequence[Prediction]) -> dict[str, statistics.Statist
 
 def rouge_l(predictions: Sequence[Prediction]) -> list[float]:
     return [float(p["rouge_l"]) for p in predictions]
+
+
+def has_text(predictions: Sequence[Prediction]) -> bool:
+    """A baseline that is only asked how likely the references are writes nothing."""
+    return all("rouge_l" in p for p in predictions)
 
 
 def has_likelihood(predictions: Sequence[Prediction]) -> bool:
@@ -50,7 +59,8 @@ GENERATION = Task(
     answer="text",
     texts=("prompt",),
     target="completion",
-    primary="rouge_l",
+    primary="bits_per_byte",
+    measures=("bits_per_byte", "rouge_l"),
     group=group,
     metrics=measured,
     statistics=resampled,

@@ -86,6 +86,7 @@ PAIR_CLASSIFICATION = Task(
     texts=("text_a", "text_b"),
     target="label",
     primary="accuracy",
+    measures=("accuracy", "f1", "ece", "auc"),
     group=group,
     metrics=measured,
     statistics=resampled,

@@ -28,9 +28,15 @@ class Task:
     texts: tuple[str, ...]  # the columns a person wrote, in the order the model reads them
     target: str  # the column that the model must answer with
     primary: str  # the metric that decides
+    measures: tuple[str, ...]  # every metric that it may have
     group: Callable[[Row], str]  # rows of one group are resampled together: their errors are not independent
     metrics: Callable[[Sequence[Prediction]], dict[str, float]]
     statistics: Callable[[Sequence[Prediction]], dict[str, Statistic]]  # the same metrics, for the bootstrap
+
+    @property
+    def objective(self) -> Literal["masked", "causal"]:
+        """The pretraining of models that can give its answers."""
+        return "masked" if self.answer == "label" else "causal"
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,0 +1,30 @@
+"""A new version of the data, announced: the asset event on which Airflow starts the trainings that wait for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.airflow_api import Airflow
+from pipelines.batch import Outcome
+from pipelines.errors import ScriptoriumError
+from pipelines.settings import Settings
+
+ASSET = "dataset"
+
+
+def facts(outcome: Outcome) -> dict[str, Any]:
+    """What the event says of a version: md5, the batch it came by, rows that came, and what changed in which file."""
+    changes = {name: change.model_dump() for name, change in outcome.changes.items()}
+    rows = sum(change.added + change.replaced for change in outcome.changes.values())
+    return {"md5": outcome.md5, "batch": outcome.id, "recipe": outcome.batch.recipe, "rows": rows, "changes": changes}
+
+
+def announce(outcome: Outcome, settings: Settings) -> None:
+    """Tell Airflow through its API; say so when it cannot be told, for the version stands without it."""
+    if not settings.passwords.exists():
+        print("not announced: there is no Airflow here (`scriptorium up` starts one)", flush=True)
+        return
+    try:
+        Airflow(settings, "engineer").asset_event(ASSET, facts(outcome))
+    except ScriptoriumError as error:
+        print(f"not announced: {error}; start trainings that wait for new data by hand", flush=True)

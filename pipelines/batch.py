@@ -1,0 +1,171 @@
+"""Batches: what was taken from a source and is not settled for a recipe; what came of each; the rows set aside.
+
+What came of a batch stays at the artifact root, in `ingest/<recipe>/<batch>.json`. A file that was refused is not
+settled: it belongs to the next batch again, with what has come since, for as long as it lies at its source.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from pipelines import storage
+from pipelines.artifact import MANIFEST, canonical, publish, sha256_text, write_json
+from pipelines.delivery import deliveries, landing
+from pipelines.findings import Result, Verdict
+from pipelines.settings import Settings
+from pipelines.version_history import Change
+
+State = Literal["accepted", "refused", "withdrawn"]
+
+
+class Came(BaseModel):
+    """A file that was taken: where it lay, in which delivery it came, and what it was."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    uri: str
+    delivery: str
+    name: str  # below the source that was asked for
+    file: str  # the delivery's copy, below HOME/landing
+    sha256: str
+    size: int
+
+
+class Batch(BaseModel):
+    """Files to be checked and added together; `into` is where somebody said that they belong."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    source: str
+    recipe: str
+    into: str
+    files: tuple[Came, ...]
+
+    @property
+    def id(self) -> str:
+        """The same files for the same recipe are the same batch."""
+        files = [[file.uri, file.delivery, file.sha256] for file in self.files]
+        return sha256_text(canonical([self.recipe, self.into, files]))[:16]
+
+
+class Outcome(BaseModel):
+    """What came of a batch; `md5` is the data's version afterwards, `changes` is empty when no row was new."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: str
+    batch: Batch
+    state: State
+    at: str
+    judged_by: str
+    result: Result | None = None
+    targets: dict[str, int] = {}
+    md5: str | None = None
+    changes: dict[str, Change] = {}
+    quarantine: str | None = None
+
+
+class Quarantined(BaseModel):
+    """The manifest of rows that were set aside, by the file of the data that they were meant for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    batch: str
+    source: str
+    recipe: str
+    targets: dict[str, int]
+    md5: str
+    verdict: Verdict
+    at: str
+
+
+def next_batch(source: str, recipe: str, into: str, settings: Settings) -> Batch | None:
+    """All that was taken at a source, or below it, and is not settled for the recipe; the newest of each file."""
+    known = outcomes(recipe, settings)
+    settled = {(f.uri, f.delivery) for o in known if o.state != "refused" for f in o.batch.files}
+    refused = {(f.uri, f.delivery) for o in known if o.state == "refused" for f in o.batch.files}
+    open_ = [file for file in _taken(source, settings).values() if (file.uri, file.delivery) not in settled]
+    gone = _gone(source, [file for file in open_ if (file.uri, file.delivery) in refused])
+    if gone:
+        withdrawn = Batch(source=source, recipe=recipe, into=into, files=tuple(gone))
+        keep(Outcome(id=withdrawn.id, batch=withdrawn, state="withdrawn", at=now(), judged_by=""), settings)
+    files = tuple(sorted((file for file in open_ if file not in gone), key=lambda file: file.uri))
+    return Batch(source=source, recipe=recipe, into=into, files=files) if files else None
+
+
+def _taken(source: str, settings: Settings) -> dict[str, Came]:
+    found = {}
+    for delivery in deliveries(settings):
+        for file in delivery.files:
+            if file.uri == source or file.uri.startswith(source.rstrip("/") + "/"):
+                found[file.uri] = Came(
+                    uri=file.uri,
+                    delivery=delivery.id,
+                    name=file.uri.removeprefix(source).lstrip("/") or file.name.rpartition("/")[2],
+                    file=f"{delivery.id}/files/{file.name}",
+                    sha256=file.sha256,
+                    size=file.size,
+                )
+    return found
+
+
+def _gone(source: str, files: Sequence[Came]) -> list[Came]:
+    """Those that no longer lie at the source: whoever removed a refused file has withdrawn it."""
+    there = {stored.uri for stored in storage.files_at(source)} if files else set()
+    return [file for file in files if file.uri not in there]
+
+
+def path_of(file: Came, settings: Settings) -> Path:
+    return landing(settings) / file.file
+
+
+def outcomes(recipe: str, settings: Settings) -> list[Outcome]:
+    """What came of every batch of a recipe, oldest first."""
+    folder = Path(settings.artifacts) / "ingest" / recipe
+    found = [Outcome.model_validate_json(path.read_bytes()) for path in folder.glob("*.json")]
+    return sorted(found, key=lambda outcome: outcome.at)
+
+
+def keep(outcome: Outcome, settings: Settings) -> str:
+    """Write down what came of a batch; the path of it."""
+    path = Path(settings.artifacts) / "ingest" / outcome.batch.recipe / f"{outcome.id}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, outcome.model_dump(mode="json"))
+    return str(path)
+
+
+def set_aside(manifest: Quarantined, rows: Mapping[str, Path], names: Mapping[str, str], settings: Settings) -> Path:
+    """Keep the rows that were set aside for a person to decide about, readable by this user only; the folder of them.
+
+    `rows`: file of the data to quarantined.jsonl as `check_files` writes it; `names`: path there to the URI it came by.
+    """
+    part = settings.work / "quarantine" / manifest.batch
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True, mode=0o700)
+    with os.fdopen(os.open(part / "quarantined.jsonl", os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as out:
+        for target, path in rows.items():
+            # Only a line feed ends a line: a row may hold other separators.
+            with path.open(encoding="utf-8", newline="\n") as lines:
+                for line in lines:
+                    row = json.loads(line)
+                    said = {"target": target} | row | {"file": names.get(row["file"], row["file"])}
+                    out.write(json.dumps(said, ensure_ascii=False) + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    write_json(part / MANIFEST, manifest.model_dump(mode="json"))
+    target_folder = quarantine(settings) / manifest.batch
+    publish(part, target_folder)
+    return target_folder
+
+
+def quarantine(settings: Settings) -> Path:
+    """A folder for each batch of which rows were set aside."""
+    return Path(settings.artifacts) / "quarantine"
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -1,0 +1,215 @@
+"""A batch, checked as one: each file of the data by itself, then the data as it would be, for leaks."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.add_rows import adding
+from pipelines.artifact import read_json, sha256_text, write_json
+from pipelines.batch import Batch, path_of
+from pipelines.batch_leaks import Change, Readings, leaks
+from pipelines.check_files import check_files
+from pipelines.data_version import folder_md5
+from pipelines.dvc_objects import open_objects
+from pipelines.errors import Refused
+from pipelines.findings import Finding, Place, Result, verdict_of
+from pipelines.outputs import ACCEPTED, QUARANTINED
+from pipelines.recipe import Recipe
+from pipelines.routing import form_of, is_note, route, targets
+from pipelines.settings import Settings
+from pipelines.sources import Source, sources
+from pipelines.version_files import chunks_of, in_data, split
+from pipelines.version_history import current, history
+
+Say = Callable[[str], None]
+
+
+class Checked(BaseModel):
+    """What checking found, and of which version of the data; `targets` are rows that came, by file of the data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    batch: Batch
+    judged_by: str
+    base: str
+    events: int  # how many the history had
+    result: Result
+    targets: dict[str, int]
+    names: dict[str, str]  # path of a file that was read to the URI it came by
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A source whose files are made a batch of: the recipe it is for, and the folder of what is half-done."""
+
+    source: str
+    recipe: Recipe
+    settings: Settings
+    say: Say
+
+    @property
+    def folder(self) -> Path:
+        """One for a source and a recipe, so that nothing stays of a try whose batch never comes again."""
+        return self.settings.work / "ingest" / f"{self.recipe.name}-{sha256_text(self.source)[:16]}"
+
+    def outputs(self, target: str) -> Path:
+        """The folder of what checking wrote of the rows for a file of the data."""
+        return self.folder / "checked" / target.replace("/", "-")
+
+    def rows(self, target: str) -> Path:
+        """The rows that may be added to a file of the data."""
+        return self.outputs(target) / ACCEPTED
+
+    def aside(self, target: str) -> Path:
+        return self.outputs(target) / QUARANTINED
+
+    @cached_property
+    def present(self) -> Mapping[str, Path]:
+        """The files of the recipe as the current version has them."""
+        return present(self.recipe, self.folder / "present", self.settings)
+
+    def clear(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def begun(bench: Bench) -> Checked | None:
+    """What was found of the batch that was checked last, if that was killed before it was settled."""
+    path = bench.folder / "checked.json"
+    return Checked.model_validate(read_json(path), strict=False) if path.exists() else None
+
+
+def check_batch(batch: Batch, bench: Bench, judged_by: str) -> Checked:
+    """Check a batch and keep what was found. Raises Refused for files whose place in the data is not clear."""
+    bench.clear()
+    bench.folder.mkdir(parents=True)
+    base, events = current(bench.settings).md5, len(history(bench.settings))
+    placed = _placed(batch, bench)
+    names = {str(file.path): file.name for files in placed.values() for file in files}
+    results = {target: _check(bench, target, files) for target, files in placed.items()}
+    findings = [_named(finding, names) for result in results.values() for finding in result.findings]
+    if verdict_of(findings) != "reject":
+        findings += _together(bench, placed)
+    found = Checked(
+        batch=batch,
+        judged_by=judged_by,
+        base=base,
+        events=events,
+        result=_sum(list(results.values()), findings),
+        targets={target: result.rows for target, result in results.items()},
+        names=names,
+    )
+    write_json(bench.folder / "checked.json", found.model_dump(mode="json"))
+    return found
+
+
+def _placed(batch: Batch, bench: Bench) -> dict[str, list[Source]]:
+    """The files of rows by the file of the data that they are for; an archive stands for its members."""
+    found: dict[str, Source] = {}
+    refused: list[Source] = []
+    for number, file in enumerate(batch.files):
+        if is_note(file.name):
+            bench.say(f"{file.uri}: left out, for its name says that it is no data")
+            continue
+        path = path_of(file, bench.settings)
+        for source in sources([path], bench.folder / "unpacked" / str(number), bench.recipe.validation, bench.say):
+            inner = source.name.removeprefix(str(path))
+            if source.path is None:
+                refused.append(Source(file.uri, path))
+            elif not is_note(inner):
+                found[file.name + inner] = Source(file.uri + inner, source.path)
+    bound = route(list(found), batch.source, bench.recipe, batch.into) if found else {}
+    # An archive that could not be unpacked has no place; the check refuses it again, and says why.
+    placed: dict[str, list[Source]] = {targets(bench.recipe)["train"]: refused} if refused else {}
+    for name, source in found.items():
+        placed.setdefault(bound[name], []).append(source)
+    return placed
+
+
+def _check(bench: Bench, target: str, files: Sequence[Source]) -> Result:
+    # How many rows there must be is a matter of the whole, not of what came today.
+    limits = bench.recipe.validation.model_copy(update={"rows": 1})
+    paths = [file.path for file in files if file.path]
+    bench.say(f"checking {len(paths):,} files for {target}")
+    return check_files(paths, form_of(target, bench.recipe), limits, out=bench.outputs(target), say=bench.say)
+
+
+def _together(bench: Bench, placed: Mapping[str, Sequence[Source]]) -> list[Finding]:
+    """What only the data as it would be can show: ids in conflict, and leaks."""
+    after, conflicts = dict(bench.present), []
+    for target in placed:
+        path = bench.folder / "after" / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write_added(path, target, bench)
+        except Refused as refused:
+            conflicts.append(_conflict(str(refused).replace(str(bench.rows(target)), bench.source)))
+        after[target] = path
+    if conflicts:
+        return conflicts
+    readings = Readings(bench.recipe, bench.folder / "scratch", bench.say)
+    return list(leaks(Change(readings, bench.present, after, placed)))
+
+
+def _write_added(path: Path, target: str, bench: Bench) -> None:
+    old = bench.present.get(target)
+    lines = split(chunks_of(old)) if old else iter(())
+    with path.open("wb") as file:
+        for line in adding(target, bench.rows(target), bench.recipe.data.on_conflict)(lines):
+            file.write(line + b"\n")
+
+
+def _conflict(message: str) -> Finding:
+    """Ids that the data have with other content, where the recipe does not let them be replaced."""
+    return Finding(
+        check="id_conflict",
+        severity="reject",
+        rows=1,
+        share=0.0,
+        limit=0,
+        examples=(),
+        message=message,
+        cure='give these rows other ids, or let them replace: [data] on_conflict = "replace" in the recipe',
+    )
+
+
+def present(recipe: Recipe, folder: Path, settings: Settings) -> dict[str, Path]:
+    """The files of a recipe that the current version has, from the data folder where it holds them, else fetched."""
+    now = current(settings)
+    files = now.files if folder_md5(now.files) == now.md5 else open_objects(settings).listing(now.md5)
+    found = {}
+    for name in dict.fromkeys(targets(recipe).values()):
+        if name not in files:
+            continue
+        path = in_data(name, files[name], settings)
+        if path is None:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            open_objects(settings).get(files[name], path)
+        found[name] = path
+    return found
+
+
+def _named(finding: Finding, names: Mapping[str, str]) -> Finding:
+    """A finding whose places are called what they are called at the source."""
+    places = tuple(Place(file=names.get(p.file, p.file), line=p.line, field=p.field) for p in finding.examples)
+    return finding.model_copy(update={"examples": places})
+
+
+def _sum(results: Sequence[Result], findings: Sequence[Finding]) -> Result:
+    """The batch as one: refused as one, too."""
+    verdict = verdict_of(findings)
+    aside = 0 if verdict == "reject" else sum(result.quarantined for result in results)
+    rows = sum(result.rows for result in results)
+    order = ("reject", "quarantine", "warn")
+    return Result(
+        verdict=verdict,
+        rows=rows,
+        accepted=0 if verdict == "reject" else rows - aside,
+        quarantined=aside,
+        findings=tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
+    )

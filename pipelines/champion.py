@@ -1,0 +1,144 @@
+"""The champion: what the ledger says was promoted last. Nothing else is compared with, and nothing else is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines import ledger, registry
+from pipelines.artifact import verify
+from pipelines.dossier import Dossier
+from pipelines.errors import Refused, ScriptoriumError
+from pipelines.ledger import SERVED, Entry
+from pipelines.recipe_file import recipe_named
+from pipelines.served_model import fetched, hashes, load_pyfunc
+from pipelines.settings import Settings
+from pipelines.tracking import connect
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that was promoted last; `folder` is its verified artifact, fit to be a step's input."""
+
+    version: str
+    folder: Path
+    digest: str
+
+
+def champion(name: str, settings: Settings) -> Champion | None:
+    """The model that was promoted last, its bytes verified, or None before the first release.
+
+    Raises ScriptoriumError when the ledger is not whole, when `champion` is held by another version than the ledger
+    says, or when the bytes are not those that were promoted.
+    """
+    last = ledger.last_promotion(history(name, settings))
+    require_holder(name, last, settings)
+    if last is None:
+        return None
+    folder = promoted_folder(name, last, settings)
+    return Champion(version=last.facts["version"], folder=folder, digest=last.facts["digest"])
+
+
+def history(name: str, settings: Settings) -> list[Entry]:
+    """The ledger of a model. Raises ScriptoriumError when its chain is broken, or lines were cut off its end."""
+    path = ledger.ledger_path(name, settings)
+    ledger.verify(path)
+    entries, kept = ledger.read(path), registry.acknowledged(name, settings)
+    if kept and kept not in {entry.sha256 for entry in entries}:
+        raise ScriptoriumError(
+            f"{path} lacks its last entries: the registry remembers a hash, {kept[:12]}, that is not in it; "
+            "restore the ledger from its backup"
+        )
+    return entries
+
+
+def write_down(event: ledger.Event, dossier: Dossier, facts: dict[str, str], settings: Settings) -> Entry:
+    """Add a decision to the ledger, unless it is there, and keep the ledger's last hash beside the model.
+
+    Raises ScriptoriumError when the ledger is not whole: what was cut off it must not be forgotten by what is added.
+    """
+    history(dossier.name, settings)
+    path = ledger.ledger_path(dossier.name, settings)
+    entry = ledger.append(path, event, dossier.sha256, facts)
+    registry.acknowledge(dossier.name, ledger.verify(path), settings)
+    return entry
+
+
+def require_known(name: str, settings: Settings) -> None:
+    """Refuse, with the near miss, a name that no recipe has and about which nothing was ever decided."""
+    if not ledger.ledger_path(name, settings).exists():
+        recipe_named(name, settings)
+
+
+def require_holder(name: str, last: Entry | None, settings: Settings) -> None:
+    """Refuse a `champion` that is held by another version than the one that was promoted last."""
+    held, recorded = registry.holder(connect(settings), name), last.facts["version"] if last else None
+    if held != recorded:
+        raise ScriptoriumError(
+            f"champion of {name} is held by {f'version {held}' if held else 'nobody'}, but the ledger says "
+            f"{f'version {recorded}' if recorded else 'nobody'}; run promote again, or move the alias back"
+        )
+
+
+def promoted_folder(name: str, last: Entry, settings: Settings) -> Path:
+    """The promoted artifact of an entry, every byte of it verified."""
+    folder = production_folder(name, last.facts["digest"], settings)
+    if verify(str(folder)).digest != last.facts["digest"]:
+        raise ScriptoriumError(f"{folder} is not what was promoted as version {last.facts['version']}: digests differ")
+    return folder
+
+
+@contextmanager
+def load(name: str, version: str, settings: Settings) -> Iterator[Any]:
+    """A promoted version, loaded as MLflow serves it, once every file has proved to be the one that was registered."""
+    with served(name, version, settings) as folder:
+        try:
+            model = load_pyfunc(folder)
+        except ValueError as error:
+            raise Refused(f"{name} version {version}: {error}") from None
+        yield model
+
+
+@contextmanager
+def served(name: str, version: str, settings: Settings) -> Iterator[Path]:
+    """The files that MLflow hands out as a version: weights, manifest and code, each the one that was registered.
+
+    Raises Refused naming the first that is not, and for a version that promotion did not register.
+    """
+    made = ledger.registration(history(name, settings), version)
+    if made is None:
+        raise Refused(f"{name} version {version} was not registered by promote; nothing vouches for its bytes")
+    wanted = {n.removeprefix(SERVED): digest for n, digest in made.facts.items() if n.startswith(SERVED)}
+    with fetched(connect(settings), name, version, settings) as folder:
+        found = hashes(folder)
+        if wrong := sorted(n for n in found.keys() | wanted.keys() if found.get(n) != wanted.get(n)):
+            raise Refused(
+                f"{name} version {version} in MLflow is not what was promoted: {wrong[0]} was changed, added or "
+                "removed. It is not loaded; a new run of the same model registers it anew"
+            )
+        yield folder
+
+
+def is_served(name: str, version: str, settings: Settings) -> bool:
+    """Whether MLflow hands out a version as it was promoted; where it does not, the same bytes are registered anew."""
+    try:
+        require_served(name, version, settings)
+    except ScriptoriumError:
+        return False
+    return True
+
+
+def require_served(name: str, version: str, settings: Settings) -> None:
+    """Refuse a version whose files MLflow does not hand out as they were registered."""
+    with served(name, version, settings):
+        pass
+
+
+def production_folder(name: str, digest: str, settings: Settings) -> Path:
+    """Where the promoted bytes of a model lie."""
+    if len(digest) != 64 or not digest.isalnum():
+        raise ScriptoriumError(f"{name}: {digest!r} is not the sha256 of a model: 64 hexadecimal digits are expected")
+    return Path(settings.artifacts) / "production" / name / digest

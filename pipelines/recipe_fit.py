@@ -1,0 +1,41 @@
+"""Whether the parts of a recipe fit each other: what each part allows may still be wrong beside another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from models.tasks import TASKS
+from models.tasks.task import Task
+from pipelines.errors import near_miss
+
+if TYPE_CHECKING:
+    from pipelines.recipe import Gate, Recipe
+
+# Measured of every model: what continued pretraining did to bits per byte on held-out text.
+CHANGES = ("bits_per_byte_domain_change", "bits_per_byte_general_change")
+
+
+def misfits(recipe: Recipe) -> Iterator[str]:
+    """What could only end in a refusal or a failure after the training: key, problem and cure, one a line."""
+    task = TASKS[recipe.task]
+    if recipe.pretrain.objective != task.objective:
+        yield f"pretrain.objective is {recipe.pretrain.objective!r}; the task {task.name} needs {task.objective!r}"
+    if not isinstance(recipe.base.model, str) and task.objective == "masked":
+        yield f"base.model.scratch makes a decoder, and the task {task.name} needs an encoder; name a base model"
+    if recipe.pretrain.batch_tokens % recipe.pretrain.accumulation:
+        yield "pretrain.accumulation must divide pretrain.batch_tokens"
+    if recipe.finetune.batch_size % recipe.finetune.accumulation:
+        yield "finetune.accumulation must divide finetune.batch_size"
+    for number, gate in enumerate(recipe.gates):
+        if problem := _gate_problem(gate, task):
+            yield f"gates.{number}.{problem}"
+
+
+def _gate_problem(gate: Gate, task: Task) -> str | None:
+    known = (*task.measures, *CHANGES)
+    if gate.metric not in known:
+        return f"metric: {task.name} has no metric {gate.metric!r}; {near_miss(gate.metric, known)}"
+    if (gate.above or gate.not_below) and gate.metric != task.primary:
+        return f"metric: models are compared on {task.primary}; {gate.metric} takes at_least or at_most"
+    return None

@@ -1,0 +1,125 @@
+"""Releasing rows from quarantine: a person's decision, on record, that rows which failed a check may join the data."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines import chain, forgotten
+from pipelines.add_rows import add_rows
+from pipelines.chain import Link
+from pipelines.errors import Refused
+from pipelines.quarantine import Aside, Batch, folder, read_batch, rows_of, with_personal_data
+from pipelines.settings import Settings
+from pipelines.steps import lock
+from pipelines.version_history import current
+from pipelines.versions import Cause, who
+
+BROKEN = "Nothing is released until the record is restored from its backup"
+NAMED = 10  # rows named in a message
+
+
+class Release(Link):
+    """Rows of a batch, by their numbers, that joined the data; `personal` are those known to hold personal data."""
+
+    batch: str
+    rows: tuple[int, ...]
+    personal: tuple[int, ...]
+    by: str
+    reason: str
+    target: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What somebody decides: which rows of a batch, None for all, and why."""
+
+    batch: str
+    rows: tuple[int, ...] | None
+    reason: str
+    personal: bool = False
+
+
+def releases(settings: Settings) -> list[Release]:
+    """Every release, oldest first. Raises ScriptoriumError where the chain was edited."""
+    found = chain.read(_path(settings), Release, "release")
+    chain.check(_path(settings), found, BROKEN)
+    return found
+
+
+def released(batch: str, made: Iterable[Release]) -> set[int]:
+    """The rows of a batch that were released."""
+    return {number for release in made if release.batch == batch for number in release.rows}
+
+
+def release(decision: Decision, settings: Settings) -> Release | None:
+    """Add rows of a batch to its file of the data and record it; None when all of them were released before.
+
+    Raises Refused for rows that the batch has not, for personal data unless that is said to be meant, for rows that
+    were forgotten, and for ids that the data have with other content; then nothing has changed.
+    """
+    if not decision.reason.strip():
+        raise Refused("a release needs a reason; say why with --reason '...'")
+    batch = read_batch(decision.batch, settings)
+    with lock(folder(settings) / "lock", "another process is releasing rows"):
+        made = releases(settings)
+        rows = _chosen(decision, batch, settings)
+        rows = [row for row in rows if row.number not in released(batch.batch, made)]
+        if not rows:
+            return None
+        _refuse_forgotten(rows, batch, settings)
+        personal = tuple(sorted(with_personal_data(rows)))
+        if personal and not decision.personal:
+            raise Refused(
+                f"rows {_listed(personal)} hold personal data; leave them out, or say --with-personal-data if they "
+                "may be learned from, which is recorded"
+            )
+        _add(rows, batch, decision.reason.strip(), settings)
+        draft = Release(
+            batch=batch.batch,
+            rows=tuple(row.number for row in rows),
+            personal=personal,
+            by=who(),
+            reason=decision.reason.strip(),
+            target=batch.target,
+            version=current(settings).md5,
+        )
+        return chain.append(_path(settings), made, draft)
+
+
+def _path(settings: Settings) -> Path:
+    return folder(settings) / "releases.jsonl"
+
+
+def _chosen(decision: Decision, batch: Batch, settings: Settings) -> list[Aside]:
+    rows, wanted = list(rows_of(batch, settings)), decision.rows
+    if wanted is None:
+        return rows
+    if unknown := sorted(set(wanted) - {row.number for row in rows}):
+        raise Refused(f"batch {batch.batch} has rows 1 to {batch.rows}, not {_listed(unknown)}")
+    return [row for row in rows if row.number in wanted]
+
+
+def _refuse_forgotten(rows: Sequence[Aside], batch: Batch, settings: Settings) -> None:
+    """What somebody asked to be forgotten does not come back by this door."""
+    again = forgotten.back((row.row for row in rows), batch.target, forgotten.read(settings))
+    if numbers := [rows[position].number for position in again]:
+        raise Refused(f"rows {_listed(numbers)} were forgotten, with a reason on record; leave them out")
+
+
+def _add(rows: Sequence[Aside], batch: Batch, reason: str, settings: Settings) -> None:
+    settings.work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=settings.work) as scratch:
+        path = Path(scratch) / f"{batch.batch}.jsonl"
+        path.write_text("".join(json.dumps(row.row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        cause = Cause(f"released from quarantine {batch.batch}: {reason}", who(), (batch.source,), "quarantine")
+        add_rows({batch.target: path}, "refuse", cause, settings)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    more = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED else ""
+    return ", ".join(map(str, numbers[:NAMED])) + more
