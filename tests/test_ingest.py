@@ -1,4 +1,4 @@
-"""What is dropped becomes a version of the data and is taken once; what is refused changes nothing and is kept in mind."""
+"""What is dropped becomes a version of the data, once; what is refused changes nothing and is kept in mind."""
 
 from pipelines import dataset
 from pipelines.version_history import current, history
