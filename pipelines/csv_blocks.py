@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipelines.blocks import Block, frame_of
+from pipelines.blocks import Block, arrow_schema, frame_of
 from pipelines.containers import Unreadable
 from pipelines.formats import Row
-from pipelines.rows import parse, problems
+from pipelines.rows import parse, problems, required
 from pipelines.text_lines import Fault, Lines
 
 ROWS = 10_000  # of one block
@@ -19,8 +19,11 @@ ROWS = 10_000  # of one block
 class CsvReader:
     """Reads blocks of lines as rows of a format; a quoted text may go over many lines."""
 
-    def __init__(self, form: type[Row], longest: int) -> None:
-        self.form = form
+    def __init__(self, form: type[Row], longest: int, *, keep: bool) -> None:
+        self.form, self.keep = form, keep
+        # Columns that may be left empty, for they need not be there, and those that do not hold text.
+        self.needed = set(required(form))
+        self.no_text = {name for name, kind in arrow_schema(form).items() if str(kind) != "string"}
         self.faults: list[Fault] = []
         self.last = 0
         csv.field_size_limit(longest)
@@ -73,7 +76,7 @@ class CsvReader:
             if row is not None:
                 found.append(row)
                 numbers.append(number)
-                raw.append(json.dumps(row, ensure_ascii=False).encode())
+                raw.append(json.dumps(row, ensure_ascii=False).encode() if self.keep else b"")
         return Block(frame_of(found, numbers, raw, self.form), len(batch) + bad, faults)
 
     def _row(self, header: list[str], number: int, cells: list[str], faults: list[Fault]) -> dict[str, Any] | None:
@@ -90,10 +93,9 @@ class CsvReader:
 
     def _value(self, name: str, cell: str) -> Any:
         """A cell's value; an empty one of an optional column is no value."""
-        field = self.form.model_fields.get(name)
-        if cell == "" and (field is None or not field.is_required()):
+        if cell == "" and name not in self.needed:
             return None
-        if field is None or "str" in str(field.annotation).replace("list[str]", ""):
+        if name not in self.no_text:
             return cell
         found = parse(f'{{"value":{cell}}}'.encode())
         return cell if isinstance(found, str) else found["value"]

@@ -50,7 +50,7 @@ def facts(frame: pl.DataFrame, view: View) -> pl.DataFrame:
 
     frame = frame.with_columns(_texts(view.form))
     frame = frame.with_columns(pl.concat_str(TEXT, ANSWER, separator="\n", ignore_nulls=True).alias(WRITTEN))
-    frame = frame.with_columns(**_set_aside(view), mojibake=pl.col(WRITTEN).str.contains(MOJIBAKE))
+    frame = frame.with_columns(**_set_aside(view), mojibake=_mojibake(frame[WRITTEN]))
     frame = frame.with_columns(personal_kinds=_personal(frame, view.limits)).with_columns(
         personal_data=pl.col("personal_kinds").is_not_null()
     )
@@ -106,6 +106,12 @@ def _personal(frame: pl.DataFrame, limits: Limits) -> pl.Series:
     kinds = found.group_by("position", maintain_order=True).agg(pl.col("kind").str.join(", "))
     rows = frame.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("position"))
     return rows.join(kinds, on="position", how="left", maintain_order="left")["kind"]
+
+
+def _mojibake(texts: pl.Series) -> pl.Series:
+    """Whether a text holds UTF-8 that was read as Latin-1: only one with characters above ASCII can."""
+    above = texts.str.len_bytes() != texts.str.len_chars()
+    return above.clone().scatter(above.arg_true(), texts.filter(above).str.contains(MOJIBAKE))
 
 
 def _lengths(form: type[Row]) -> list[pl.Expr]:

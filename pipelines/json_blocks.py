@@ -25,7 +25,8 @@ class JsonReader:
     def __init__(self, form: type[Row], *, keep: bool) -> None:
         self.form, self.keep = form, keep
         self.known = arrow_schema(form)
-        self.further: dict[str, Any] = {}
+        # The columns met so far: those of the format, optional ones only once they are met, and further ones.
+        self.met = {name: kind for name, kind in self.known.items() if form.model_fields[name].is_required()}
 
     def blocks(self, lines: Iterable[Lines]) -> Iterator[Block]:
         """One block of rows for each block of lines."""
@@ -36,12 +37,17 @@ class JsonReader:
 
     def _at_once(self, lines: Lines) -> Block | None:
         """The block, if every line of it is one object of the format; None when any is in doubt."""
+        import pyarrow as pa
+
         data, count = lines.data, lines.data.count(b"\n")
         if lines.faults or not data.startswith(b"{") or data.count(b"}\n{") != count - 1 or data[-2:] != b"}\n":
             return None
         table = self._table(data)
-        if table is None or table.num_rows != count or not self._sound(table, data):
+        if table is None or table.num_rows != count or not self._sound(table):
             return None
+        for name, kind in self.known.items():
+            if name not in self.met:
+                table = table.append_column(name, pa.nulls(count, kind))
         frame = _frame(table.select(list(self.known)), lines.first, _split(data) if self.keep else None)
         frame = frame.with_columns(defaults(self.form))
         return None if outside_bounds(frame, self.form) else Block(frame, count, notes=lines.notes)
@@ -50,7 +56,7 @@ class JsonReader:
         import pyarrow as pa
         from pyarrow import json
 
-        schema = pa.schema(list((self.known | self.further).items()))
+        schema = pa.schema(list(self.met.items()))
         try:
             return json.read_json(
                 pa.BufferReader(data),
@@ -60,14 +66,13 @@ class JsonReader:
         except pa.ArrowException:
             return None
 
-    def _sound(self, table: pa.Table, data: bytes) -> bool:
-        """No NaN, no null inside a value, none in a required column; a column is there in all rows, or never named."""
+    def _sound(self, table: pa.Table) -> bool:
+        """No NaN, no null inside a value, and none in a column of the format, for it may stand for no value at all."""
         for name in table.column_names:
-            column, field = table[name], self.form.model_fields.get(name)
+            column = table[name]
             if not finite(column) or any(_nulls_inside(chunk) for chunk in column.chunks):
                 return False
-            absent = column.null_count == len(column) and f'"{name}"'.encode() not in data
-            if field and column.null_count and (field.is_required() or not absent):
+            if name in self.known and column.null_count:
                 return False
         return True
 
@@ -95,10 +100,12 @@ class JsonReader:
         import pyarrow as pa
 
         for row in rows:
-            for name in row.keys() - self.known.keys():
-                if self.further.get(name, pa.null()) == pa.null() and row[name] not in ([], {}):
+            for name in row:
+                if name in self.known:
+                    self.met[name] = self.known[name]
+                elif self.met.get(name, pa.null()) == pa.null() and row[name] not in ([], {}):
                     try:
-                        self.further[name] = pa.infer_type([row[name]])
+                        self.met[name] = pa.infer_type([row[name]])
                     except (pa.ArrowException, OverflowError):
                         continue
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.facts import ANSWER_SEED
 from pipelines.formats import Recommendation
-from pipelines.measure import EXAMPLES, Measure
+from pipelines.measure import EXAMPLES, Measure, shown
 from pipelines.reading import read_blocks
 from pipelines.tally import Tally
 from pipelines.whole_set import gathered
@@ -31,7 +31,7 @@ def leak_measures(evaluation: Tally, training: Tally) -> dict[str, Measure]:
     elif evaluation.view.form.LABEL:
         unknown = {label: n for label, n in evaluation.labels.items() if n and label not in training.labels}
         found["unknown_labels"] = Measure(sum(unknown.values()))
-        found["unknown_labels"].words.update({repr(label): n for label, n in unknown.items()})
+        found["unknown_labels"].words.update({shown(label): n for label, n in list(unknown.items())[:EXAMPLES]})
     for measure in found.values():
         measure.of = evaluation.rows
     return found

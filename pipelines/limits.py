@@ -48,7 +48,7 @@ class Limits(Section):
     cold_items: float = Field(0.1, ge=0, le=1, description="Test interactions with items that training never showed")
 
     leakage: float = Field(0.0, ge=0, le=1, description="Evaluation texts that training shows too")
-    near_leakage: float = Field(0.02, ge=0, le=1, description="Evaluation texts nearly the same as one of training")
+    near_leakage: float = Field(0.2, ge=0, le=1, description="Evaluation texts nearly the same as one of training")
     corpus_leakage: float = Field(0.01, ge=0, le=1, description="Test texts in the corpus to pretrain on")
     licence: bool = Field(False, description="Whether every row must name its licence")
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pipelines.findings import Place
 
 EXAMPLES = 100  # places kept of a check
+SHOWN = 40  # characters of a label
+
+
+def shown(label: str) -> str:
+    """A label as it may be shown: cut after 40 characters, and not at all when it holds personal data."""
+    import polars as pl
+
+    from pipelines.personal_data import find
+
+    if len(find(pl.Series([label]))):
+        return "(personal data)"
+    return repr(label) if len(label) <= SHOWN else f"{label[:SHOWN]!r}..."
 
 
 @dataclass
@@ -25,7 +37,7 @@ class Measure:
     def share(self) -> float:
         return self.rows / self.of if self.of else 0.0
 
-    def add(self, rows: int, places: Iterable[Place], words: Iterable[str] = ()) -> None:
+    def add(self, rows: int, places: Iterable[Place], words: Iterable[str] | Mapping[str, int] = ()) -> None:
         """Count more rows; the first hundred places are kept, and the words that most of them share."""
         self.rows += rows
         for place in places:

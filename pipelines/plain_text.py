@@ -47,7 +47,8 @@ def plain(texts: pl.Series) -> pl.Series:
 
 
 def _folded_ascii(texts: pl.Series) -> pl.Series:
-    return texts.str.to_lowercase().str.replace_all(r"[\s\x1c-\x1f]{2,}|[\t-\r\x1c-\x1f]", " ").str.strip_chars()
+    space = r"(?-u:[ \t-\r\x1c-\x1f]{2,}|[\t-\r\x1c-\x1f])"
+    return texts.str.to_lowercase().str.replace_all(space, " ").str.strip_chars()
 
 
 def _folded(texts: pl.Series) -> pl.Series:

@@ -32,7 +32,7 @@ def read_blocks(path: Path, form: type[Row], limits: Limits, *, keep: bool) -> I
     pieces = Unpacked(path, limits)
     lines = text_blocks(pieces, limits.line_bytes, keep_cr=name.endswith(".csv"))
     if name.endswith(".csv"):
-        blocks = CsvReader(form, limits.line_bytes).blocks(lines)
+        blocks = CsvReader(form, limits.line_bytes, keep=keep).blocks(lines)
     elif name.endswith(JSON):
         blocks = JsonReader(form, keep=keep).blocks(lines)
     else:

@@ -60,9 +60,10 @@ class Spill:
 
         frame = pl.concat(self.held) if self.held else None
         rows = np.empty((0, len(self.columns)), np.uint64) if frame is None else frame.to_numpy(order="c")
-        part = rows[:, 0] >> np.uint64(58)
+        # Sorting eight bits is a counting sort.
+        part = (rows[:, 0] >> np.uint64(58)).astype(np.uint8)
         rows = rows[np.argsort(part, kind="stable")]
-        ends = np.cumsum(np.bincount(part.astype(np.int64), minlength=PARTS))
+        ends = np.cumsum(np.bincount(part, minlength=PARTS))
         for number, block in enumerate(np.split(rows, ends[:-1])):
             with self._path(number).open("ab") as file:
                 block.tofile(file)

@@ -13,7 +13,7 @@ from pipelines.facts import BEYOND_A_LIMIT, DOUBTFUL, SET_ASIDE, TEXT_SEED, View
 from pipelines.faults import FAULTS, NOTES, OF_FILES
 from pipelines.findings import Place
 from pipelines.formats import Dialog, Recommendation
-from pipelines.measure import Measure
+from pipelines.measure import EXAMPLES, Measure, shown
 from pipelines.plain_text import plain
 from pipelines.spill import Spill
 
@@ -60,7 +60,7 @@ class Tally:
             if failed := int(frame[name].sum()):
                 rows = frame.filter(name)
                 words = rows["personal_kinds"].to_list() if name == "personal_data" else ()
-                self.measures[name].add(failed, self.places(rows[PLACE].head(100).to_list()), words)
+                self.measures[name].add(failed, self.places(rows[PLACE].head(EXAMPLES).to_list()), words)
         self._count_aside(frame)
         self._count_labels(frame)
         self._spill(frame)
@@ -106,30 +106,31 @@ class Tally:
         import polars as pl
 
         form = self.view.form
-        lacking = frame.filter(pl.col("licence").str.strip_chars().fill_null("") == "")
-        if len(lacking):
-            self.measures["licence"].add(len(lacking), self.places(lacking[PLACE].head(100).to_list()))
+        if self.view.limits.licence:
+            named = pl.col("licence").str.strip_chars().fill_null("") != ""
+            lacking = frame.select(PLACE, named.alias("named")).filter(~pl.col("named"))[PLACE]
+            self.measures["licence"].add(len(lacking), self.places(lacking.head(EXAMPLES).to_list()))
         if not form.LABEL:
             return
         labels = frame.select(pl.col(form.LABEL).cast(pl.String).alias("label"), PLACE)
         self.labels.update(dict(labels["label"].value_counts().rows()))
         if self.known is not None:
             outside = labels.filter(~pl.col("label").is_in(list(self.known)))
-            words = outside["label"].head(1000).to_list()
-            self.measures["unknown_labels"].add(
-                len(outside), self.places(outside[PLACE].head(100).to_list(), form.LABEL), map(repr, words)
-            )
+            places = self.places(outside[PLACE].head(EXAMPLES).to_list(), form.LABEL)
+            counts = outside["label"].value_counts(sort=True).head(EXAMPLES).rows()
+            self.measures["unknown_labels"].add(len(outside), places, {shown(label): n for label, n in counts})
 
     def _spill(self, frame: pl.DataFrame) -> None:
         import polars as pl
 
         self.ids.add(frame)
-        frame = frame.filter(~pl.col("empty_texts"))
+        if frame["empty_texts"].any():
+            frame = frame.filter(~pl.col("empty_texts"))
         self.texts.add(frame)
         if self.role == "evaluation" and self.view.form not in {Dialog, Recommendation}:
             self.firsts.add(frame.with_columns(text_key=plain(frame[self.view.form.TEXTS[0]]).hash(TEXT_SEED)))
         for edge in ("start_key", "end_key"):
-            self.edges.add(frame.filter(pl.col(edge).is_not_null()).select(pl.col(edge).alias("key"), PLACE))
+            self.edges.add(frame.select(pl.col(edge).alias("key"), PLACE).drop_nulls())
         if self.view.form is Recommendation:
             frame = frame.with_columns(user_key=pl.col("user_id").hash(6), item_key=pl.col("item_id").hash(7))
             self.users.add(frame.filter(pl.col("timestamp") >= 0))

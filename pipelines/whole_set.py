@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipelines.formats import Recommendation
-from pipelines.measure import EXAMPLES, Measure
+from pipelines.measure import EXAMPLES, Measure, shown
 from pipelines.tally import PLACE, Tally
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _label_measures(tally: Tally) -> dict[str, Measure]:
         "rarest_label": Measure(fewest, labelled),
         "contradictions": Measure(torn, texts, tally.places(places)),
     }
-    found["rarest_label"].words[repr(rarest)] = fewest
+    found["rarest_label"].words[shown(rarest)] = fewest
     return found
 
 

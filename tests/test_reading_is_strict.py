@@ -1,4 +1,4 @@
-"""Files are read to their end or not at all, rows strictly; what is wrong has its line. Whole blocks and single rows agree."""
+"""Files are read to their end or not at all, rows strictly; what is wrong has its line."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Every broken file of shared/data gets the verdict of its expected.json, for the reason given there and at its lines."""
+"""Every broken file of shared/data gets the verdict of its expected.json, for the reason given there."""
 
 import gzip
 import json

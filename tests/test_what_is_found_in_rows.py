@@ -18,6 +18,7 @@ from pipelines.sources import Source
 from pipelines.tally import Tally
 from tests.bounds import beyond_bounds
 
+LIMITS = Limits()
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WORDS = ["bucket", "queue", "table", "role", "stream", "policy", "cluster", "image", "rule", "topic", "key", "volume"]
 
@@ -34,7 +35,7 @@ def row(number, **more):
 def tally(tmp_path):
     """Read rows (or files of rows) as a set of a format."""
 
-    def read(rows, form="classification", limits=Limits(), labels=None, lang=None, role="training", outputs=None):
+    def read(rows, form="classification", *, limits=LIMITS, labels=None, lang=None, role="training", outputs=None):
         sets = rows if isinstance(rows[0], list) else [rows]
         folder = tmp_path / f"set-{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
@@ -100,13 +101,13 @@ def test_a_text_of_which_something_can_be_seen_is_not_empty(found, something):
 def test_more_rows_set_aside_than_allowed_refuse_the_set(found):
     aside = found(with_fault({"text": " "}, at=range(1, 10)))
     assert aside["empty_texts"][0] == "reject"
-    mixed = with_fault({"text": " "}, at=(1, 2, 3)) + [row(n, timestamp="tomorrow") for n in range(40, 43)]
+    mixed = [*with_fault({"text": " "}, at=(1, 2, 3)), *(row(n, timestamp="tomorrow") for n in range(40, 43))]
     assert found(mixed)["set_aside"][0] == "reject", "three of 43 each, but six of 43 together"
 
 
 def test_texts_have_bounds(found):
     limits = Limits(shortest_text=3, longest_text=300)
-    rows = with_fault({"text": "ab"}) + [row(40, text="x" * 301)]
+    rows = [*with_fault({"text": "ab"}), row(40, text="x" * 301)]
     assert found(rows, limits=limits) == {"short_texts": ("quarantine", [3]), "long_texts": ("quarantine", [41])}
 
 
@@ -209,7 +210,7 @@ def test_few_bad_characters_stay_and_many_are_set_aside(found):
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
-@pytest.mark.parametrize("garbled", ["Das Gerät", "don’t “stop”", "Ceci est élevé à 5 €"])
+@pytest.mark.parametrize("garbled", ["Das Gerät", "don\u2019t \u201cstop\u201d", "Ceci est élevé à 5 €"])
 def test_text_read_in_the_wrong_encoding_is_doubtful(found, garbled, encoding):
     try:
         wrong = garbled.encode().decode(encoding)
@@ -279,7 +280,7 @@ def test_a_licence_is_needed_where_the_recipe_says_so(found):
 @pytest.mark.parametrize(
     ("form", "make"),
     [
-        ("classification", lambda n: row(n)),
+        ("classification", row),
         ("summarisation", lambda n: {"id": f"s{n}", "document": text(n), "summary": text(-n, 3), "lang": "en"}),
         ("generation", lambda n: {"id": f"g{n}", "prompt": text(n), "completion": text(-n), "lang": "en"}),
         ("faq", lambda n: {"id": f"f{n}", "question": text(n), "answer": text(-n), "lang": "en"}),
@@ -302,7 +303,7 @@ def test_an_evaluation_text_that_training_shows_is_a_leak_in_capitals_and_padded
     assert unmet(pair_subject("both", clean, train)) == {}
     stolen = {k: v if k in {"lang", "label", "category"} else disguised(v) for k, v in make(7).items()}
     leak = tally([*rows, stolen | {"id": "stolen"}], form, role="evaluation")
-    assert unmet(pair_subject("both", leak, train)) == {"leakage": ("reject", [21]), "near_leakage": ("reject", [21])}
+    assert unmet(pair_subject("both", leak, train)) == {"leakage": ("reject", [21]), "near_leakage": ("warn", [21])}
 
 
 def test_what_goes_to_disk_is_found_again_as_what_stays_in_memory(found, monkeypatch):
