@@ -2,101 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict
 
 from pipelines import forgotten
 from pipelines.add_rows import adding
-from pipelines.artifact import read_json, sha256_text, write_json
+from pipelines.artifact import write_json
 from pipelines.batch import Batch, path_of
+from pipelines.batch_bench import Bench, Checked
 from pipelines.batch_leaks import Change, Readings, leaks
 from pipelines.check_files import check_files
-from pipelines.data_version import folder_md5
-from pipelines.dvc_objects import open_objects
 from pipelines.errors import Refused
 from pipelines.findings import Finding, Place, Result, verdict_of
-from pipelines.outputs import ACCEPTED, QUARANTINED
-from pipelines.recipe import Recipe
 from pipelines.routing import form_of, is_note, route, targets
-from pipelines.settings import Settings
 from pipelines.sources import Source, sources
-from pipelines.version_files import chunks_of, in_data, split
+from pipelines.version_files import chunks_of, split
 from pipelines.version_history import current, history
-
-Say = Callable[[str], None]
-
-
-class Checked(BaseModel):
-    """What checking found, and of which version of the data; `targets` are rows that came, by file of the data."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    batch: Batch
-    judged_by: str
-    base: str
-    events: int  # how many the history had
-    result: Result
-    targets: dict[str, int]
-    names: dict[str, str]  # path of a file that was read to the URI it came by
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A source whose files are made a batch of: the recipe it is for, and the folder of what is half-done."""
-
-    source: str
-    recipe: Recipe
-    settings: Settings
-    say: Say
-
-    @property
-    def folder(self) -> Path:
-        """One for a source and a recipe, so that nothing stays of a try whose batch never comes again."""
-        return self.settings.work / "ingest" / f"{self.recipe.name}-{sha256_text(self.source)[:16]}"
-
-    def outputs(self, target: str) -> Path:
-        """The folder of what checking wrote of the rows for a file of the data."""
-        return self.folder / "checked" / target.replace("/", "-")
-
-    def rows(self, target: str) -> Path:
-        """The rows that may be added to a file of the data."""
-        return self.outputs(target) / ACCEPTED
-
-    def has_aside(self, target: str) -> bool:
-        """Whether rows for a file of the data are set aside."""
-        return (self.outputs(target) / QUARANTINED).stat().st_size > 0
-
-    def aside_by_uri(self, target: str, names: Mapping[str, str]) -> Path:
-        """A folder with those rows, whose files are called what they are called at the source."""
-        folder = self.folder / "aside" / target.replace("/", "-")
-        folder.mkdir(parents=True, exist_ok=True)
-        # Only a line feed ends a line: a row may hold other separators.
-        with (
-            (self.outputs(target) / QUARANTINED).open(encoding="utf-8", newline="\n") as rows,
-            (folder / QUARANTINED).open("w", encoding="utf-8", newline="\n") as out,
-        ):
-            for row in map(json.loads, rows):
-                out.write(json.dumps(row | {"file": names.get(row["file"], row["file"])}, ensure_ascii=False) + "\n")
-        return folder
-
-    @cached_property
-    def present(self) -> Mapping[str, Path]:
-        """The files of the recipe as the current version has them."""
-        return present(self.recipe, self.folder / "present", self.settings)
-
-    def clear(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def begun(bench: Bench) -> Checked | None:
-    """What was found of the batch that was checked last, if that was killed before it was settled."""
-    path = bench.folder / "checked.json"
-    return Checked.model_validate(read_json(path), strict=False) if path.exists() else None
 
 
 def check_batch(batch: Batch, bench: Bench, judged_by: str) -> Checked:
@@ -220,23 +141,6 @@ def _conflict(message: str) -> Finding:
         message=message,
         cure='give these rows other ids, or let them replace: [data] on_conflict = "replace" in the recipe',
     )
-
-
-def present(recipe: Recipe, folder: Path, settings: Settings) -> dict[str, Path]:
-    """The files of a recipe that the current version has, from the data folder where it holds them, else fetched."""
-    now = current(settings)
-    files = now.files if folder_md5(now.files) == now.md5 else open_objects(settings).listing(now.md5)
-    found = {}
-    for name in dict.fromkeys(targets(recipe).values()):
-        if name not in files:
-            continue
-        path = in_data(name, files[name], settings)
-        if path is None:
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            open_objects(settings).get(files[name], path)
-        found[name] = path
-    return found
 
 
 def _named(finding: Finding, names: Mapping[str, str]) -> Finding:

@@ -12,7 +12,8 @@ from pipelines import forgotten, quarantine, storage
 from pipelines.add_rows import adding
 from pipelines.artifact import canonical, sha256_text
 from pipelines.batch import Batch, Outcome, State, keep, next_batch, now, outcomes
-from pipelines.batch_check import Bench, Checked, begun, check_batch
+from pipelines.batch_bench import Bench, Checked, begun
+from pipelines.batch_check import check_batch
 from pipelines.data_version import DataVersion, folder_md5, write_version
 from pipelines.errors import Refused
 from pipelines.landing import take

@@ -15,7 +15,7 @@ from pipelines.version_history import current
 from tests.dropped_files import TRAIN, drop, drop_all, example, recipe_in
 from tests.versioned_data import read, use
 
-pytestmark = [pytest.mark.service, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.service, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture
