@@ -68,6 +68,7 @@ class Outcome(BaseModel):
     md5: str | None = None
     changes: dict[str, Change] = {}
     quarantine: str | None = None
+    report: str | None = None  # the page about it
 
 
 class Quarantined(BaseModel):

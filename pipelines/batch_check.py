@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -15,15 +16,19 @@ from pipelines.artifact import read_json, sha256_text, write_json
 from pipelines.batch import Batch, path_of
 from pipelines.batch_leaks import Change, Readings, leaks
 from pipelines.check_files import check_files
-from pipelines.data_version import folder_md5
+from pipelines.data_summary import Picture
+from pipelines.data_version import folder_md5, md5_file
 from pipelines.dvc_objects import open_objects
 from pipelines.errors import Refused
+from pipelines.facts import View
 from pipelines.findings import Finding, Place, Result, verdict_of
+from pipelines.formats import FORMATS
 from pipelines.outputs import ACCEPTED, QUARANTINED
 from pipelines.recipe import Recipe
 from pipelines.routing import form_of, is_note, route, targets
 from pipelines.settings import Settings
 from pipelines.sources import Source, sources
+from pipelines.summaries import known_summary
 from pipelines.version_files import chunks_of, in_data, split
 from pipelines.version_history import current, history
 
@@ -64,6 +69,19 @@ class Bench:
     def rows(self, target: str) -> Path:
         """The rows that may be added to a file of the data."""
         return self.outputs(target) / ACCEPTED
+
+    def picture(self, target: str) -> Path:
+        """What is shown of the rows for a file of the data."""
+        return self.outputs(target) / "picture.json"
+
+    def before(self, target: str) -> Path:
+        """What the rows of a file of the data were before the batch."""
+        return self.outputs(target) / "before.json"
+
+    def view(self, target: str) -> View:
+        """How the rows of a file of the data are looked at."""
+        form = FORMATS[form_of(target, self.recipe)]
+        return View(form, self.recipe.validation, None, datetime.now(UTC))
 
     def aside(self, target: str) -> Path:
         return self.outputs(target) / QUARANTINED
@@ -135,7 +153,14 @@ def _check(bench: Bench, target: str, files: Sequence[Source]) -> Result:
     limits = bench.recipe.validation.model_copy(update={"rows": 1})
     paths = [file.path for file in files if file.path]
     bench.say(f"checking {len(paths):,} files for {target}")
-    return check_files(paths, form_of(target, bench.recipe), limits, out=bench.outputs(target), say=bench.say)
+    out, pictures = bench.outputs(target), dict[str, Picture]()
+    result = check_files(paths, form_of(target, bench.recipe), limits, pictures=pictures, out=out, say=bench.say)
+    for picture in pictures.values():
+        write_json(bench.picture(target), picture.model_dump(mode="json"))
+    if path := bench.present.get(target):
+        before = known_summary(md5_file(path), lambda: path, bench.view(target), bench.settings, bench.say)
+        write_json(bench.before(target), before.model_dump(mode="json"))
+    return result
 
 
 def _together(bench: Bench, placed: Mapping[str, Sequence[Source]]) -> list[Finding]:

@@ -65,7 +65,9 @@ def drift(before: Summary, now: Summary) -> Drift:
     shifts = [shift(name, before.counts.get(name, {}), now.counts.get(name, {}))
               for name in before.counts | now.counts if name != "month"]  # fmt: skip
     both = [name for name in now.lengths if name in before.lengths]
-    shifts += [shift(f"length of the {name}", before.lengths[name], now.lengths[name]) for name in both]
+    for name in both:  # in steps, which say little by themselves: the medians are told instead
+        moved = shift(f"length of the {name}", before.lengths[name], now.lengths[name])
+        shifts.append(moved.model_copy(update={"moved": ()}))
     return Drift(
         rows=(before.rows, now.rows),
         medians={name: (median(before.lengths[name]), median(now.lengths[name])) for name in both},

@@ -13,6 +13,7 @@ from pipelines.add_rows import adding
 from pipelines.artifact import canonical, sha256_text
 from pipelines.batch import Batch, Outcome, Quarantined, State, keep, next_batch, now, outcomes, set_aside
 from pipelines.batch_check import Bench, Checked, begun, check_batch
+from pipelines.batch_report import keep_report
 from pipelines.data_version import DataVersion, folder_md5, write_version
 from pipelines.errors import Refused
 from pipelines.landing import take
@@ -109,10 +110,7 @@ def _refused_before(batch: Batch, judged_by: str, bench: Bench) -> Outcome | Non
 
 
 def _refuse(bench: Bench, checked: Checked) -> Outcome:
-    found = _outcome(checked, "refused")
-    keep(found, bench.settings)
-    bench.clear()
-    return found
+    return _close(bench, checked, _outcome(checked, "refused"))
 
 
 def _add(bench: Bench, checked: Checked, *, commit: bool) -> Record | None:
@@ -161,9 +159,15 @@ def _settle(bench: Bench, checked: Checked, record: Record | None, announce: Ann
         found = found.model_copy(update={"quarantine": str(_keep_aside(bench, checked, found))})
     if found.changes:
         announce(found)
-    keep(found, bench.settings)
+    return _close(bench, checked, found)
+
+
+def _close(bench: Bench, checked: Checked, found: Outcome) -> Outcome:
+    """Keep the report and what came of the batch; what was half-done is no longer needed."""
+    done = found.model_copy(update={"report": keep_report(bench, checked, found)})
+    keep(done, bench.settings)
     bench.clear()
-    return found
+    return done
 
 
 def _keep_aside(bench: Bench, checked: Checked, outcome: Outcome) -> str:

@@ -128,8 +128,8 @@ def histogram(heights: Sequence[tuple[float, float, float]], across: str, before
     middles = [x((math.log10(low) + math.log10(high)) / 2) for low, high, _ in heights]
     if before:
         parts.append(_path([(a, y(b)) for a, b in zip(middles, before, strict=True)], "var(--general)", 2))
-    for power in range(math.ceil(x.low), math.floor(x.high) + 1):
-        parts.append(_text(x(power), height - 22, short(10.0**power), "", "middle"))
+    powers = range(math.ceil(x.low), math.floor(x.high) + 1)
+    parts += [_text(x(power), height - 22, short(10.0**power), "", "middle") for power in powers]
     parts.append(_text(width - 16, height - 5, across, "", "end"))
     return _svg(width, height, parts, f"{across}: {len(heights)} bars")
 
@@ -153,11 +153,13 @@ def bars(rows: Sequence[tuple[str, float, float | None]], notes: Sequence[str]) 
 
 def timeline(heights: Sequence[tuple[str, int]]) -> Markup:
     """Rows over periods of time, one bar each, with the first, the middle and the last of them named."""
-    width, height = 940, 170
+    width, height = 460, 210
     x, y = Scale(0, len(heights), 50, width - 16), Scale(0, max(n for _, n in heights) * 1.08, height - 28, 12)
     parts = [_row(y(t), 50, width - 16, short(t)) for t in y.ticks(3) if t == int(t)]
     for place, (period, rows) in enumerate(heights):
-        parts.append(_bar(x(place), y(rows), round(max(1.0, x(1) - x(0) - 1), 1), y(0) - y(rows), f"{period}: {rows:,}"))
+        parts.append(
+            _bar(x(place), y(rows), round(max(1.0, x(1) - x(0) - 1), 1), y(0) - y(rows), f"{period}: {rows:,}")
+        )
     ends = {0: "start", len(heights) - 1: "end"} if len(heights) > 1 else {0: "start"}
     if len(heights) > 4:
         ends[len(heights) // 2] = "middle"

@@ -19,7 +19,7 @@ from pipelines.data_summary import (
     most_common,
 )
 from pipelines.facts import SET_ASIDE, View
-from pipelines.formats import FORMATS, Recommendation, Translation
+from pipelines.formats import Recommendation, Translation
 from pipelines.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Sketch:
         """The numbers by themselves."""
         words, rare = most_common(self.words.counts, WORDS)
         return Summary(
-            format=next(name for name, form in FORMATS.items() if form is self.view.form),
+            format=self.view.name,
             rows=self.rows,
             counts={name: capped(counted.items()) for name, counted in self.counts.items() if counted},
             lengths={name: dict(sorted(counted.items())) for name, counted in self.lengths.items() if counted},
