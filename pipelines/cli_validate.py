@@ -52,6 +52,8 @@ def validate(  # noqa: PLR0913, PLR0917
         raise Refused("--against is for the report: add --report page.html")
     pictures: dict[str, Picture] | None = {} if report else None
     form, limits = format_of(task), Limits()
+    view = View(FORMATS[form], limits, lang or None, datetime.now(UTC))
+    before = earlier([*files, *train], against, view, _say) if report else None
     result = check_files(
         files,
         form,
@@ -64,9 +66,8 @@ def validate(  # noqa: PLR0913, PLR0917
         pictures=pictures,
         say=_say,
     )
-    if report:
-        view = View(FORMATS[form], limits, lang or None, datetime.now(UTC))
-        write_report(report, result, pictures or {}, earlier([*files, *train], against, view, _say))
+    if report and before:
+        write_report(report, result, pictures or {}, before)
     terminal.checked(result, as_json=as_json)
     raise typer.Exit(EXIT_CODES[result.verdict])
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from pipelines.data_plots import plots_of
+from pipelines.data_plots import plots_of, same_of
 from pipelines.data_summary import FileCame, Picture, Summary
 from pipelines.drift import Drift, Shift, drift
 from pipelines.findings import Finding, Place, Result
@@ -64,12 +64,12 @@ def verdict(result: Result) -> str:
 def _tiles(result: Result, parts: Sequence[Part]) -> list[tuple[str, str, str]]:
     files = [file for part in parts for file in part.picture.files]
     refused = sum(file.refused is not None for file in files)
-    share = f"{result.quarantined / result.rows:.1%} of the rows" if result.quarantined else ""
+    rows = result.rows or 1
     return [
         ("Files", f"{len(files):,}", f"{refused:,} could not be read" if refused else "all could be read"),
         ("Rows", f"{result.rows:,}", f"{sum(file.wrong for file in files):,} not of the format"),
-        ("Accepted", f"{result.accepted:,}", "as a whole" if result.accepted == result.rows and result.rows else ""),
-        ("Set aside", f"{result.quarantined:,}", share),
+        ("Accepted", f"{result.accepted:,}", f"{result.accepted / rows:.1%} of the rows"),
+        ("Set aside", f"{result.quarantined:,}", f"{result.quarantined / rows:.1%} of the rows"),
     ]
 
 
@@ -101,6 +101,7 @@ def _part(part: Part) -> dict[str, Any]:
         "name": part.name,
         "rows": summary.rows,
         "plots": plots_of(summary, before),
+        "same": same_of(summary, before),
         "drift": _drift(moved) if moved else None,
         "earlier": part.earlier,
         "change": str(part.change) if part.change else None,
@@ -123,8 +124,8 @@ def _listed(file: FileCame, *, shown: bool) -> FileCame:
 def _drift(found: Drift) -> dict[str, Any]:
     return {
         "rows": found.rows,
-        "clear": [shift.what for shift in found.shifts if shift.clear],
-        "shifts": [{**shift.model_dump(), "clear": shift.clear, "told": _told(shift, found)} for shift in found.shifts],
+        "clearly": [shift.what for shift in found.shifts if shift.clear],
+        "shifts": [{**shift.model_dump(), "clearly": shift.clear, "told": _told(shift, found)} for shift in found.shifts],
         "words": found.words,
     }
 

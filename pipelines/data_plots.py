@@ -38,11 +38,22 @@ def plots_of(now: Summary, before: Summary | None) -> list[Plot]:
     found = []
     for name, steps in now.lengths.items():
         found.append(_lengths(name, steps, before.lengths.get(name) if before else None))
+    same = {name for name, _ in same_of(now, before)}
     for name, title in TITLES.items():
-        if counted := now.counts.get(name):
+        if (counted := now.counts.get(name)) and name not in same:
             found.append(_shares(title, counted, before.counts.get(name, {}) if before else None))
     if months := now.counts.get("month"):
         found.append(_times({name: rows for name, rows in months.items() if name != OTHERS}))
+    return found
+
+
+def same_of(now: Summary, before: Summary | None) -> list[tuple[str, str]]:
+    """What is the same for all rows, those of before too; that needs no plot."""
+    found = []
+    for name in TITLES:
+        held = {**now.counts.get(name, {}), **(before.counts.get(name, {}) if before else {})}
+        if len(held) == 1 and sum(now.counts.get(name, {}).values()) == now.rows:
+            found.append((name, *held))
     return found
 
 

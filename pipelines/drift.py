@@ -12,7 +12,7 @@ from pipelines.data_summary import Summary, shortest
 
 K = TypeVar("K", bound=Hashable)
 MOST = 8  # names, and words of a kind, that are told
-CLEAR = 3.0  # standard errors
+CLEAR = 4.5  # standard errors: by chance, one word in 150,000 differs by as much
 LEAST = 0.02  # a smaller shift is none
 
 

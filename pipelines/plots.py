@@ -128,8 +128,10 @@ def histogram(heights: Sequence[tuple[float, float, float]], across: str, before
     middles = [x((math.log10(low) + math.log10(high)) / 2) for low, high, _ in heights]
     if before:
         parts.append(_path([(a, y(b)) for a, b in zip(middles, before, strict=True)], "var(--general)", 2))
-    powers = range(math.ceil(x.low), math.floor(x.high) + 1)
-    parts += [_text(x(power), height - 22, short(10.0**power), "", "middle") for power in powers]
+    steps = (1, 2, 5) if x.high - x.low < 2 else (1,)
+    ticks = [step * 10.0**power for power in range(math.floor(x.low), math.ceil(x.high) + 1) for step in steps]
+    inside = [tick for tick in ticks if x.low <= math.log10(tick) <= x.high]
+    parts += [_text(x(math.log10(tick)), height - 22, short(tick), "", "middle") for tick in inside]
     parts.append(_text(width - 16, height - 5, across, "", "end"))
     return _svg(width, height, parts, f"{across}: {len(heights)} bars")
 
