@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,6 +11,7 @@ from pipelines.data_plots import plots_of, same_of
 from pipelines.data_summary import FileCame, Picture, Summary
 from pipelines.drift import Drift, Shift, drift
 from pipelines.findings import Finding, Place, Result
+from pipelines.impersonal import impersonal, impersonal_names
 from pipelines.page import render
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 FILES, SAMPLED = 50, 10  # files that are listed of a set, and that rows are shown of
 PLACES = 8  # lines of a file that are named with a finding
 NAME = 80  # characters
-HIDDEN = "(personal data)"
 SEVERITY = {"reject": "refused for it", "quarantine": "rows set aside", "warn": "warning"}
 
 
@@ -122,10 +121,11 @@ def _listed(file: FileCame, *, shown: bool) -> FileCame:
 
 
 def _drift(found: Drift) -> dict[str, Any]:
+    shifts = [shift.model_dump() | {"clearly": shift.clear, "told": _told(shift, found)} for shift in found.shifts]
     return {
         "rows": found.rows,
         "clearly": [shift.what for shift in found.shifts if shift.clear],
-        "shifts": [{**shift.model_dump(), "clearly": shift.clear, "told": _told(shift, found)} for shift in found.shifts],
+        "shifts": shifts,
         "words": found.words,
     }
 
@@ -136,23 +136,3 @@ def _told(shift: Shift, found: Drift) -> list[str]:
         before, now = found.medians[name]
         return [f"median about {before:,.0f} → {now:,.0f} characters"]
     return [f"{moved.name[:NAME]} {moved.before:.1%} → {moved.now:.1%}" for moved in shift.moved[:3]]
-
-
-def impersonal_names(summary: Summary) -> Summary:
-    """The summary with the rows of every name that is personal data under HIDDEN."""
-    counts = {}
-    for column, counted in summary.counts.items():
-        counts[column] = Counter[str]()
-        for (name, rows), good in zip(counted.items(), impersonal(list(counted)), strict=True):
-            counts[column][name if good else HIDDEN] += rows
-    return summary.model_copy(update={"counts": {column: dict(counted) for column, counted in counts.items()}})
-
-
-def impersonal(texts: Sequence[str]) -> list[bool]:
-    """Which texts hold no personal data."""
-    import polars as pl
-
-    from pipelines.personal_data import find
-
-    personal = set(find(pl.Series(texts, dtype=pl.String))["position"])
-    return [position not in personal for position in range(len(texts))]

@@ -53,7 +53,7 @@ def same_of(now: Summary, before: Summary | None) -> list[tuple[str, str]]:
     for name in TITLES:
         held = {**now.counts.get(name, {}), **(before.counts.get(name, {}) if before else {})}
         if len(held) == 1 and sum(now.counts.get(name, {}).values()) == now.rows:
-            found.append((name, *held))
+            found.append((name, next(iter(held))))
     return found
 
 
