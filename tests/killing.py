@@ -9,7 +9,10 @@ CHANGES = ("os.rename", "os.remove", "os.link", "os.truncate", "os.mkdir", "os.r
 
 
 def kill_at(number, below):
-    """End this process by SIGKILL just before its `number`-th change of anything below a folder."""
+    """End this process by SIGKILL just before its `number`-th change of anything below a folder.
+
+    What comes back tells how many changes there were.
+    """
     seen = 0
 
     def hook(event, arguments):
@@ -21,6 +24,7 @@ def kill_at(number, below):
             seen += 1
 
     sys.addaudithook(hook)
+    return lambda: seen
 
 
 def killed(action, number, below):
