@@ -66,6 +66,7 @@ class Outcome(BaseModel):
     changes: dict[str, Change] = {}
     quarantine: tuple[str, ...] = ()  # names of the batches of rows that were set aside
     announced: bool = False
+    report: str | None = None  # the page about it
 
 
 def next_batch(source: str, recipe: str, into: str, settings: Settings) -> Batch | None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from pipelines.artifact import read_json, sha256_text
 from pipelines.batch import Batch
 from pipelines.data_version import folder_md5
 from pipelines.dvc_objects import open_objects
+from pipelines.facts import View
 from pipelines.findings import Result
+from pipelines.formats import FORMATS
 from pipelines.outputs import ACCEPTED, QUARANTINED
 from pipelines.recipe import Recipe
-from pipelines.routing import targets
+from pipelines.routing import form_of, targets
 from pipelines.settings import Settings
 from pipelines.version_files import in_data
 from pipelines.version_history import current
@@ -60,6 +63,19 @@ class Bench:
     def rows(self, target: str) -> Path:
         """The rows that may be added to a file of the data."""
         return self.outputs(target) / ACCEPTED
+
+    def picture(self, target: str) -> Path:
+        """What is shown of the rows for a file of the data."""
+        return self.outputs(target) / "picture.json"
+
+    def before(self, target: str) -> Path:
+        """What the rows of a file of the data were before the batch."""
+        return self.outputs(target) / "before.json"
+
+    def view(self, target: str) -> View:
+        """How the rows of a file of the data are looked at."""
+        form = FORMATS[form_of(target, self.recipe)]
+        return View(form, self.recipe.validation, None, datetime.now(UTC))
 
     def has_aside(self, target: str) -> bool:
         """Whether rows for a file of the data are set aside."""

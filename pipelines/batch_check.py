@@ -12,10 +12,13 @@ from pipelines.batch import Batch, path_of
 from pipelines.batch_bench import Bench, Checked
 from pipelines.batch_leaks import Change, Readings, leaks
 from pipelines.check_files import check_files
+from pipelines.data_summary import Picture
+from pipelines.data_version import md5_file
 from pipelines.errors import Refused
 from pipelines.findings import Finding, Place, Result, verdict_of
 from pipelines.routing import form_of, is_note, route, targets
 from pipelines.sources import Source, sources
+from pipelines.summaries import known_summary
 from pipelines.version_files import chunks_of, split
 from pipelines.version_history import current, history
 
@@ -72,7 +75,13 @@ def _check(bench: Bench, target: str, files: Sequence[Source]) -> Result:
     limits = bench.recipe.validation.model_copy(update={"rows": 1})
     paths = [file.path for file in files if file.path]
     bench.say(f"checking {len(paths):,} files for {target}")
-    result = check_files(paths, form_of(target, bench.recipe), limits, out=bench.outputs(target), say=bench.say)
+    out, pictures = bench.outputs(target), dict[str, Picture]()
+    result = check_files(paths, form_of(target, bench.recipe), limits, pictures=pictures, out=out, say=bench.say)
+    for picture in pictures.values():
+        write_json(bench.picture(target), picture.model_dump(mode="json"))
+    if path := bench.present.get(target):
+        before = known_summary(md5_file(path), lambda: path, bench.view(target), bench.settings, bench.say)
+        write_json(bench.before(target), before.model_dump(mode="json"))
     return result if result.verdict == "reject" else _without_forgotten(result, target, bench)
 
 

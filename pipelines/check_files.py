@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.containers import Unreadable
+from pipelines.data_summary import Picture
 from pipelines.facts import View
 from pipelines.findings import Finding, Result, verdict_of
 from pipelines.formats import FORMATS
@@ -16,6 +17,7 @@ from pipelines.limits import Limits
 from pipelines.outputs import Outputs
 from pipelines.reading import read_blocks
 from pipelines.reading_progress import ReadingProgress
+from pipelines.sketch import Sketch
 from pipelines.sources import Source, sources
 from pipelines.tally import Role, Tally
 
@@ -33,13 +35,14 @@ def check_files(  # noqa: PLR0913
     lang: str | None = None,
     out: Path | None = None,
     now: datetime | None = None,
+    pictures: dict[str, Picture] | None = None,
     say: Say,
 ) -> Result:
     """Check files, and test files against training files; all hold rows of one format.
 
     Writes accepted.jsonl, quarantined.jsonl and validation.json below `out`; after a refusal, only the last.
     `lang` stands for the language of every row; timestamps may not be after `now` (default: the time of the call).
-    Raises Refused for a file that is missing.
+    A dictionary of `pictures` is given one of each set, for a report. Raises Refused for a file that is missing.
     """
     view = View(FORMATS[form], limits, lang, now or datetime.now(UTC))
     outputs = Outputs(out) if out else None
@@ -52,7 +55,10 @@ def check_files(  # noqa: PLR0913
             folder.mkdir()
             found = sources(paths, folder, limits, say)
             tallies[role] = Tally(view, [source.name for source in found], folder, labels, role)
-            read_set(tallies[role], found, say, outputs)
+            sketch = Sketch(view) if pictures is not None else None
+            read_set(tallies[role], found, say, outputs, sketch)
+            if sketch is not None and pictures is not None:
+                pictures[role] = sketch.picture(tallies[role].tolerated)
         subjects = [set_subject(role, tally) for role, tally in tallies.items()]
         if "training" in tallies and "evaluation" in tallies:
             subjects.append(pair_subject("evaluation in training", tallies["evaluation"], tallies["training"]))
@@ -62,23 +68,34 @@ def check_files(  # noqa: PLR0913
     return result
 
 
-def read_set(tally: Tally, found: Sequence[Source], say: Say, outputs: Outputs | None = None) -> None:
+def read_set(
+    tally: Tally, found: Sequence[Source], say: Say, outputs: Outputs | None = None, sketch: Sketch | None = None
+) -> None:
     """Read the files of a set into its tally, and what may be used of them into the outputs."""
+    keep = outputs is not None or sketch is not None
     progress = ReadingProgress([source.path for source in found if source.path], say)
     for number, source in enumerate(found):
         if source.path is None:
             assert source.refused is not None
-            tally.refuse(number, source.refused)
+            _refuse(tally, number, source.refused, sketch)
             continue
         try:
-            for block in read_blocks(source.path, tally.view.form, tally.view.limits, keep=outputs is not None):
+            for block in read_blocks(source.path, tally.view.form, tally.view.limits, keep=keep):
                 frame = tally.add(number, block)
+                if sketch:
+                    sketch.add(source.name, block, frame)
                 if outputs:
                     outputs.add(tally.role, source.name, frame)
                 progress.show(source.name, block.read, source.path.stat().st_size, tally.rows)
         except Unreadable as fault:
-            tally.refuse(number, fault)
+            _refuse(tally, number, fault, sketch)
         progress.finish(source.path.stat().st_size)
+
+
+def _refuse(tally: Tally, number: int, fault: Unreadable, sketch: Sketch | None) -> None:
+    tally.refuse(number, fault)
+    if sketch:
+        sketch.refuse(tally.files[number], fault.message)
 
 
 def result_of(tallies: Sequence[Tally], found: Sequence[Judged]) -> Result:

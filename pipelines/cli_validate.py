@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,9 @@ import typer
 
 from models.tasks import TASKS
 from pipelines import terminal
+from pipelines.data_summary import Picture
 from pipelines.errors import Refused, near_miss
+from pipelines.facts import View
 from pipelines.findings import EXIT_CODES
 from pipelines.formats import FORMATS
 from pipelines.limits import Limits
@@ -30,28 +33,47 @@ def validate(  # noqa: PLR0913, PLR0917
     out: Annotated[
         Path | None, typer.Option(help="Folder for accepted.jsonl, quarantined.jsonl and validation.json")
     ] = None,
+    report: Annotated[Path | None, typer.Option(help="A page about what came, to be opened in a browser")] = None,
+    against: Annotated[
+        list[Path],
+        typer.Option(help="Earlier files, or one .summary.json, that the report compares with; may be repeated"),
+    ] = [],  # noqa: B006
 ) -> None:
     """Check files of rows before anything learns from them.
 
     Exit code 0: accepted, perhaps with warnings; 10: refused; 20: some rows are set aside, the rest is accepted.
     """
     from pipelines.check_files import check_files
+    from pipelines.validation_report import earlier, write_report
 
     if not (files or train or test):
         raise Refused("there is nothing to check: give files, or --train and --test")
+    if against and not report:
+        raise Refused("--against is for the report: add --report page.html")
+    pictures: dict[str, Picture] | None = {} if report else None
+    form, limits = format_of(task), Limits()
+    view = View(FORMATS[form], limits, lang or None, datetime.now(UTC))
+    before = earlier([*files, *train], against, view, _say) if report else None
     result = check_files(
         files,
-        format_of(task),
-        Limits(),
+        form,
+        limits,
         train=train,
         test=test,
         labels=_labels(labels),
         lang=lang or None,
         out=out,
-        say=lambda text: print(text, file=sys.stderr, flush=True),
+        pictures=pictures,
+        say=_say,
     )
+    if report and before:
+        write_report(report, result, pictures or {}, before)
     terminal.checked(result, as_json=as_json)
     raise typer.Exit(EXIT_CODES[result.verdict])
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def format_of(task: str) -> str:

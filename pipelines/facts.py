@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipelines.blocks import ANSWER, PLAIN, TEXT, WRITTEN
-from pipelines.formats import Dialog, Recommendation, Row, Translation, Unlabeled
+from pipelines.formats import FORMATS, Dialog, Recommendation, Row, Translation, Unlabeled
 from pipelines.limits import Limits
 from pipelines.plain_text import CONTROL, MOJIBAKE, REPLACEMENT, empty, foreign, plain, primary_language
 from pipelines.timestamps import bad_timestamp
@@ -42,6 +42,11 @@ class View:
     limits: Limits
     lang: str | None
     now: datetime
+
+    @property
+    def name(self) -> str:
+        """The format's name."""
+        return next(name for name, form in FORMATS.items() if form is self.form)
 
 
 def facts(frame: pl.DataFrame, view: View) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from pipelines.artifact import canonical, sha256_text
 from pipelines.batch import Batch, Outcome, State, keep, next_batch, now, outcomes
 from pipelines.batch_bench import Bench, Checked, begun
 from pipelines.batch_check import check_batch
+from pipelines.batch_report import keep_report
 from pipelines.data_version import DataVersion, folder_md5, write_version
 from pipelines.errors import Refused
 from pipelines.landing import take
@@ -112,10 +113,7 @@ def _refused_before(batch: Batch, judged_by: str, bench: Bench) -> Outcome | Non
 
 
 def _refuse(bench: Bench, checked: Checked) -> Outcome:
-    found = _outcome(checked, "refused")
-    keep(found, bench.settings)
-    bench.clear()
-    return found
+    return _close(bench, checked, _outcome(checked, "refused"))
 
 
 def _add(bench: Bench, checked: Checked, *, commit: bool) -> Record | None:
@@ -160,9 +158,15 @@ def _settle(bench: Bench, checked: Checked, record: Record | None, announce: Ann
     found = _outcome(checked, "accepted").model_copy(update={"md5": md5, "changes": changes, "quarantine": aside})
     if changes:
         found = found.model_copy(update={"announced": announce(found)})
-    keep(found, bench.settings)
+    return _close(bench, checked, found)
+
+
+def _close(bench: Bench, checked: Checked, found: Outcome) -> Outcome:
+    """Keep the report and what came of the batch; what was half-done is no longer needed."""
+    done = found.model_copy(update={"report": keep_report(bench, checked, found)})
+    keep(done, bench.settings)
     bench.clear()
-    return found
+    return done
 
 
 def _keep_aside(bench: Bench, checked: Checked, target: str, md5: str) -> str:

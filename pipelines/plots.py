@@ -115,6 +115,62 @@ def reliability(bins: Sequence[Mapping[str, float]]) -> Markup:
     return _svg(width, height, parts, "accuracy against confidence")
 
 
+def histogram(heights: Sequence[tuple[float, float, float]], across: str, before: Sequence[float] = ()) -> Markup:
+    """Shares of rows over a logarithmic axis: (from, to, share) of each bar; earlier shares as a line over them."""
+    width, height = 460, 210
+    x = Scale(math.log10(heights[0][0]), math.log10(heights[-1][1]), 50, width - 16)
+    y = Scale(0, max(*(share for *_, share in heights), *before, 1e-9) * 1.08, height - 40, 12)
+    parts = [_row(y(t), 50, width - 16, f"{t:.3g}%") for t in y.ticks(4)]
+    for low, high, share in heights:
+        left, right = x(math.log10(low)), x(math.log10(high))
+        title = f"{number(math.ceil(low), 0)} to {number(max(low, math.ceil(high) - 1), 0)}: {share:.1f}%"
+        parts.append(_bar(left, y(share), max(1.0, right - left - 1), y(0) - y(share), title))
+    middles = [x((math.log10(low) + math.log10(high)) / 2) for low, high, _ in heights]
+    if before:
+        parts.append(_path([(a, y(b)) for a, b in zip(middles, before, strict=True)], "var(--general)", 2))
+    steps = (1, 2, 5) if x.high - x.low < 2 else (1,)
+    ticks = [step * 10.0**power for power in range(math.floor(x.low), math.ceil(x.high) + 1) for step in steps]
+    inside = [tick for tick in ticks if x.low <= math.log10(tick) <= x.high]
+    parts += [_text(x(math.log10(tick)), height - 22, short(tick), "", "middle") for tick in inside]
+    parts.append(_text(width - 16, height - 5, across, "", "end"))
+    return _svg(width, height, parts, f"{across}: {len(heights)} bars")
+
+
+def bars(rows: Sequence[tuple[str, float, float | None]], notes: Sequence[str]) -> Markup:
+    """A bar for each (name, share in percent, earlier share): the earlier one is a tick on it; a note at its end."""
+    width, line, left = 460, 26, 168
+    x = Scale(0, max(max(now, before or 0) for _, now, before in rows) or 1, left, width - 122)
+    parts = []
+    for place, ((name, now, before), note) in enumerate(zip(rows, notes, strict=True)):
+        y = line * place + 5
+        parts += [
+            _text(left - 10, y + 13, name if len(name) < 24 else f"{name[:22]}…", "label", "end"),
+            _bar(left, y + 2, round(max(1.0, x(now) - left), 1), 14, f"{name}: {now:.1f}%"),
+            _text(round(max(x(now), x(before or 0)) + 8, 1), y + 13, note),
+        ]
+        if before is not None:
+            parts.append(_line((x(before), y), (x(before), y + 18), "var(--general)", 3))
+    return _svg(width, line * len(rows) + 8, parts, "; ".join(f"{name} {now:.1f}%" for name, now, _ in rows))
+
+
+def timeline(heights: Sequence[tuple[str, int]]) -> Markup:
+    """Rows over periods of time, one bar each, with the first, the middle and the last of them named."""
+    width, height = 460, 210
+    x, y = Scale(0, len(heights), 50, width - 16), Scale(0, max(n for _, n in heights) * 1.08, height - 28, 12)
+    parts = [_row(y(t), 50, width - 16, short(t)) for t in y.ticks(3) if t == int(t)]
+    for place, (period, rows) in enumerate(heights):
+        parts.append(
+            _bar(x(place), y(rows), round(max(1.0, x(1) - x(0) - 1), 1), y(0) - y(rows), f"{period}: {rows:,}")
+        )
+    ends = {0: "start", len(heights) - 1: "end"} if len(heights) > 1 else {0: "start"}
+    if len(heights) > 4:
+        ends[len(heights) // 2] = "middle"
+    for place, anchor in ends.items():
+        at = {"start": x(place), "middle": x(place + 0.5), "end": x(place + 1)}[anchor]
+        parts.append(_text(at, height - 8, heights[place][0], "", anchor))
+    return _svg(width, height, parts, f"rows from {heights[0][0]} to {heights[-1][0]}")
+
+
 def number(value: float, digits: int | None = None) -> str:
     """A value as plain text; without `digits` as short as it is exact."""
     return f"{value:g}" if digits is None else f"{value:.{digits}f}"
@@ -145,6 +201,11 @@ def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") 
 def _line(start: tuple[float, float], end: tuple[float, float], color: str, width: float, dash: str = "none") -> str:
     style = f'stroke="{color}" stroke-width="{width}" stroke-dasharray="{dash}" stroke-linecap="round"'
     return f'<line x1="{start[0]}" y1="{start[1]}" x2="{end[0]}" y2="{end[1]}" {style}/>'
+
+
+def _bar(x: float, y: float, width: float, height: float, title: str) -> str:
+    size = f'width="{round(width, 1)}" height="{round(height, 1)}"'
+    return f'<rect x="{x}" y="{y}" {size} rx="1.5" fill="var(--model)"><title>{escape(title)}</title></rect>'
 
 
 def _path(points: Points, color: str, width: float) -> str:

@@ -58,7 +58,7 @@ def leak_checks(form: type[Row], limits: Limits) -> list[Check]:
     if limits.near_duplicates and form is not Recommendation:
         near = "split by document, so that near copies stand on one side"
         what = "evaluation rows nearly the same as one of training"
-        # Honest splits of short texts hold a few: of customers' questions one in fifteen, of one month's news one in ten.
+        # Honest splits of short texts hold a few: of banking questions one in fifteen, of one month's news one in ten.
         checks.append(_share("near_leakage", what, near, min(0.02, limits.near_leakage)))
         checks.append(_share("near_leakage", what, near, limits.near_leakage, "reject"))
     if form is Recommendation:

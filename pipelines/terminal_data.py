@@ -117,6 +117,7 @@ def ingested(found: Outcome | None, *, as_json: bool) -> None:
         console.print(f"  {name}: {rows:,} rows came, {found.changes.get(name) or 'none of them new'}", soft_wrap=True)
     for name in found.quarantine:
         console.print(f"set aside, for you to decide about: scriptorium quarantine show {name}", soft_wrap=True)
+    console.print(f"report: {found.report}", soft_wrap=True)
     if found.state == "refused":
         console.print(
             "nothing was changed. Mend, replace or remove these files at their source, then ingest again: the others "
@@ -130,7 +131,9 @@ def ingested(found: Outcome | None, *, as_json: bool) -> None:
 def _ingested(found: Outcome | None) -> dict[str, Any]:
     if found is None:
         return {"state": "nothing new"}
-    said = found.model_dump(mode="json", include={"id", "state", "targets", "md5", "changes", "quarantine", "result"})
+    said = found.model_dump(
+        mode="json", include={"id", "state", "targets", "md5", "changes", "quarantine", "report", "result"}
+    )
     return said | {"files": len(found.batch.files)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,15 +12,20 @@ from typing import Any
 from models.tasks import TASKS
 from pipelines.artifact import sha256_file, write_json
 from pipelines.check_files import read_set
+from pipelines.data_plots import plots_of
+from pipelines.data_summary import Summary
 from pipelines.errors import Refused
 from pipelines.expectations import Check
 from pipelines.facts import View
 from pipelines.findings import ORDER, Place
 from pipelines.formats import FORMATS
+from pipelines.impersonal import impersonal_names
 from pipelines.judgement import Judged, Subject, judged, pair_subject, set_subject, value
 from pipelines.leaks import corpus_measures, heldout_measures
 from pipelines.limits import Limits
+from pipelines.page import render
 from pipelines.recipe import Data
+from pipelines.sketch import Sketch
 from pipelines.sources import Source
 from pipelines.steps import Work
 from pipelines.suites import corpus_checks, heldout_checks
@@ -51,33 +57,40 @@ def validate(work: Work) -> None:
 
 
 def check_data(dataset: Path, data: Data, task_name: str, limits: Limits) -> dict[str, Any]:
-    """Every check on the data below `dataset` that a recipe names: {"checks", "files", "great_expectations"}.
+    """Every check on the data below `dataset` that a recipe names: {"checks", "files", "summaries", ...}.
 
     What would set a row aside when it comes in refuses the data here, for a version of the data is used as it is.
     """
     with tempfile.TemporaryDirectory(prefix="scriptorium-") as scratch:
-        found = [judged(subject) for subject in subjects(dataset, data, task_name, limits, Path(scratch))]
+        summaries: dict[str, Summary] = {}
+        found = [judged(subject) for subject in subjects(dataset, data, task_name, limits, Path(scratch), summaries)]
     names = [each.subject.name for each in found]
     return {
         "checks": [outcome for each in found for outcome in _outcomes(each)],
         "files": {name: sha256_file(dataset / name) for name in names if (dataset / name).is_file()},
+        "summaries": {name: summary.model_dump(mode="json") for name, summary in summaries.items()},
         "great_expectations": {each.subject.name: list(each.results) for each in found},
     }
 
 
-def subjects(dataset: Path, data: Data, task: str, limits: Limits, scratch: Path) -> Iterator[Subject]:
-    """Each corpus, each split, the splits compared, and the test set against the corpus."""
+def subjects(  # noqa: PLR0913, PLR0917
+    dataset: Path, data: Data, task: str, limits: Limits, scratch: Path, summaries: dict[str, Summary]
+) -> Iterator[Subject]:
+    """Each corpus, each split, the splits compared, and the test set against the corpus.
+
+    What the rows of each file hold is added to `summaries`.
+    """
     now, form = datetime.now(UTC), FORMATS[TASKS[task].format]
     corpora: dict[str, Tally] = {}
     for name in dict.fromkeys((data.corpus, data.replay.corpus)):
         view = View(FORMATS["unlabeled"], limits, None, now)
-        corpora[name] = _read(dataset, name, view, scratch / f"corpus-{len(corpora)}", "training")
+        corpora[name] = _read(dataset, name, view, scratch / f"corpus-{len(corpora)}", "training", summaries)
         yield set_subject(name, corpora[name])
         yield Subject(f"{name}: held out", heldout_measures(corpora[name]), heldout_checks())
     splits = {}
     for split, role in SPLITS.items():
         name = f"{data.examples}/{split}.jsonl"
-        splits[split] = _read(dataset, name, View(form, limits, None, now), scratch / split, role)
+        splits[split] = _read(dataset, name, View(form, limits, None, now), scratch / split, role, summaries)
         yield set_subject(name, splits[split])
     for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
         yield pair_subject(f"{data.examples}: {one} in {other}", splits[one], splits[other])
@@ -99,14 +112,17 @@ def limit(check: Check) -> str:
     return f"at least {check.at_least:,g}" if check.at_least is not None else f"at most {check.at_most:,g}"
 
 
-def _read(dataset: Path, name: str, view: View, scratch: Path, role: Role) -> Tally:
+def _read(  # noqa: PLR0913, PLR0917
+    dataset: Path, name: str, view: View, scratch: Path, role: Role, summaries: dict[str, Summary]
+) -> Tally:
     path = dataset / name
     if not path.is_file():
         raise Refused(f"{path} is missing; the recipe names it, so put it there or correct the recipe")
     scratch.mkdir()
-    tally = Tally(view, [name], scratch, None, role)
+    tally, sketch = Tally(view, [name], scratch, None, role), Sketch(view)
     print(f"reading {name}", flush=True)
-    read_set(tally, [Source(name, path)], print)
+    read_set(tally, [Source(name, path)], print, sketch=sketch)
+    summaries[name] = sketch.summary()
     return tally
 
 
@@ -153,10 +169,11 @@ def _number(value: float) -> str:
 
 
 def _write(folder: Path, result: Mapping[str, Any]) -> None:
-    from pipelines.page import render
-
     write_json(folder / "validation.json", result)
     names = dict.fromkeys(outcome["subject"] for outcome in result["checks"])
     groups = [(name, [o for o in result["checks"] if o["subject"] == name]) for name in reversed(names)]
-    page = render("validation.html", **result, groups=groups, number=_number)
+    summaries = {name: impersonal_names(Summary.model_validate_json(json.dumps(found)))
+                 for name, found in result["summaries"].items()}  # fmt: skip
+    plots = {name: plots_of(summary, None) for name, summary in summaries.items()}
+    page = render("validation.html", **result, groups=groups, plots=plots, number=_number)
     (folder / "validation.html").write_text(page, encoding="utf-8")

@@ -9,8 +9,9 @@ CHANGES = ("os.rename", "os.remove", "os.link", "os.truncate", "os.mkdir", "os.r
 
 
 def kill_at(number, below):
-    """End this process by SIGKILL just before its `number`-th change of anything below a folder; returns how to ask
-    how many there were.
+    """End this process by SIGKILL just before its `number`-th change of anything below a folder.
+
+    What comes back tells how many changes there were.
     """
     seen = 0
 

@@ -1,10 +1,11 @@
 """A batch is checked as one, against what is there; it comes in whole, in part with reasons, or not at all."""
 
 import tarfile
+from pathlib import Path
 
 import pytest
 
-from pipelines import quarantine
+from pipelines import quarantine, summaries
 from pipelines.errors import Refused
 from pipelines.forget import forget
 from pipelines.forget_choice import Wish
@@ -21,6 +22,7 @@ from tests.dropped_files import (
     passage,
     places,
     recipe_in,
+    said,
     settings,
     take_in,
 )
@@ -163,3 +165,33 @@ def test_data_that_somebody_put_there_by_hand_is_not_passed_over(settings, folde
     drop(settings.data / TRAIN, [example("by hand")])
     with pytest.raises(Refused, match="scriptorium data commit"):
         take_in(folder)
+
+
+def test_the_report_of_a_batch_is_kept_with_it_and_tells_what_is_other_than_before(settings, folder, take_in):
+    first = take_in(folder)
+    assert "This is the first of it in the data." in Path(first.report).read_text()
+    later = [example(f"late-{n}", prompt=said(f"late {n}", 60), lang="de") for n in range(30)]
+    file = drop(folder / "train" / "late.jsonl", later)
+    outcome = take_in(folder)
+    page = Path(outcome.report).read_text()
+    assert Path(outcome.report) == Path(settings.artifacts) / "ingest" / "mine" / f"{outcome.id}.html"
+    assert f"those of version {first.md5[:12]}" in page
+    assert "In the data: 30 added, 0 replaced, 0 removed." in page
+    assert "de 0.0% → 100.0%" in page
+    assert str(file) in page
+
+
+def test_what_a_refused_batch_held_is_reported_too(folder, take_in):
+    take_in(folder)
+    drop(folder / "train" / "bad.jsonl", [{"no": "row"}])
+    page = Path(take_in(folder).report).read_text()
+    assert "Refused: nothing of it may be used until it is mended" in page
+
+
+def test_a_file_of_the_data_is_read_once_for_its_summary(settings, folder, take_in, monkeypatch):
+    take_in(folder)
+    monkeypatch.setattr(summaries, "summary_of", lambda *_: pytest.fail("the file was summed up when it was made"))
+    for name in ("second", "third"):
+        drop(folder / "train" / f"{name}.jsonl", [example(name)])
+        page = Path(take_in(folder).report).read_text()
+    assert "21 rows were there, 1 are compared with them" in page

@@ -60,7 +60,7 @@ def rewrite(path: Path, line: int, change):
 def measured(folder):
     """Every measure of the folder that is not within its bounds: rows, and where they stand."""
     with TemporaryDirectory() as scratch:
-        found = list(subjects(folder, DATA, "pair_classification", Limits(), Path(scratch)))
+        found = list(subjects(folder, DATA, "pair_classification", Limits(), Path(scratch), {}))
     unmet = {check.name: subject.measures[check.name] for subject in found for check in beyond_bounds(subject)}
     return {n: (m.rows, [f"{place.file} line {place.line}" for place in m.places]) for n, m in unmet.items()}
 
