@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
 
+from pipelines.airflow_records import Dag, DagRun, ImportFailure, Review, Task
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.settings import Settings
 
@@ -19,71 +18,6 @@ READ_TRIES = 4
 ACTIVE = ("queued", "running")
 PRINTED = ("task.stdout", "task.stderr")
 LOUD = ("warning", "error", "critical")
-
-
-class Answered(BaseModel):
-    """A part of an answer of Airflow's; what we do not use is ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class DagRun(Answered):
-    """A run of a DAG: its state is queued, running, success or failed."""
-
-    run_id: str = Field(alias="dag_run_id")
-    state: str
-    triggering_user_name: str | None = None
-    conf: dict[str, Any] | None = None
-    start_date: datetime | None = None
-    end_date: datetime | None = None
-
-
-class Task(Answered):
-    """One task of a run, in its latest try."""
-
-    task_id: str
-    state: str | None
-    try_number: int
-    start_date: datetime | None = None
-    end_date: datetime | None = None
-
-
-class User(Answered):
-    """Somebody whom Airflow knows."""
-
-    id: str
-    name: str
-
-
-class Review(Answered):
-    """The question that the review task asks, and the answer as Airflow recorded it."""
-
-    subject: str
-    body: str | None = None
-    options: list[str]
-    assigned_users: list[User] = []
-    created_at: datetime
-    response_received: bool
-    chosen_options: list[str] | None = None
-    params_input: dict[str, Any] = {}
-    responded_by: User | None = Field(None, alias="responded_by_user")
-    responded_at: datetime | None = None
-
-
-class Dag(Answered):
-    """A DAG as Airflow last parsed it."""
-
-    dag_id: str
-    last_parsed_time: datetime | None = None
-    is_stale: bool = False
-
-
-class ImportFailure(Answered):
-    """A DAG file that could not be imported, and Python's account of it."""
-
-    filename: str
-    stack_trace: str
-    timestamp: datetime
 
 
 class Airflow:
@@ -99,11 +33,11 @@ class Airflow:
         body = {"logical_date": None, "conf": dict(conf)}
         return DagRun.model_validate(self._send("POST", f"/dags/{dag_id}/dagRuns", body)).run_id
 
-    def active_run(self, dag_id: str) -> str | None:
-        """The id of the run that is queued or running, the newest if there are several, else None."""
-        query = {"state": list(ACTIVE), "order_by": "-run_after", "limit": 1}
-        runs = self._read(f"/dags/{dag_id}/dagRuns", query)["dag_runs"]
-        return DagRun.model_validate(runs[0]).run_id if runs else None
+    def unfinished_runs(self, dag_id: str) -> list[DagRun]:
+        """The runs that have not ended: running ones, then queued ones, each oldest first."""
+        query = {"state": list(ACTIVE), "order_by": "run_after", "limit": 100}
+        runs = [DagRun.model_validate(run) for run in self._read(f"/dags/{dag_id}/dagRuns", query)["dag_runs"]]
+        return sorted(runs, key=lambda run: run.state == "queued")
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
         """One run, as it stands."""

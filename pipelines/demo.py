@@ -62,8 +62,8 @@ def ready_data() -> None:
 def run_to_the_end(review: str | None, settings: Settings) -> tuple[int, str]:
     """Start a run, or go on with the one that an earlier demo left, and follow it; its exit code and its id."""
     airflow = Airflow(settings, "engineer")
-    run_id = airflow.active_run(dag_of(RECIPE))
-    if run_id:
+    unfinished = airflow.unfinished_runs(dag_of(RECIPE))
+    if run_id := next((run.run_id for run in unfinished), None):
         print(f"going on with {run_id}, which was left unfinished")
     else:
         run_id = airflow.trigger(dag_of(RECIPE), {})

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pipelines.airflow_api import Airflow, Task
+from pipelines.airflow_api import Airflow
+from pipelines.airflow_records import Task
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form
 from pipelines.settings import Settings
@@ -46,8 +47,8 @@ def ask(recipe: str, settings: Settings) -> None:
 def answer(recipe: str, option: str | None, reason: str, user: str, settings: Settings) -> None:
     """Answer the open review of a recipe, or print what it asks. Raises Refused when none is open."""
     airflow, dag_id = Airflow(settings, user), dag_of(recipe)
-    run_id = airflow.active_run(dag_id)
-    if run_id is None or not _waits_for_review(airflow.tasks(dag_id, run_id)):
+    run_id = asked_run(airflow, dag_id)
+    if run_id is None:
         raise Refused(f"no review of {recipe} is open; start a run with `scriptorium trigger {recipe}`")
     if option is None:
         print(airflow.review(dag_id, run_id).body)
@@ -58,19 +59,40 @@ def answer(recipe: str, option: str | None, reason: str, user: str, settings: Se
     print(f"{option.lower()} recorded for {run_id}, as {user}: {reason}")
 
 
+def asked_run(airflow: Airflow, dag_id: str) -> str | None:
+    """The unfinished run whose review is open, the oldest if there are several."""
+    unfinished = (run.run_id for run in airflow.unfinished_runs(dag_id))
+    return next((run_id for run_id in unfinished if _waits_for_review(airflow.tasks(dag_id, run_id))), None)
+
+
 def follow_run(airflow: Airflow, dag_id: str, run_id: str, on_review: Callable[[], None]) -> int:
     """Print what every task does until the run ends; 0: a champion, 10: refused, 1: broken."""
     screen = _Screen(airflow, dag_id, run_id)
-    asked = False
+    asked, said = False, ""
     while True:
         run, tasks = airflow.run(dag_id, run_id), airflow.tasks(dag_id, run_id)
         screen.show(tasks)
+        why = why_queued(airflow, dag_id, run_id) if run.state == "queued" else ""
+        if why not in ("", said):
+            print(why, flush=True)
+            said = why
         if not asked and _waits_for_review(tasks):
             on_review()
             asked = True
         if run.state in ("success", "failed"):
             return _outcome(tasks, screen.last_lines)
         time.sleep(POLL_S)
+
+
+def why_queued(airflow: Airflow, dag_id: str, run_id: str) -> str:
+    """What a queued run waits for, in words; empty when nothing is known to be in its way."""
+    ahead = next((run.run_id for run in airflow.unfinished_runs(dag_id)), run_id)
+    if ahead == run_id:
+        paused = any(dag.is_paused for dag in airflow.dags() if dag.dag_id == dag_id)
+        return f"{run_id} is queued: {dag_id} is paused; unpause it on its page" if paused else ""
+    cure = f"answer it: scriptorium review {dag_id.removeprefix('train__')} --approve or --reject --reason '...'"
+    review = f", whose review is open; {cure}" if _waits_for_review(airflow.tasks(dag_id, ahead)) else ""
+    return f"{run_id} is queued: one run at a time, and the one ahead is {ahead}{review}"
 
 
 def _waits_for_review(tasks: list[Task]) -> bool:

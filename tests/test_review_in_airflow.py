@@ -1,11 +1,13 @@
 """Ways round the review, tried on the real DAG in real Airflow, with everything before the decision prepared."""
 
+import re
 import time
 from datetime import UTC, datetime
 
 import pytest
 
 from pipelines import dossier as dossiers
+from pipelines import follow
 from pipelines import services as stack
 from pipelines.airflow_api import Airflow
 from pipelines.dataset import current_md5
@@ -111,3 +113,18 @@ def test_an_approval_that_nobody_entitled_gave_promotes_nothing(settings):
     log = "\n".join(Airflow(settings, "promoter").log(DAG, run_id, "record_review", 1))
     assert "a task marked as success is no answer" in log
     assert champion("checker", settings) is None
+
+
+def test_an_open_review_is_found_although_another_run_is_queued_behind_it(settings, capsys):
+    prepare(settings, 2)
+    run_id = asked(settings, 2)
+    engineer = Airflow(settings, "engineer")
+    queued = engineer.trigger(DAG, {"seed": 2})
+    assert [run.run_id for run in engineer.unfinished_runs(DAG)] == [run_id, queued]
+    waits_for = rf"one run at a time, and the one ahead is {re.escape(run_id)}, whose review is open; .*review checker"
+    assert re.search(waits_for, follow.why_queued(engineer, DAG, queued))
+
+    follow.answer("checker", "Reject", "not good enough", "reviewer", settings)
+    engineer._send("PATCH", f"/dags/{DAG}/dagRuns/{queued}", {"state": "failed"})
+    assert run_id in capsys.readouterr().out
+    until(settings, run_id, lambda states: states.get("promote") == "skipped")
