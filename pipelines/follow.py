@@ -68,7 +68,7 @@ def asked_run(airflow: Airflow, dag_id: str) -> str | None:
 def follow_run(airflow: Airflow, dag_id: str, run_id: str, on_review: Callable[[], None]) -> int:
     """Print what every task does until the run ends; 0: a champion, 10: refused, 1: broken."""
     screen = _Screen(airflow, dag_id, run_id)
-    asked, said = False, ""
+    asked, said = set[int](), ""
     while True:
         run, tasks = airflow.run(dag_id, run_id), airflow.tasks(dag_id, run_id)
         screen.show(tasks)
@@ -76,9 +76,9 @@ def follow_run(airflow: Airflow, dag_id: str, run_id: str, on_review: Callable[[
         if why not in ("", said):
             print(why, flush=True)
             said = why
-        if not asked and _waits_for_review(tasks):
+        if (tries := _review_tries(tasks)) - asked:
             on_review()
-            asked = True
+            asked |= tries
         if run.state in ("success", "failed"):
             return _outcome(tasks, screen.last_lines)
         time.sleep(POLL_S)
@@ -96,7 +96,12 @@ def why_queued(airflow: Airflow, dag_id: str, run_id: str) -> str:
 
 
 def _waits_for_review(tasks: list[Task]) -> bool:
-    return any(task.task_id == "review" and task.state == "awaiting_input" for task in tasks)
+    return bool(_review_tries(tasks))
+
+
+def _review_tries(tasks: list[Task]) -> set[int]:
+    """The try of the review that waits for an answer; a crash in its wake may bring a second one."""
+    return {task.try_number for task in tasks if task.task_id == "review" and task.state == "awaiting_input"}
 
 
 def _outcome(tasks: list[Task], last_lines: dict[str, str]) -> int:
