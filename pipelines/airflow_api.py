@@ -55,6 +55,11 @@ class Airflow:
         content = self._read(path, {"full_content": True, "map_index": -1})["content"]
         return [line for entry in content for line in _lines(entry)]
 
+    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task that succeeded returned. Whoever may edit XComs can forge it: fit to be shown, not to decide."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self._read(path)["value"]
+
     def review(self, dag_id: str, run_id: str, task_id: str = "review") -> Review:
         """What the review asks, and the answer that Airflow recorded; never the state of its task."""
         return Review.model_validate(self._read(_review_path(dag_id, run_id, task_id)))

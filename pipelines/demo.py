@@ -97,12 +97,10 @@ def command(name: str) -> str:
 
 
 def report_of(run_id: str, settings: Settings) -> Path | None:
-    """The artifact that a run's evaluation printed last; none when it did not get that far."""
+    """The artifact that a run's evaluation made; none when it did not get that far."""
     airflow = Airflow(settings, "engineer")
-    tries = {task.task_id: task.try_number for task in airflow.tasks(dag_of(RECIPE), run_id) if task.state == "success"}
-    if "evaluate" not in tries:
-        return None
-    return Path(airflow.log(dag_of(RECIPE), run_id, "evaluate", tries["evaluate"])[-1])
+    ended = {task.task_id for task in airflow.tasks(dag_of(RECIPE), run_id) if task.state == "success"}
+    return Path(airflow.result(dag_of(RECIPE), run_id, "evaluate")) if "evaluate" in ended else None
 
 
 def show_champion(settings: Settings) -> None:

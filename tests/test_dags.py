@@ -106,18 +106,18 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from dags.child import run_step
 from dags.review import Review
 
-def fate(*run, does=run_step, **inputs):
+def fate(*arguments, does=run_step):
     try:
-        return does(*run, **inputs)
+        return does(*arguments)
     except AirflowException as error:
         return f"{type(error).__name__}: {error}"
 
 form = {"recipe": "summary_checker", "run": "r1", "form": "{}", "requester": "me"}
-run = fate("freeze", **form)
+run = fate("freeze", None, form)
 print(json.dumps({
     "whole": run,
-    "refused": fate("freeze", **form | {"recipe": "sumary_checker"}),
-    "mlflow is away": fate("evaluate", run),
+    "refused": fate("freeze", None, form | {"recipe": "sumary_checker"}),
+    "mlflow is away": fate("evaluate", run, {}),
     "nobody answered": fate(
         {"error_type": "timeout", "error": "The time has passed."},
         does=Review(task_id="review", subject="?", options=["Approve"]).process_trigger_event_error,
@@ -128,11 +128,18 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def fates(tmp_path_factory, free_port):
-    home = tmp_path_factory.mktemp("home")
-    settings = {"SCRIPTORIUM_HOME": str(home), "SCRIPTORIUM_MLFLOW_PORT": str(free_port())}
+    home = tmp_path_factory.mktemp("home") / "a=b c"
+    settings = {"SCRIPTORIUM_HOME": str(home), "SCRIPTORIUM_MLFLOW_PORT": str(free_port()), "PYTHONPATH": str(home)}
+    home.mkdir()
+    (home / "sitecustomize.py").write_text("import atexit; atexit.register(print, 'a warning at the very end')")
     result = parse(FATES, home / "airflow", **settings)
     assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout.splitlines()[-1])
+    told = next(line for line in reversed(result.stdout.splitlines()) if line.startswith("{"))
+    return {"home": home, **json.loads(told)}
+
+
+def test_a_step_hands_over_its_uri_whatever_its_process_prints_and_its_folder_is_called(fates):
+    assert fates["whole"] == str(fates["home"] / "artifacts" / "runs" / "summary_checker" / "r1")
 
 
 def test_a_refusal_is_final_and_a_service_that_is_away_is_tried_again(fates):
