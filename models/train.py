@@ -65,7 +65,8 @@ def train(model: Any, plan: Plan, pace: Pace, checkpoints: Path, validation: Val
     trainer, checkpoint = PlanTrainer(model, plan, pace, checkpoints, validation), last_checkpoint(checkpoints)
     trainer.resume_record(checkpoint)
     if not trainer.is_stopped_early:
-        trainer.train(resume_from_checkpoint=checkpoint)
+        with stop.on_signals():
+            trainer.train(resume_from_checkpoint=checkpoint)
     if stop.requested.is_set() and not trainer.is_done:
         raise stop.Stopped(f"checkpoint saved at step {trainer.state.global_step} of {trainer.steps}")
     if validation:

@@ -19,9 +19,6 @@ from pipelines.task import champion_input
 
 def train(recipe: str, changes: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], list[Verdict]]:
     """Run every step up to the report, and judge the recipe's gates; nothing is registered or promoted."""
-    from models.stop import stop_on_signals
-
-    stop_on_signals()
     run = decide(recipe, changes, f"local-{datetime.now(UTC):%Y%m%dT%H%M%S}", settings)
     uri = flow.train(freeze(run, settings), run, champion_folder(run.recipe.name, settings))
     report = read_json(Path(uri) / "report.json")

@@ -6,7 +6,6 @@ import importlib
 import json
 from collections.abc import Mapping
 
-from models.stop import stop_on_signals
 from pipelines.errors import ScriptoriumError, near_miss
 from pipelines.recipe_file import load_recipe, overrides_from_form
 from pipelines.run import freeze, new_run, read_run
@@ -31,7 +30,6 @@ def run_task(name: str, run: str | None, inputs: Mapping[str, str], settings: Se
     if name in DECISIONS:
         module, function = DECISIONS[name].split(":")
         return str(getattr(importlib.import_module(module), function)(run, dict(inputs)))
-    stop_on_signals()
     if name == "evaluate":
         inputs = {**inputs, **champion_input(read_run(run).recipe.name, settings)}
     return make(name, run, inputs)

@@ -60,7 +60,6 @@ def probe(model: Any, plan: Plan) -> float:
 
 
 if __name__ == "__main__":
-    stop.stop_on_signals()
     try:
         run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]))
     except stop.Stopped as stopped:
