@@ -24,6 +24,7 @@ def finetune(work: Work) -> None:
     """Write the fine-tuned model with merged weights, its curve, and how each epoch validated."""
     threads.use(work.settings.threads)
     from models.backbone import save
+    from models.checkpoint import Checkpoints
     from models.methods import METHODS, count, freeze_bottom, merged, set_dropout
     from models.schedule import Pace
     from models.train import train
@@ -38,8 +39,9 @@ def finetune(work: Work) -> None:
     model = METHODS[settings.method](model, settings.rank)
     print("{:,} of {:,} weights learn (method {})".format(*count(model), settings.method), flush=True)
     pace = Pace(settings.learning_rate, weight_decay=settings.weight_decay, seed=seed)
+    checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every)
     with refused_when_diverged():
-        record = train(model, plan, pace, work.checkpoints, validation)
+        record = train(model, plan, pace, checkpoints, validation)
     save(merged(model), tokenizer, work.out / "model")
     metrics = {"epochs": record.epochs, "best_epoch": record.best_epoch, "tokens": record.tokens}
     write_training(work.out, record, metrics, time.monotonic() - started)

@@ -17,6 +17,7 @@ Pair = tuple[Any, Any]
 def train_on_text(work: Work, pair: Pair, amounts: Mapping[str, int], learning_rate: float) -> Record:
     """Train a model, given with its tokenizer, on so many tokens of each corpus, with the recipe's objective."""
     from models import objectives
+    from models.checkpoint import Checkpoints
     from models.methods import set_dropout
     from models.schedule import Pace
     from models.train import train
@@ -30,8 +31,9 @@ def train_on_text(work: Work, pair: Pair, amounts: Mapping[str, int], learning_r
     else:
         pad = tokenizer.pad_token_id
         plan = objectives.causal_plan(documents, settings.block, settings.batch_tokens, pad, seed)
+    checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every)
     with refused_when_diverged():
-        return train(model, plan, Pace(learning_rate, seed=seed), work.checkpoints)
+        return train(model, plan, Pace(learning_rate, seed=seed), checkpoints)
 
 
 def _documents(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> list[Any]:
