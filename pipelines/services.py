@@ -14,7 +14,8 @@ import psutil
 from pipelines import health
 from pipelines.errors import ScriptoriumError
 from pipelines.processes import alive, children, of_home, require_free, terminate
-from pipelines.recipe_file import require_readable
+from pipelines.recipe_file import load_recipe, require_readable
+from pipelines.reviewers import require_reviewers
 from pipelines.server_state import ServerState, State, log_of, read_state, state_file
 from pipelines.settings import ROOT, Settings
 from pipelines.shutdown import SERVERS_GRACE_S, TASKS_GRACE_S, end_all
@@ -47,10 +48,11 @@ class Row:
 def up(settings: Settings, say: Callable[[str], None] = print) -> None:
     """Start everything that is not running, and return when all of it is healthy.
 
-    Raises Refused for a recipe that cannot be read, and ScriptoriumError with the end of the log of what does not come
-    up, or with a DAG file's import error.
+    Raises Refused for a recipe that cannot be read or that nobody can review, and ScriptoriumError with the end of the
+    log of what does not come up, or with a DAG file's import error.
     """
     require_readable(settings.recipes)
+    require_reviewers(map(load_recipe, sorted(settings.recipes.glob("*.toml"))), settings)
     stack = read_stack(settings)
     if not stack.servers:
         say(f"Airflow ({settings.airflow_url}) and MLflow ({settings.mlflow_url}) run elsewhere; nothing to start")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from pipelines.errors import ScriptoriumError, near_miss
 from pipelines.recipe_file import load_recipe, overrides_from_form
+from pipelines.reviewers import require_reviewers
 from pipelines.run import freeze, new_run, read_run
 from pipelines.settings import Settings
 from pipelines.steps import STEPS, make
@@ -44,6 +45,7 @@ def freeze_from_form(values: Mapping[str, str], settings: Settings) -> str:
     path = settings.recipes / f"{values['recipe']}.toml"
     overrides = overrides_from_form(load_recipe(path), form)
     recipe = load_recipe(path, overrides)
+    require_reviewers([recipe], settings)
     for key, value in overrides.items():
         print(f"{key} = {value} (from the form)")
     run = new_run(recipe, values["run"], current_md5(), values["requester"], refresh=refresh)
