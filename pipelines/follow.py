@@ -14,12 +14,14 @@ from pipelines.settings import Settings
 
 REFUSED = "refused: "
 POLL_S = 2.0
+# A run goes on while the API server restarts: 25 s on two idle cores, beside a training three times that.
+PATIENCE_S = 90.0
 
 
 def trigger(recipe: str, changes: dict[str, Any], settings: Settings, *, follow: bool) -> int:
     """Start a run as the engineer, and follow it if asked; returns the exit code that tells how it ended."""
     form = form_of(recipe, changes, settings)
-    airflow = Airflow(settings, "engineer")
+    airflow = Airflow(settings, "engineer", PATIENCE_S)
     run_id = airflow.trigger(dag_of(recipe), form)
     print(f"started {run_id}: {settings.airflow_url}/dags/{dag_of(recipe)}/runs/{run_id}")
     return follow_run(airflow, dag_of(recipe), run_id, lambda: ask(recipe, settings)) if follow else 0
@@ -53,10 +55,15 @@ def answer(recipe: str, option: str | None, reason: str, user: str, settings: Se
     if option is None:
         print(airflow.review(dag_id, run_id).body)
         return
+    answer_run(airflow, dag_id, run_id, option, reason)
+
+
+def answer_run(airflow: Airflow, dag_id: str, run_id: str, option: str, reason: str) -> None:
+    """Answer the open review of one run, and say so."""
     if not reason.strip():
         raise Refused("a review needs a reason; say why with --reason '...'")
     airflow.answer(dag_id, run_id, option, reason)
-    print(f"{option.lower()} recorded for {run_id}, as {user}: {reason}")
+    print(f"{option.lower()} recorded for {run_id}, as {airflow.user}: {reason}", flush=True)
 
 
 def asked_run(airflow: Airflow, dag_id: str) -> str | None:

@@ -45,6 +45,12 @@ class Row:
     where: str
 
 
+def running(settings: Settings) -> State | None:
+    """What the supervisor last wrote, if it still lives."""
+    state = read_state(settings)
+    return state if state and alive(state.supervisor) else None
+
+
 def up(settings: Settings, say: Callable[[str], None] = print) -> None:
     """Start everything that is not running, and return when all of it is healthy.
 
@@ -58,7 +64,7 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
         say(f"Airflow ({settings.airflow_url}) and MLflow ({settings.mlflow_url}) run elsewhere; nothing to start")
         return
     with lock(settings.locks / "services", "another process is starting or stopping the services"):
-        state = _running(settings)
+        state = running(settings)
         if state and state.digest != stack.digest:
             raise ScriptoriumError(
                 "the services run with other settings than today's; stop them first: scriptorium down"
@@ -84,7 +90,7 @@ def down(settings: Settings, say: Callable[[str], None] = print) -> None:
 
 def status(settings: Settings) -> list[Row]:
     """One row for each server: whether it runs, whether it answers, what it uses."""
-    stack, state = read_stack(settings), _running(settings)
+    stack, state = read_stack(settings), running(settings)
     waiting = _waiting(settings, stack, state) if state else {}
     rows = [_row(settings, s.name, state, waiting) for s in stack.servers if not s.makes]
     elsewhere = {"airflow": health.airflow_answers, "mlflow": health.mlflow_answers}
@@ -94,11 +100,6 @@ def status(settings: Settings) -> list[Row]:
         url = settings.mlflow_url if part == "mlflow" else settings.airflow_url
         rows.append(Row(part, answers, state_text, None, None, 0, 0, url))
     return rows
-
-
-def _running(settings: Settings) -> State | None:
-    state = read_state(settings)
-    return state if state and alive(state.supervisor) else None
 
 
 def _start(settings: Settings, stack: Stack, say: Callable[[str], None]) -> None:
@@ -119,7 +120,7 @@ def _start(settings: Settings, stack: Stack, say: Callable[[str], None]) -> None
             env=process_environment(stack),
             start_new_session=True,
         )
-    _wait_for_end(lambda: _running(settings) is None, 30)
+    _wait_for_end(lambda: running(settings) is None, 30)
 
 
 def _wait_for_end(condition: Callable[[], bool], limit_s: float) -> None:
