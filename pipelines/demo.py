@@ -8,13 +8,14 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipelines import dataset, services, terminal
 from pipelines.airflow_api import Airflow
-from pipelines.artifact import read_json
+from pipelines.artifact import MANIFEST, read_json
 from pipelines.audit import audit
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.follow import PATIENCE_S, answer_run, ask, dag_of, follow_run
@@ -22,6 +23,7 @@ from pipelines.settings import Settings
 
 RECIPE = "summary_checker"
 OURS = "demo__"  # how the ids of the demo's own runs begin
+TRAININGS = ("base", "pretrain", "finetune", "finetune_without_pretraining")
 SHOWN = 3
 ENDS = {0: "The champion is in place", 10: "Refused; the champion is as it was"}
 REASONS = {"approve": "the scores beat both baselines", "reject": "a rehearsal of a refusal"}
@@ -92,11 +94,15 @@ def _review(review: str | None, run_id: str, settings: Settings) -> None:
 def last_screen(code: int, run_id: str, seconds: float, settings: Settings) -> None:
     """The scores beside the baselines, the champion at work on unseen documents, and where to look."""
     print()
-    if report := report_of(run_id, settings):
+    made = outputs(run_id, settings)
+    report = made.pop("evaluate", None)
+    if report:
         terminal.scores(read_json(report / "report.json"))
     if "dossier" in audit(RECIPE, settings):
         show_champion(settings)
     print(f"\n{ENDS.get(code, 'The run broke')} after {seconds / 60:.1f} minutes.")
+    if report and was_made_before(run_id, made.values(), settings):
+        print("Every training step was reused: nothing that they depend on has changed.")
     if report:
         print(f"The report:                  {report / 'report.html'}")
 
@@ -107,11 +113,18 @@ def command(name: str) -> str:
     return f"{'scriptorium' if shutil.which('scriptorium') else os.path.relpath(program)} {name}"
 
 
-def report_of(run_id: str, settings: Settings) -> Path | None:
-    """The artifact that a run's evaluation made; none when it did not get that far."""
-    airflow = Airflow(settings, "engineer")
-    ended = {task.task_id for task in airflow.tasks(dag_of(RECIPE), run_id) if task.state == "success"}
-    return Path(airflow.result(dag_of(RECIPE), run_id, "evaluate")) if "evaluate" in ended else None
+def outputs(run_id: str, settings: Settings) -> dict[str, Path]:
+    """What the trainings and the evaluation of a run made, as far as it got."""
+    airflow, dag_id = Airflow(settings, "engineer", PATIENCE_S), dag_of(RECIPE)
+    ended = {task.task_id for task in airflow.tasks(dag_id, run_id) if task.state == "success"}
+    return {name: Path(airflow.result(dag_id, run_id, name)) for name in (*TRAININGS, "evaluate") if name in ended}
+
+
+def was_made_before(run_id: str, artifacts: Iterable[Path], settings: Settings) -> bool:
+    """Whether all of these artifacts are older than the run."""
+    began = Airflow(settings, "engineer", PATIENCE_S).run(dag_of(RECIPE), run_id).start_date
+    times = [datetime.fromtimestamp((artifact / MANIFEST).stat().st_mtime, UTC) for artifact in artifacts]
+    return began is not None and max(times) < began
 
 
 def show_champion(settings: Settings) -> None:
