@@ -8,15 +8,13 @@ import pytest
 
 from pipelines import dossier as dossiers
 from pipelines import follow
-from pipelines import services as stack
 from pipelines.airflow_api import Airflow
 from pipelines.dataset import current_md5
 from pipelines.errors import Refused
 from pipelines.promote import promote
 from pipelines.registry import champion
 from pipelines.review import Review, write_review
-from pipelines.settings import read_settings
-from tests.evidence import RECIPE, finished_run
+from tests.evidence import finished_run
 from tests.test_registry import classifier
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(1500)]
@@ -25,23 +23,10 @@ DAG = "train__checker"
 LIMIT_S = 900
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory, free_port):
-    """A stack of its own: its only recipe is one whose artifacts are prepared, so that only decisions run."""
-    home = tmp_path_factory.mktemp("home")
-    (home / "recipes").mkdir()
-    (home / "recipes" / "checker.toml").write_text("seed = 1\n" + RECIPE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SCRIPTORIUM_HOME", str(home))
-        patch.setenv("SCRIPTORIUM_RECIPES", str(home / "recipes"))
-        patch.setenv("SCRIPTORIUM_AIRFLOW_PORT", str(free_port()))
-        patch.setenv("SCRIPTORIUM_MLFLOW_PORT", str(free_port()))
-        found = read_settings()
-        try:
-            stack.up(found)
-            yield found
-        finally:
-            stack.down(found)
+@pytest.fixture
+def settings(services):
+    """The stack; of its recipes `checker` is the one whose artifacts are prepared, so that only decisions run."""
+    return services
 
 
 def prepare(settings, seed, **changes):

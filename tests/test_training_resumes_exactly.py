@@ -113,8 +113,9 @@ def test_a_loss_that_is_no_number_ends_the_training_with_its_step(bases, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "number"), [*((kind, signal.SIGKILL) for kind in KINDS), ("classifier", signal.SIGTERM)]
+)
 def test_a_killed_process_goes_on_to_the_same_weights(kind, number, bases, undisturbed, tmp_path):
     process = start(kind, bases[kind], tmp_path, rest=0.3)
     deadline = time.monotonic() + 300
