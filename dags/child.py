@@ -1,31 +1,46 @@
 """A step as a child process: its output is the task's log, its exit code the task's fate."""
 
+import signal
 import subprocess
 import sys
+from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from pipelines.errors import NothingToDo, Refused
+from pipelines.errors import NothingToDo, Refused, ScriptoriumError, TryAgain
 
 ROOT = Path(__file__).resolve().parent.parent
 FATES = {Refused.exit_code: AirflowFailException, NothingToDo.exit_code: AirflowSkipException}
+WORDS = tuple(f"{kind.word}: " for kind in (ScriptoriumError, Refused, NothingToDo, TryAgain))
 
 
-def run_step(name: str, *arguments: str, **inputs: str) -> str:
-    """Run `scriptorium step NAME` and return the URI that it prints last.
+def run_step(name: str, run: str | None, inputs: Mapping[str, str]) -> str:
+    """Run `scriptorium step NAME` and return the URI of what it made.
 
     A refusal fails the task for good; a step that somebody's answer made needless is skipped; anything else may be
     tried again and continues from its checkpoint.
     """
-    command = [sys.executable, "-m", "pipelines.cli", "step", name, *arguments]
-    command += [f"{key}={value}" for key, value in inputs.items() if value]
-    lines: list[str] = []
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
-        for line in child.stdout or ():
+    with TemporaryDirectory() as folder:
+        # A file of its own: a library may print anything, as late as the interpreter's exit.
+        made = Path(folder) / "uri"
+        command = [sys.executable, "-m", "pipelines.cli", "step", name, f"--uri-file={made}"]
+        command += [f"--run={run}"] if run else []
+        code, why = _shown([*command, *(f"{key}={value}" for key, value in inputs.items() if value)])
+        if code == 0:
+            return made.read_text(encoding="utf-8")
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    raise FATES.get(code, AirflowException)(f"{name} {how}: {why}")
+
+
+def _shown(command: list[str]) -> tuple[int, str]:
+    """Run a command with its output in the task's log; its exit code, negative for a signal, and why it ended."""
+    said = deque(["it printed nothing"], maxlen=40)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8", "errors": "replace"}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as child:
+        for line in child.stdout:
             print(line, end="", flush=True)
-            lines = [*lines[-40:], line.strip()]
-    if child.returncode == 0:
-        return lines[-1]
-    reason = f"{name} ended with exit code {child.returncode}: {lines[-1] if lines else 'it printed nothing'}"
-    raise FATES.get(child.returncode, AirflowException)(reason)
+            said.append(line.strip())
+    return child.returncode, next((line for line in reversed(said) if line.startswith(WORDS)), said[-1])

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pendulum
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, dag, task
 
 from dags.child import run_step
 from dags.form import trigger_form
+from dags.review import Review
 from dags.schedule import DATASET, when
 from pipelines.errors import Refused
 from pipelines.recipe import Recipe
@@ -19,14 +19,20 @@ from pipelines.recipe_file import load_recipe
 from pipelines.review import read_packet
 from pipelines.settings import read_settings
 
+# For lost machines and restarting services: two minutes of patience. A refusal is final at once (dags/child.py).
+RETRIES = {
+    "retries": 5,
+    "retry_delay": timedelta(seconds=3),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=1),
+}
 
-def step(name: str, task_id: str | None = None, retries: int = 3) -> Callable[..., Any]:
-    """A task that runs one step. Retries are for lost machines; a verdict is never asked for twice."""
+
+def step(name: str, task_id: str | None = None) -> Callable[..., Any]:
+    """A task that runs one step; every step may be run again, for what is done already is found done."""
     # Two plain parameters: a function that takes **keywords would be given Airflow's whole context as inputs.
-    operator = task(task_id=task_id or name, retries=retries, retry_delay=timedelta(seconds=5))(
-        lambda run, inputs: run_step(name, *run, **inputs)
-    )
-    return lambda *run, **inputs: operator(list(run), inputs)
+    operator = task(task_id=task_id or name, **RETRIES)(lambda run, inputs: run_step(name, run, inputs))
+    return lambda run=None, /, **inputs: operator(run, inputs)
 
 
 def train(recipe: Recipe) -> DAG:
@@ -45,14 +51,14 @@ def train(recipe: Recipe) -> DAG:
         doc_md=f"{recipe.description}.\n\nIt ends with a champion, or with the reason why not.",
     )
     def pipeline() -> None:
-        run = step("freeze", retries=0)(
+        run = step("freeze")(
             recipe=recipe.name,
             run="{{ run_id }}",
             form="{{ json.dumps(dict(params)) }}",
             requester="{{ dag_run.triggering_user_name or 'schedule' }}",
         )
         dataset = step("dataset")(run)
-        validation = step("validate", retries=0)(run, dataset=dataset)
+        validation = step("validate")(run, dataset=dataset)
         base = step("base")(run, dataset=dataset, validation=validation)
         adapted = step("pretrain")(run, dataset=dataset, base=base)
         tuned = step("finetune")(run, dataset=dataset, model=adapted)
@@ -61,9 +67,9 @@ def train(recipe: Recipe) -> DAG:
             control = step("finetune", task_id="finetune_without_pretraining")(run, dataset=dataset, model=base)
             tuned >> control  # two trainings at once would only fight for the same cores
         report = step("evaluate")(run, dataset=dataset, base=base, adapted=adapted, tuned=tuned, control=control)
-        dossier = step("check_gates", retries=0)(run, report=report)
+        dossier = step("check_gates")(run, report=report)
         candidate = step("register")(run, dossier=dossier)
-        review = HITLOperator(
+        review = Review(
             task_id="review",
             subject=f"Make the new {recipe.name} the champion?",
             body="{{ packet(ti.xcom_pull('check_gates')) }}",
@@ -71,6 +77,7 @@ def train(recipe: Recipe) -> DAG:
             params={"reason": Param(None, type=["null", "string"], format="multiline", title="Reason (required)")},
             assigned_users=[{"id": name, "name": name} for name in recipe.review.reviewers],
             response_timeout=timedelta(days=recipe.review.expires_days),
+            **RETRIES,
         )
         answer = step("record_review")(run, candidate=candidate, dossier=dossier)
         candidate >> review >> answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,14 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 from safetensors.torch import load_file, save_file
 
 WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where a training keeps its checkpoints, and how many seconds of work a kill may cost."""
+
+    folder: Path
+    every: float = 45.0
 
 
 def last_checkpoint(folder: Path) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event
 from types import FrameType
 
@@ -13,10 +15,18 @@ class Stopped(Exception):
     """The training saved a checkpoint because it was asked to stop; the next try continues from it."""
 
 
-def stop_on_signals() -> None:
-    """Let SIGTERM and SIGINT ask a training to stop at its next step; a second one ends it at once."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _request)
+@contextmanager
+def on_signals() -> Iterator[None]:
+    """Within, SIGTERM and SIGINT ask the training to stop at its next step, and a second one ends the process.
+
+    Outside there is no checkpoint to write, so the first one ends the process, as it does with any other.
+    """
+    before = {number: signal.signal(number, _request) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _request(number: int, _frame: FrameType | None) -> None:

@@ -14,14 +14,13 @@ from safetensors.torch import save_file
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments  # noqa: TID253
 
 from models import stop
-from models.checkpoint import WEIGHTS, keep, last_checkpoint, restore, save_whole, trainable
+from models.checkpoint import WEIGHTS, Checkpoints, keep, last_checkpoint, restore, save_whole, trainable
 from models.precision import autocast, gains_by_bf16
 from models.progress import Progress
 from models.schedule import Batch, Pace, Plan, groups
 
 Row = dict[str, Any]
 
-CHECKPOINT_SECONDS = 45.0
 CURVE_ROWS = 100
 RECORD = "record.json"
 
@@ -53,7 +52,7 @@ class Record:
     bf16: bool = False
 
 
-def train(model: Any, plan: Plan, pace: Pace, checkpoints: Path, validation: Validation | None = None) -> Record:
+def train(model: Any, plan: Plan, pace: Pace, checkpoints: Checkpoints, validation: Validation | None = None) -> Record:
     """Train `model` in place through `plan`, from the last whole checkpoint on if there is one.
 
     With a validation, the weights of its best epoch are restored at the end. Raises Stopped, after saving a
@@ -62,14 +61,15 @@ def train(model: Any, plan: Plan, pace: Pace, checkpoints: Path, validation: Val
     """
     if not len(plan):
         return Record()
-    trainer, checkpoint = PlanTrainer(model, plan, pace, checkpoints, validation), last_checkpoint(checkpoints)
+    trainer, checkpoint = PlanTrainer(model, plan, pace, checkpoints, validation), last_checkpoint(checkpoints.folder)
     trainer.resume_record(checkpoint)
     if not trainer.is_stopped_early:
-        trainer.train(resume_from_checkpoint=checkpoint)
+        with stop.on_signals():
+            trainer.train(resume_from_checkpoint=checkpoint)
     if stop.requested.is_set() and not trainer.is_done:
         raise stop.Stopped(f"checkpoint saved at step {trainer.state.global_step} of {trainer.steps}")
     if validation:
-        restore(model, checkpoints / f"best-{trainer.record.best_epoch}.safetensors")
+        restore(model, checkpoints.folder / f"best-{trainer.record.best_epoch}.safetensors")
     model.eval()
     return trainer.record
 
@@ -82,9 +82,9 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
     loss_is_scaled_for_ga = False
 
     def __init__(
-        self, model: Any, plan: Plan, pace: Pace, checkpoints: Path, validation: Validation | None = None
+        self, model: Any, plan: Plan, pace: Pace, checkpoints: Checkpoints, validation: Validation | None = None
     ) -> None:
-        super().__init__(model, _arguments(pace, checkpoints), data_collator=_only, train_dataset=plan)
+        super().__init__(model, _arguments(pace, checkpoints.folder), data_collator=_only, train_dataset=plan)
         self.model_accepts_loss_kwargs = False
         self.remove_callback(PrinterCallback)
         self.plan, self.pace, self.checkpoints, self.validation = plan, pace, checkpoints, validation
@@ -146,7 +146,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
             row["validation"] = self.validation.measure(self.model)
             if self._is_best(row["validation"]):
                 self.record.best_epoch = number
-                save_whole(trainable(self.model), self.checkpoints / f"best-{number}.safetensors")
+                save_whole(trainable(self.model), self.checkpoints.folder / f"best-{number}.safetensors")
         self.record.epochs.append(row)
         print(f"epoch {number}: {json.dumps(row)}", flush=True)
 
@@ -160,13 +160,13 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
     def _save_checkpoint(self, *arguments: Any) -> None:
         """Write a checkpoint aside, and give it its name when all of it has reached the disk."""
         super()._save_checkpoint(*arguments)
-        folder = self.checkpoints / f"checkpoint-{self.state.global_step}"
-        part = self.checkpoints / "part" / folder.name
+        folder = self.checkpoints.folder / f"checkpoint-{self.state.global_step}"
+        part = self.checkpoints.folder / "part" / folder.name
         (part / RECORD).write_text(json.dumps(vars(self.record)))
         keep(part, folder)
 
     def _get_output_dir(self, *_: Any, **__: Any) -> str:
-        return str(self.checkpoints / "part")
+        return str(self.checkpoints.folder / "part")
 
     def _save(self, output_dir: str | None = None, **_: Any) -> None:
         folder = Path(str(output_dir))
@@ -205,7 +205,7 @@ class _EachStep(TrainerCallback):  # type: ignore[misc]
         if is_epoch_end:
             trainer.end_epoch()
         control.should_training_stop |= trainer.is_stopped_early or stop.requested.is_set()
-        is_time = time.monotonic() - self.saved > CHECKPOINT_SECONDS
+        is_time = time.monotonic() - self.saved > trainer.checkpoints.every
         control.should_save = is_time or stop.requested.is_set() or (is_epoch_end and trainer.validation is not None)
 
     def on_save(self, *_: Any, **__: Any) -> None:

@@ -3,107 +3,46 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
 
+from pipelines.airflow_records import Dag, DagRun, ImportFailure, Review, Task
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.settings import Settings
 
 TIMEOUT_S = 30.0
-READ_TRIES = 4
+POLL_S = 1.0
 ACTIVE = ("queued", "running")
 PRINTED = ("task.stdout", "task.stderr")
 LOUD = ("warning", "error", "critical")
 
 
-class Answered(BaseModel):
-    """A part of an answer of Airflow's; what we do not use is ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class DagRun(Answered):
-    """A run of a DAG: its state is queued, running, success or failed."""
-
-    run_id: str = Field(alias="dag_run_id")
-    state: str
-    triggering_user_name: str | None = None
-    conf: dict[str, Any] | None = None
-    start_date: datetime | None = None
-    end_date: datetime | None = None
-
-
-class Task(Answered):
-    """One task of a run, in its latest try."""
-
-    task_id: str
-    state: str | None
-    try_number: int
-    start_date: datetime | None = None
-    end_date: datetime | None = None
-
-
-class User(Answered):
-    """Somebody whom Airflow knows."""
-
-    id: str
-    name: str
-
-
-class Review(Answered):
-    """The question that the review task asks, and the answer as Airflow recorded it."""
-
-    subject: str
-    body: str | None = None
-    options: list[str]
-    assigned_users: list[User] = []
-    created_at: datetime
-    response_received: bool
-    chosen_options: list[str] | None = None
-    params_input: dict[str, Any] = {}
-    responded_by: User | None = Field(None, alias="responded_by_user")
-    responded_at: datetime | None = None
-
-
-class Dag(Answered):
-    """A DAG as Airflow last parsed it."""
-
-    dag_id: str
-    last_parsed_time: datetime | None = None
-    is_stale: bool = False
-
-
-class ImportFailure(Answered):
-    """A DAG file that could not be imported, and Python's account of it."""
-
-    filename: str
-    stack_trace: str
-    timestamp: datetime
-
-
 class Airflow:
-    """A client that acts as `user`, whose password `scriptorium up` keeps in HOME/secrets."""
+    """A client that acts as `user`, whose password `scriptorium up` keeps in HOME/secrets.
 
-    def __init__(self, settings: Settings, user: str) -> None:
-        self._url, self._user, self._passwords = settings.airflow_url, user, settings.passwords
+    A server that is away is asked again for `patience_s` seconds; one that was killed is back within half a minute.
+    """
+
+    def __init__(self, settings: Settings, user: str, patience_s: float = 5.0) -> None:
+        self.user, self._patience_s = user, patience_s
+        self._url, self._passwords = settings.airflow_url, settings.passwords
         self._client = httpx.Client(base_url=settings.airflow_url, timeout=TIMEOUT_S, trust_env=False)
         self._token: str | None = None
 
-    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+    def trigger(self, dag_id: str, conf: Mapping[str, Any], run_id: str | None = None) -> str:
         """Start a run with values of its form, and return its id. Raises Refused for a value that the form refuses."""
-        body = {"logical_date": None, "conf": dict(conf)}
+        body = {"logical_date": None, "conf": dict(conf), "dag_run_id": run_id}
         return DagRun.model_validate(self._send("POST", f"/dags/{dag_id}/dagRuns", body)).run_id
 
-    def active_run(self, dag_id: str) -> str | None:
-        """The id of the run that is queued or running, the newest if there are several, else None."""
-        query = {"state": list(ACTIVE), "order_by": "-run_after", "limit": 1}
-        runs = self._read(f"/dags/{dag_id}/dagRuns", query)["dag_runs"]
-        return DagRun.model_validate(runs[0]).run_id if runs else None
+    def unfinished_runs(self, dag_id: str) -> list[DagRun]:
+        """The runs that have not ended: running ones, then queued ones, each oldest first."""
+        query = {"state": list(ACTIVE), "order_by": "run_after", "limit": 100}
+        runs = [DagRun.model_validate(run) for run in self._read(f"/dags/{dag_id}/dagRuns", query)["dag_runs"]]
+        return sorted(runs, key=lambda run: run.state == "queued")
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
         """One run, as it stands."""
@@ -120,6 +59,11 @@ class Airflow:
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         content = self._read(path, {"full_content": True, "map_index": -1})["content"]
         return [line for entry in content for line in _lines(entry)]
+
+    def result(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task that succeeded returned. Whoever may edit XComs can forge it: fit to be shown, not to decide."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self._read(path)["value"]
 
     def review(self, dag_id: str, run_id: str, task_id: str = "review") -> Review:
         """What the review asks, and the answer that Airflow recorded; never the state of its task."""
@@ -150,12 +94,6 @@ class Airflow:
         return [ImportFailure.model_validate(e) for e in self._read("/importErrors")["import_errors"]]
 
     def _read(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
-        """GET, tried again while no connection can be made: a server that restarts is back within seconds."""
-        for tries in range(READ_TRIES - 1):
-            try:
-                return self._send("GET", path, query=query)
-            except _UnreachableError:
-                time.sleep(2.0**tries)
         return self._send("GET", path, query=query)
 
     def _send(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
@@ -165,7 +103,7 @@ class Airflow:
             self._token = None
             answer = self._request(method, f"/api/v2{path}", body, query)
         if answer.is_error:
-            raise _explained(answer, f"{method} {path}", self._user)
+            raise _explained(answer, f"{method} {path}", self.user)
         return answer.json()
 
     def _request(self, method: str, path: str, body: Any, query: Mapping[str, Any] | None) -> httpx.Response:
@@ -174,10 +112,10 @@ class Airflow:
         return self._call(method, path, json=body, params=query, headers=headers)
 
     def _log_in(self) -> str:
-        answer = self._call("POST", "/auth/token", json={"username": self._user, "password": self._password()})
+        answer = self._call("POST", "/auth/token", json={"username": self.user, "password": self._password()})
         if answer.is_error:
             cure = f"is it the Airflow whose passwords are in {self._passwords}?"
-            raise Refused(f"Airflow on {self._url} does not accept {self._user}'s password; {cure}")
+            raise Refused(f"Airflow on {self._url} does not accept {self.user}'s password; {cure}")
         return str(answer.json()["access_token"])
 
     def _password(self) -> str:
@@ -187,22 +125,27 @@ class Airflow:
             raise ScriptoriumError(
                 f"no passwords in {self._passwords} yet; start the services: scriptorium up"
             ) from None
-        if self._user not in known:
-            raise Refused(f"Airflow knows no user {self._user!r}; known: {', '.join(sorted(known))}")
-        return str(known[self._user])
+        if self.user not in known:
+            raise Refused(f"Airflow knows no user {self.user!r}; known: {', '.join(sorted(known))}")
+        return str(known[self.user])
 
     def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        try:
-            return self._client.request(method, path, **arguments)
-        except httpx.TransportError as error:
-            cure = "start it: scriptorium up"
-            raise _UnreachableError(
-                f"Airflow does not answer on {self._url} ({error or type(error).__name__}); {cure}"
-            ) from None
-
-
-class _UnreachableError(ScriptoriumError):
-    """No connection, or none yet."""
+        """Send a request; again while nobody answers, unless it may have arrived and changed something."""
+        deadline, said = time.monotonic() + self._patience_s, False
+        while True:
+            try:
+                return self._client.request(method, path, **arguments)
+            except httpx.TransportError as error:
+                may_repeat = method == "GET" or isinstance(error, httpx.ConnectError)
+                if not may_repeat or time.monotonic() > deadline:
+                    why = error or type(error).__name__
+                    raise ScriptoriumError(
+                        f"Airflow does not answer on {self._url} ({why}); start it: scriptorium up"
+                    ) from None
+            if not said:
+                print(f"Airflow does not answer; waiting up to {self._patience_s:.0f} s for it", file=sys.stderr)
+            said = True
+            time.sleep(POLL_S)
 
 
 def _review_path(dag_id: str, run_id: str, task_id: str) -> str:

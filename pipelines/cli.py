@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -182,13 +183,20 @@ def demo(
 
 
 @app.command(hidden=True)
-def step(name: str, arguments: Annotated[list[str], typer.Argument(help="RUN and INPUT=URI ...")]) -> None:
-    """Run one step of a run, as an Airflow task does; the last line printed is the URI of its output."""
+def step(
+    name: str,
+    inputs: Annotated[list[str], typer.Argument(help="INPUT=URI ...")] = [],  # noqa: B006
+    run: Annotated[str | None, typer.Option(help="The URI of the frozen run")] = None,
+    uri_file: Annotated[Path | None, typer.Option(help="Where to write the URI of the output")] = None,
+) -> None:
+    """Run one step of a run, as an Airflow task does."""
     from pipelines.task import run_task
 
-    run = next((a for a in arguments if "=" not in a), None)
-    inputs = dict(a.split("=", 1) for a in arguments if "=" in a)
-    print(run_task(name, run, inputs, read_settings()))
+    uri = run_task(name, run, dict(text.partition("=")[::2] for text in inputs), read_settings())
+    if uri_file:
+        uri_file.write_text(uri, encoding="utf-8")
+    else:
+        print(uri)
 
 
 def main() -> None:

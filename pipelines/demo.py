@@ -8,18 +8,22 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipelines import dataset, services, terminal
 from pipelines.airflow_api import Airflow
-from pipelines.artifact import read_json
+from pipelines.artifact import MANIFEST, read_json
 from pipelines.audit import audit
 from pipelines.errors import Refused, ScriptoriumError
-from pipelines.follow import answer, ask, dag_of, follow_run
+from pipelines.follow import PATIENCE_S, answer_run, ask, dag_of, follow_run
 from pipelines.settings import Settings
 
 RECIPE = "summary_checker"
+OURS = "demo__"  # how the ids of the demo's own runs begin
+TRAININGS = ("base", "pretrain", "finetune", "finetune_without_pretraining")
 SHOWN = 3
 ENDS = {0: "The champion is in place", 10: "Refused; the champion is as it was"}
 REASONS = {"approve": "the scores beat both baselines", "reject": "a rehearsal of a refusal"}
@@ -28,24 +32,30 @@ REASONS = {"approve": "the scores beat both baselines", "reject": "a rehearsal o
 def demo(review: str | None, settings: Settings) -> int:
     """Run the main job and return its exit code: 0 a champion, 10 refused, 1 broken.
 
-    With `review` it answers by itself and stops the services; else the pages stay up until Ctrl-C.
+    With `review` it answers by itself; else the pages stay up until Ctrl-C. It stops the services that it started.
     """
     if review is None and not sys.stdin.isatty():
         raise Refused("nobody can answer the review: no terminal is attached. Add REVIEW=approve or REVIEW=reject")
     start = time.monotonic()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one of them
+            signal.signal(number, signal.default_int_handler)  # as Ctrl-C: stop what was started
     ready_data()
-    services.up(settings)
-    terminal.where_to_look(settings)
+    was_up = services.running(settings) is not None
     try:
+        services.up(settings)
+        terminal.where_to_look(settings)
         code, run_id = run_to_the_end(review, settings)
         last_screen(code, run_id, time.monotonic() - start, settings)
-        print(
-            f"Why, from data to reviewer:  {'' if review is None else command('up') + '; '}{command('audit')} {RECIPE}"
-        )
-        if review is None:
+        up = "" if was_up or review is None else f"{command('up')}; "
+        print(f"Why, from data to reviewer:  {up}{command('audit')} {RECIPE}", flush=True)
+        if was_up:
+            print(f"The services stay up, as they were before; {command('down')} stops them.")
+        elif review is None:
             stay_up(settings)
     finally:
-        services.down(settings)
+        if not was_up:
+            services.down(settings)
     return code
 
 
@@ -61,31 +71,38 @@ def ready_data() -> None:
 
 def run_to_the_end(review: str | None, settings: Settings) -> tuple[int, str]:
     """Start a run, or go on with the one that an earlier demo left, and follow it; its exit code and its id."""
-    airflow = Airflow(settings, "engineer")
-    run_id = airflow.active_run(dag_of(RECIPE))
+    airflow, dag_id = Airflow(settings, "engineer", PATIENCE_S), dag_of(RECIPE)
+    unfinished = (run.run_id for run in airflow.unfinished_runs(dag_id))
+    # A run that somebody else started is not ours to approve.
+    run_id = next((run_id for run_id in unfinished if run_id.startswith(OURS)), None)
     if run_id:
         print(f"going on with {run_id}, which was left unfinished")
     else:
-        run_id = airflow.trigger(dag_of(RECIPE), {})
-    print(f"watch it: {settings.airflow_url}/dags/{dag_of(RECIPE)}/runs/{run_id}\n", flush=True)
-    return follow_run(airflow, dag_of(RECIPE), run_id, lambda: _review(review, settings)), run_id
+        run_id = airflow.trigger(dag_id, {}, f"{OURS}{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}")
+    print(f"watch it: {settings.airflow_url}/dags/{dag_id}/runs/{run_id}\n", flush=True)
+    return follow_run(airflow, dag_id, run_id, lambda: _review(review, run_id, settings)), run_id
 
 
-def _review(review: str | None, settings: Settings) -> None:
+def _review(review: str | None, run_id: str, settings: Settings) -> None:
     if review is None:
         ask(RECIPE, settings)
     else:
-        answer(RECIPE, review.capitalize(), f"{REASONS[review]} (make demo REVIEW={review})", "reviewer", settings)
+        reviewer, reason = Airflow(settings, "reviewer", PATIENCE_S), f"{REASONS[review]} (make demo REVIEW={review})"
+        answer_run(reviewer, dag_of(RECIPE), run_id, review.capitalize(), reason)
 
 
 def last_screen(code: int, run_id: str, seconds: float, settings: Settings) -> None:
     """The scores beside the baselines, the champion at work on unseen documents, and where to look."""
     print()
-    if report := report_of(run_id, settings):
+    made = outputs(run_id, settings)
+    report = made.pop("evaluate", None)
+    if report:
         terminal.scores(read_json(report / "report.json"))
     if "dossier" in audit(RECIPE, settings):
         show_champion(settings)
     print(f"\n{ENDS.get(code, 'The run broke')} after {seconds / 60:.1f} minutes.")
+    if report and was_made_before(run_id, made.values(), settings):
+        print("Every training step was reused: nothing that they depend on has changed.")
     if report:
         print(f"The report:                  {report / 'report.html'}")
 
@@ -96,13 +113,18 @@ def command(name: str) -> str:
     return f"{'scriptorium' if shutil.which('scriptorium') else os.path.relpath(program)} {name}"
 
 
-def report_of(run_id: str, settings: Settings) -> Path | None:
-    """The artifact that a run's evaluation printed last; none when it did not get that far."""
-    airflow = Airflow(settings, "engineer")
-    tries = {task.task_id: task.try_number for task in airflow.tasks(dag_of(RECIPE), run_id) if task.state == "success"}
-    if "evaluate" not in tries:
-        return None
-    return Path(airflow.log(dag_of(RECIPE), run_id, "evaluate", tries["evaluate"])[-1])
+def outputs(run_id: str, settings: Settings) -> dict[str, Path]:
+    """What the trainings and the evaluation of a run made, as far as it got."""
+    airflow, dag_id = Airflow(settings, "engineer", PATIENCE_S), dag_of(RECIPE)
+    ended = {task.task_id for task in airflow.tasks(dag_id, run_id) if task.state == "success"}
+    return {name: Path(airflow.result(dag_id, run_id, name)) for name in (*TRAININGS, "evaluate") if name in ended}
+
+
+def was_made_before(run_id: str, artifacts: Iterable[Path], settings: Settings) -> bool:
+    """Whether all of these artifacts are older than the run."""
+    began = Airflow(settings, "engineer", PATIENCE_S).run(dag_of(RECIPE), run_id).start_date
+    times = [datetime.fromtimestamp((artifact / MANIFEST).stat().st_mtime, UTC) for artifact in artifacts]
+    return began is not None and max(times) < began
 
 
 def show_champion(settings: Settings) -> None:

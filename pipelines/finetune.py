@@ -25,6 +25,7 @@ def finetune(work: Work) -> None:
     """Write the fine-tuned model with merged weights, its curve, and how each epoch validated."""
     threads.use(work.settings.threads)
     from models.backbone import save
+    from models.checkpoint import Checkpoints
     from models.methods import METHODS, count, freeze_bottom, merged, set_dropout
     from models.schedule import Pace
     from models.train import train
@@ -46,8 +47,9 @@ def finetune(work: Work) -> None:
         accumulation=settings.accumulation,
         seed=seed,
     )
+    checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every)
     with refused_when_diverged():
-        record = train(model, plan, pace, work.checkpoints, validation)
+        record = train(model, plan, pace, checkpoints, validation)
     save(merged(model), tokenizer, work.out / "model")
     metrics = {"epochs": record.epochs, "best_epoch": record.best_epoch, "tokens": record.tokens}
     write_training(work.out, record, metrics, time.monotonic() - started)

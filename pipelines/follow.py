@@ -7,13 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.airflow_api import Airflow, Task
+from pipelines.airflow_api import Airflow
+from pipelines.airflow_records import Task
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
 from pipelines.settings import Settings
 
 REFUSED = "refused: "
 POLL_S = 2.0
+# A run goes on while the API server restarts: 25 s on two idle cores, beside a training three times that.
+PATIENCE_S = 90.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Started:
 def trigger(recipe: str, changes: dict[str, Any], settings: Settings, *, follow: bool) -> Started:
     """Start a run as the engineer, and follow it if asked."""
     form = form_of(recipe, changes, settings)
-    airflow, dag_id = Airflow(settings, "engineer"), dag_of(recipe)
+    airflow, dag_id = Airflow(settings, "engineer", PATIENCE_S), dag_of(recipe)
     run_id = airflow.trigger(dag_id, form)
     page = f"{settings.airflow_url}/dags/{dag_id}/runs/{run_id}"
     print(f"started {run_id}: {page}", flush=True)
@@ -62,37 +65,68 @@ def answer(recipe: str, option: str | None, reason: str, user: str, settings: Se
     Raises Refused when none is open.
     """
     airflow, dag_id = Airflow(settings, user), dag_of(recipe)
-    run_id = airflow.active_run(dag_id)
-    if run_id is None or not _waits_for_review(airflow.tasks(dag_id, run_id)):
+    run_id = asked_run(airflow, dag_id)
+    if run_id is None:
         raise Refused(f"no review of {recipe} is open; start a run with `scriptorium trigger {recipe}`")
     if option is None:
         asked = airflow.review(dag_id, run_id)
         print(asked.body)
         return {"run_id": run_id, "subject": asked.subject, "body": asked.body}
+    answer_run(airflow, dag_id, run_id, option, reason)
+    return {"run_id": run_id, "answer": option.lower(), "user": user, "reason": reason}
+
+
+def answer_run(airflow: Airflow, dag_id: str, run_id: str, option: str, reason: str) -> None:
+    """Answer the open review of one run, and say so."""
     if not reason.strip():
         raise Refused("a review needs a reason; say why with --reason '...'")
     airflow.answer(dag_id, run_id, option, reason)
-    print(f"{option.lower()} recorded for {run_id}, as {user}: {reason}")
-    return {"run_id": run_id, "answer": option.lower(), "user": user, "reason": reason}
+    print(f"{option.lower()} recorded for {run_id}, as {airflow.user}: {reason}", flush=True)
+
+
+def asked_run(airflow: Airflow, dag_id: str) -> str | None:
+    """The unfinished run whose review is open, the oldest if there are several."""
+    unfinished = (run.run_id for run in airflow.unfinished_runs(dag_id))
+    return next((run_id for run_id in unfinished if _waits_for_review(airflow.tasks(dag_id, run_id))), None)
 
 
 def follow_run(airflow: Airflow, dag_id: str, run_id: str, on_review: Callable[[], None]) -> int:
     """Print what every task does until the run ends; 0: a champion, 10: refused, 1: broken."""
     screen = _Screen(airflow, dag_id, run_id)
-    asked = False
+    asked, said = set[int](), ""
     while True:
         run, tasks = airflow.run(dag_id, run_id), airflow.tasks(dag_id, run_id)
         screen.show(tasks)
-        if not asked and _waits_for_review(tasks):
+        why = why_queued(airflow, dag_id, run_id) if run.state == "queued" else ""
+        if why not in ("", said):
+            print(why, flush=True)
+            said = why
+        if (tries := _review_tries(tasks)) - asked:
             on_review()
-            asked = True
+            asked |= tries
         if run.state in ("success", "failed"):
             return _outcome(tasks, screen.last_lines)
         time.sleep(POLL_S)
 
 
+def why_queued(airflow: Airflow, dag_id: str, run_id: str) -> str:
+    """What a queued run waits for, in words; empty when nothing is known to be in its way."""
+    ahead = next((run.run_id for run in airflow.unfinished_runs(dag_id)), run_id)
+    if ahead == run_id:
+        paused = any(dag.is_paused for dag in airflow.dags() if dag.dag_id == dag_id)
+        return f"{run_id} is queued: {dag_id} is paused; unpause it on its page" if paused else ""
+    cure = f"answer it: scriptorium review {dag_id.removeprefix('train__')} --approve or --reject --reason '...'"
+    review = f", whose review is open; {cure}" if _waits_for_review(airflow.tasks(dag_id, ahead)) else ""
+    return f"{run_id} is queued: one run at a time, and the one ahead is {ahead}{review}"
+
+
 def _waits_for_review(tasks: list[Task]) -> bool:
-    return any(task.task_id == "review" and task.state == "awaiting_input" for task in tasks)
+    return bool(_review_tries(tasks))
+
+
+def _review_tries(tasks: list[Task]) -> set[int]:
+    """The try of the review that waits for an answer; a crash in its wake may bring a second one."""
+    return {task.try_number for task in tasks if task.task_id == "review" and task.state == "awaiting_input"}
 
 
 def _outcome(tasks: list[Task], last_lines: dict[str, str]) -> int:

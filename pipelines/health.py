@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 
-from pipelines.airflow_api import Airflow, ImportFailure
+from pipelines.airflow_api import Airflow
+from pipelines.airflow_records import ImportFailure
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.server_state import State
 from pipelines.settings import Settings

@@ -17,6 +17,7 @@ Pair = tuple[Any, Any]
 def train_on_text(work: Work, pair: Pair, amounts: Mapping[str, int], learning_rate: float) -> Record:
     """Train a model, given with its tokenizer, on so many tokens of each corpus, with the recipe's objective."""
     from models import objectives
+    from models.checkpoint import Checkpoints
     from models.methods import set_dropout
     from models.schedule import Pace
     from models.train import train
@@ -32,8 +33,9 @@ def train_on_text(work: Work, pair: Pair, amounts: Mapping[str, int], learning_r
         pad = tokenizer.pad_token_id
         plan = objectives.causal_plan(documents, settings.block, part, pad, seed)
     pace = Pace(learning_rate, accumulation=settings.accumulation, seed=seed)
+    checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every)
     with refused_when_diverged():
-        return train(model, plan, pace, work.checkpoints)
+        return train(model, plan, pace, checkpoints)
 
 
 def _documents(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> list[Any]:

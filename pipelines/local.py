@@ -22,9 +22,6 @@ def train(recipe: str, changes: dict[str, Any], settings: Settings) -> tuple[dic
 
     Where the champion could not be asked for, the report that is returned does not say that there is none.
     """
-    from models.stop import stop_on_signals
-
-    stop_on_signals()
     run = decide(recipe, changes, f"local-{datetime.now(UTC):%Y%m%dT%H%M%S}", settings)
     champion, known = champion_folder(run.recipe.name, settings)
     uri = flow.train(freeze(run, settings), run, champion)

@@ -14,7 +14,8 @@ import psutil
 from pipelines import health
 from pipelines.errors import ScriptoriumError
 from pipelines.processes import alive, children, of_home, require_free, terminate
-from pipelines.recipe_file import require_readable
+from pipelines.recipe_file import load_recipe, require_readable
+from pipelines.reviewers import require_reviewers
 from pipelines.server_state import ServerState, State, log_of, read_state, state_file
 from pipelines.settings import ROOT, Settings
 from pipelines.shutdown import SERVERS_GRACE_S, TASKS_GRACE_S, end_all
@@ -44,19 +45,26 @@ class Row:
     where: str
 
 
+def running(settings: Settings) -> State | None:
+    """What the supervisor last wrote, if it still lives."""
+    state = read_state(settings)
+    return state if state and alive(state.supervisor) else None
+
+
 def up(settings: Settings, say: Callable[[str], None] = print) -> None:
     """Start everything that is not running, and return when all of it is healthy.
 
-    Raises Refused for a recipe that cannot be read, and ScriptoriumError with the end of the log of what does not come
-    up, or with a DAG file's import error.
+    Raises Refused for a recipe that cannot be read or that nobody can review, and ScriptoriumError with the end of the
+    log of what does not come up, or with a DAG file's import error.
     """
     require_readable(settings.recipes)
+    require_reviewers(map(load_recipe, sorted(settings.recipes.glob("*.toml"))), settings)
     stack = read_stack(settings)
     if not stack.servers:
         say(f"Airflow ({settings.airflow_url}) and MLflow ({settings.mlflow_url}) run elsewhere; nothing to start")
         return
     with lock(settings.locks / "services", "another process is starting or stopping the services"):
-        state = _running(settings)
+        state = running(settings)
         if state and state.digest != stack.digest:
             raise ScriptoriumError(
                 "the services run with other settings than today's; stop them first: scriptorium down"
@@ -82,7 +90,7 @@ def down(settings: Settings, say: Callable[[str], None] = print) -> None:
 
 def status(settings: Settings) -> list[Row]:
     """One row for each server: whether it runs, whether it answers, what it uses."""
-    stack, state = read_stack(settings), _running(settings)
+    stack, state = read_stack(settings), running(settings)
     waiting = _waiting(settings, stack, state) if state else {}
     rows = [_row(settings, s.name, state, waiting) for s in stack.servers if not s.makes]
     elsewhere = {"airflow": health.airflow_answers, "mlflow": health.mlflow_answers}
@@ -92,11 +100,6 @@ def status(settings: Settings) -> list[Row]:
         url = settings.mlflow_url if part == "mlflow" else settings.airflow_url
         rows.append(Row(part, answers, state_text, None, None, 0, 0, url))
     return rows
-
-
-def _running(settings: Settings) -> State | None:
-    state = read_state(settings)
-    return state if state and alive(state.supervisor) else None
 
 
 def _start(settings: Settings, stack: Stack, say: Callable[[str], None]) -> None:
@@ -117,7 +120,7 @@ def _start(settings: Settings, stack: Stack, say: Callable[[str], None]) -> None
             env=process_environment(stack),
             start_new_session=True,
         )
-    _wait_for_end(lambda: _running(settings) is None, 30)
+    _wait_for_end(lambda: running(settings) is None, 30)
 
 
 def _wait_for_end(condition: Callable[[], bool], limit_s: float) -> None:

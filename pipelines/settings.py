@@ -23,6 +23,7 @@ VARIABLES = {
     "SCRIPTORIUM_MLFLOW_URL": "an MLflow run by somebody else (default: the one `scriptorium up` starts)",
     "SCRIPTORIUM_THREADS": "CPU threads of a training (default: all cores)",
     "SCRIPTORIUM_TASK_LOST_AFTER": "seconds without a sign of life until Airflow tries a task again (default: 120)",
+    "SCRIPTORIUM_CHECKPOINT_EVERY": "seconds between the checkpoints of a training (default: 45)",
 }
 
 # A running task gives a sign of life every 5 s or so; with less patience, a busy moment would start a second try.
@@ -44,6 +45,7 @@ class Settings:
     mlflow_url: str
     threads: int
     task_lost_after: int
+    checkpoint_every: int
 
     @property
     def locks(self) -> Path:
@@ -79,7 +81,8 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         airflow_url=environ.get("SCRIPTORIUM_AIRFLOW_URL") or f"http://127.0.0.1:{airflow_port}",
         mlflow_url=environ.get("SCRIPTORIUM_MLFLOW_URL") or f"http://127.0.0.1:{mlflow_port}",
         threads=_threads(environ),
-        task_lost_after=_task_lost_after(environ),
+        task_lost_after=_seconds(environ, "SCRIPTORIUM_TASK_LOST_AFTER", 120, LEAST_PATIENCE_S),
+        checkpoint_every=_seconds(environ, "SCRIPTORIUM_CHECKPOINT_EVERY", 45, 1),
     )
 
 
@@ -102,6 +105,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "SCRIPTORIUM_MLFLOW_URL": settings.mlflow_url,
         "SCRIPTORIUM_THREADS": settings.threads,
         "SCRIPTORIUM_TASK_LOST_AFTER": settings.task_lost_after,
+        "SCRIPTORIUM_CHECKPOINT_EVERY": settings.checkpoint_every,
     }
     return {name: str(value) for name, value in values.items()}
 
@@ -117,10 +121,10 @@ def _threads(environ: Mapping[str, str]) -> int:
     return int(text) or len(os.sched_getaffinity(0))
 
 
-def _task_lost_after(environ: Mapping[str, str]) -> int:
-    text = environ.get("SCRIPTORIUM_TASK_LOST_AFTER") or "120"
-    if not text.isdigit() or int(text) < LEAST_PATIENCE_S:
-        raise ScriptoriumError(f"SCRIPTORIUM_TASK_LOST_AFTER is {text!r}; it takes {LEAST_PATIENCE_S} seconds or more")
+def _seconds(environ: Mapping[str, str], name: str, default: int, least: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdigit() or int(text) < least:
+        raise ScriptoriumError(f"{name} is {text!r}; it takes a number of seconds, {least} or more")
     return int(text)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from pipelines.artifact import canonical, sha256_text
+from pipelines.loopback import past_proxies
 from pipelines.settings import ROOT, Settings, as_environment
 
 INFRA = ROOT / "infra"
@@ -104,7 +105,7 @@ def process_environment(stack: Stack, environ: Mapping[str, str] = os.environ) -
         "PATH": os.pathsep.join([str(beside), kept.get("PATH", os.defpath)]),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")])),
     }
-    return kept | path | stack.environment
+    return kept | path | past_proxies(environ) | stack.environment
 
 
 def write_private(path: Path, text: str) -> None:

@@ -6,9 +6,9 @@ import importlib
 import json
 from collections.abc import Mapping
 
-from models.stop import stop_on_signals
 from pipelines.errors import ScriptoriumError, near_miss
 from pipelines.recipe_file import load_recipe, overrides_from_form, taken_refresh
+from pipelines.reviewers import require_reviewers
 from pipelines.run import freeze, new_run, read_run
 from pipelines.settings import Settings
 from pipelines.steps import STEPS, make, require_inputs
@@ -37,7 +37,6 @@ def run_task(name: str, run: str | None, inputs: Mapping[str, str], settings: Se
         require_inputs(name, inputs, needed)
         module, function = decision.split(":")
         return str(getattr(importlib.import_module(module), function)(run, dict(inputs)))
-    stop_on_signals()
     if name == "evaluate":
         inputs = {**inputs, **champion_input(read_run(run).recipe.name, settings)}
     return make(name, run, inputs)
@@ -52,6 +51,7 @@ def freeze_from_form(values: Mapping[str, str], settings: Settings) -> str:
     path = settings.recipes / f"{values['recipe']}.toml"
     overrides = overrides_from_form(load_recipe(path), form)
     recipe = load_recipe(path, overrides)
+    require_reviewers([recipe], settings)
     for key, value in overrides.items():
         print(f"{key} = {value} (from the form)")
     run = new_run(recipe, values["run"], current_md5(), values["requester"], refresh=refresh)

@@ -1,5 +1,6 @@
 """What tests of many files share: real servers on free loopback ports, started once."""
 
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.settings import Settings, read_settings
+from pipelines.settings import ROOT, Settings, read_settings
+from tests import evidence
 from tests.mlflow_server import mlflow_server
 
 NUMBERS = count()
@@ -27,13 +29,19 @@ def free_port() -> Callable[[], int]:
 
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[Settings]:
-    """Airflow and MLflow in a temporary home; SCRIPTORIUM_* point at them, for child processes too."""
+    """Airflow and MLflow in a temporary home; SCRIPTORIUM_* point at them, for child processes too.
+
+    Beside the shipped recipes there is `checker`, for tests that prepare the artifacts of everything before a decision.
+    """
     from pipelines import services as stack
     from pipelines.processes import of_home
 
     home = tmp_path_factory.mktemp("home")
+    shutil.copytree(ROOT / "pipelines" / "recipes", home / "recipes")
+    (home / "recipes" / "checker.toml").write_text("seed = 1\n" + evidence.RECIPE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCRIPTORIUM_HOME", str(home))
+        patch.setenv("SCRIPTORIUM_RECIPES", str(home / "recipes"))
         patch.setenv("SCRIPTORIUM_AIRFLOW_PORT", str(free_port()))
         patch.setenv("SCRIPTORIUM_MLFLOW_PORT", str(free_port()))
         settings = read_settings()

@@ -98,7 +98,7 @@ def step(tmp_path, monkeypatch):
     dataset = artifact(settings, run, "dataset", {}, splits)
     files = {f"model/{path.name}": path for path in encoder_folder(tmp_path / "encoder").iterdir()}
     model = artifact(settings, run, "base", {"dataset": dataset}, files)
-    return ["-m", "pipelines.cli", "step", "finetune", run, f"dataset={dataset}", f"model={model}"]
+    return ["-m", "pipelines.cli", "step", "finetune", f"--run={run}", f"dataset={dataset}", f"model={model}"]
 
 
 @pytest.mark.slow

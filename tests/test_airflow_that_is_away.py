@@ -2,15 +2,13 @@
 
 import pytest
 
-from pipelines import airflow_api
 from pipelines.airflow_api import Airflow
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.settings import read_settings
 
 
 @pytest.fixture
-def settings(tmp_path, monkeypatch, free_port):
-    monkeypatch.setattr(airflow_api, "READ_TRIES", 1)
+def settings(tmp_path, free_port):
     return read_settings({"SCRIPTORIUM_HOME": str(tmp_path), "SCRIPTORIUM_AIRFLOW_PORT": str(free_port())})
 
 
@@ -23,7 +21,7 @@ def test_a_server_that_does_not_answer_is_named_with_its_address(settings):
     settings.passwords.parent.mkdir()
     settings.passwords.write_text('{"engineer": "x"}')
     with pytest.raises(ScriptoriumError, match=rf"does not answer on {settings.airflow_url} .*scriptorium up"):
-        Airflow(settings, "engineer").dags()
+        Airflow(settings, "engineer", patience_s=0).dags()
 
 
 def test_an_unknown_user_is_refused_with_those_that_are_known(settings):

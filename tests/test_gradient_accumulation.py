@@ -21,6 +21,7 @@ def trained(kind: str, folder: Path, accumulation: int) -> tuple[float, list[obj
     """Norm of the gradient of 16 texts of one length, and the weights after one plain step with it."""
     import torch
 
+    from models.checkpoint import Checkpoints
     from models.schedule import Pace, Plan
     from models.train import PlanTrainer
 
@@ -28,7 +29,7 @@ def trained(kind: str, folder: Path, accumulation: int) -> tuple[float, list[obj
     size = 16 // accumulation
     starts = [list(range(start, start + size)) for start in range(0, 16, size)]
     plan = Plan([starts], lambda items, _: {n: t[list(items)] for n, t in batch.items()}, loss)
-    trainer = PlanTrainer(model, plan, Pace(0.1, accumulation=accumulation, clip=1e9), folder)
+    trainer = PlanTrainer(model, plan, Pace(0.1, accumulation=accumulation, clip=1e9), Checkpoints(folder))
     trainer.create_optimizer = lambda *_: setattr(trainer, "optimizer", torch.optim.SGD(model.parameters(), 0.1))
     trainer.record.bf16 = False  # whose rounding would hide what is compared here
     norms = []

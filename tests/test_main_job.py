@@ -1,13 +1,13 @@
 """The main job on real Airflow, MLflow and DVC with real text and the real base model, at a small size.
 
-One stack and one small dataset serve all tests of this file, which tell one story in order: a run whose training child
-is killed ends with a champion; the same again reuses every training; a refusal leaves the champion alone; at last the
-scheduler is killed, and then everything.
+One small dataset serves all tests of this file, which tell one story in order: a demo whose training child and API
+server are killed ends with a champion; the same again reuses every training, and its refusal leaves the champion alone;
+at last the scheduler is killed, and then everything, and one more demo finishes what was begun.
 """
 
 import json
 import os
-import signal
+import re
 import subprocess
 import sys
 import time
@@ -20,6 +20,8 @@ from pipelines import services as stack
 from pipelines.airflow_api import Airflow
 from pipelines.artifact import read_manifest
 from pipelines.processes import of_home
+from pipelines.recipe_file import load_recipe
+from pipelines.run import freeze, new_run
 from pipelines.server_state import read_state
 from pipelines.settings import ROOT, read_settings
 
@@ -27,7 +29,10 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(1500)]
 
 RECIPE = "summary_checker"
 DAG = f"train__{RECIPE}"
+# Small batches: a training long enough to be killed between two checkpoints.
 SMALL = {
+    "batch_tokens = 2048": "batch_tokens = 256",
+    "batch_size = 64": "batch_size = 4",
     "tokens = 80_000": "tokens = 4_000",
     "tokens = 110_000": "tokens = 6_000",
     "at_least = 0.74": "at_least = 0.0",
@@ -50,7 +55,8 @@ def home(tmp_path_factory, free_port):
             "SCRIPTORIUM_AIRFLOW_PORT": free_port(),
             "SCRIPTORIUM_MLFLOW_PORT": free_port(),
             # 120 by default: who is killed here never comes back, so that waiting longer would prove no more.
-            "SCRIPTORIUM_TASK_LOST_AFTER": 40,
+            "SCRIPTORIUM_TASK_LOST_AFTER": 30,
+            "SCRIPTORIUM_CHECKPOINT_EVERY": 1,
         }.items():
             patch.setenv(name, str(value))
         write_small_recipe(home / "recipes")
@@ -61,9 +67,13 @@ def home(tmp_path_factory, free_port):
 
 
 @pytest.fixture(scope="module")
-def settings(home):
+def settings(home, free_port):
+    """The stack, started by hand where the only way out is a proxy that is not there."""
     settings = read_settings()
-    stack.up(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+        patch.setenv("http_proxy", os.environ["HTTP_PROXY"])
+        stack.up(settings)
     return settings
 
 
@@ -100,25 +110,27 @@ def scriptorium(*arguments, code=0, stdin=None):
     return result.stdout
 
 
-def started(settings, **form):
-    return Airflow(settings, "engineer").trigger(DAG, form)
+def demo(review):
+    """A demo of its own process; its output is read at its end."""
+    command = [sys.executable, "-m", "pipelines.cli", "demo", "--review", review]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def states(settings, run_id):
-    return {task.task_id: task for task in Airflow(settings, "engineer").tasks(DAG, run_id)}
+def end_of(process, code=0):
+    output = process.communicate(timeout=1400)[0]
+    print(output)
+    assert "Traceback" not in output, output
+    assert process.returncode == code, output
+    return output
 
 
-def wait(settings, run_id, ready, limit=600):
+def until(condition, limit=600):
     end = time.monotonic() + limit
     while time.monotonic() < end:
-        tasks = states(settings, run_id)
-        if ready(tasks):
-            return tasks
-        broken = [name for name, task in tasks.items() if task.state == "failed"]
-        if broken:
-            pytest.fail("\n".join(Airflow(settings, "engineer").log(DAG, run_id, broken[0], 1)[-20:]))
-        time.sleep(0.5)
-    pytest.fail(f"not there after {limit} s: { {n: t.state for n, t in tasks.items()} }")
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"it did not happen within {limit} s")
 
 
 def training_child(name):
@@ -130,39 +142,58 @@ def training_child(name):
     return None
 
 
-def in_the_middle_of(name, settings, run_id):
-    """Wait until a step of a run has trained for a moment; its process."""
-    wait(settings, run_id, lambda tasks: tasks[name].state == "running")
-    end = time.monotonic() + 60
-    while (child := training_child(name)) is None and time.monotonic() < end:
-        time.sleep(0.1)
-    time.sleep(4)
-    return child
+def checkpoints(settings, name):
+    found = settings.work.glob(f"{name}/*/checkpoints/checkpoint-*")
+    return sorted(found, key=lambda path: int(path.name.split("-")[1]))
 
 
-def review(run_id, settings, option):
-    wait(settings, run_id, lambda tasks: tasks["review"].state == "awaiting_input")
-    answered = json.loads(scriptorium("review", RECIPE, f"--{option}", "--reason", "the test says so", "--json"))
-    assert (answered["run_id"], answered["answer"]) == (run_id, option)
-    wait(settings, run_id, lambda tasks: Airflow(settings, "engineer").run(DAG, run_id).state != "running")
+def kill(processes):
+    for process in processes:
+        process.kill()
+    psutil.wait_procs(processes, timeout=30)
 
 
-def test_a_killed_training_goes_on_and_its_run_ends_with_a_champion(settings):
-    run_id = started(settings)
-    os.kill(in_the_middle_of("finetune", settings, run_id).pid, signal.SIGKILL)
-    review(run_id, settings, "approve")
-    tasks = states(settings, run_id)
-    assert tasks["finetune"].try_number == 2
-    assert tasks["promote"].state == "success"
+def resumed(settings, run_id, name):
+    """From where the last try of a task says that it went on."""
+    airflow = Airflow(settings, "engineer")
+    task = next(task for task in airflow.tasks(DAG, run_id) if task.task_id == name)
+    assert task.try_number > 1
+    return [line for line in airflow.log(DAG, run_id, name, task.try_number) if line.startswith("resumed from")]
+
+
+def server(settings, name):
+    return psutil.Process(read_state(settings).servers[name].process.pid)
+
+
+def test_a_demo_outlives_the_kill_of_its_training_and_of_the_api_server(settings):
+    process = demo("approve")
+    until(lambda: checkpoints(settings, "finetune"))
+    kill([training_child("finetune"), server(settings, "api-server")])
+    last = checkpoints(settings, "finetune")[-1]
+    output = end_of(process)
+    run_id = re.search(r"/runs/(demo__\S+)", output)[1]
+    assert resumed(settings, run_id, "finetune") == [f"resumed from {last.name}"]
+    assert "Airflow does not answer; waiting" in output
+    screen = output[output.index("the new model is better by") :]
+    assert "baseline: overlap tfidf" in screen
+    assert "The champion on documents that it has never seen" in screen
+    assert "The champion is in place" in screen
+    assert "every training" not in screen.lower()
+    assert "The services stay up" in screen
 
 
 def test_the_killed_training_ended_in_the_weights_of_an_undisturbed_one(settings):
-    """The control of the same seed is another training; the same run refreshed is the same one, never killed."""
-    killed = manifests(settings, "finetune")
-    trained = json.loads(scriptorium("train", RECIPE, "--set", "refresh=true", "--json"))
-    assert trained["report"]["primary"] == "accuracy"
-    again = [m for m in manifests(settings, "finetune") if m not in killed]
-    assert {weights(m) for m in again} == {weights(m) for m in killed}
+    [killed] = [m for m in manifests(settings, "finetune") if "/pretrain/" in m.parents["model"]]
+    assert weights(undisturbed(settings, "finetune", killed)) == weights(killed)
+
+
+def undisturbed(settings, step, manifest):
+    """The same step once more from the same inputs, never killed."""
+    recipe = load_recipe(settings.recipes / f"{RECIPE}.toml", {"seed": int(manifest.made_from["seed"])})
+    run = new_run(recipe, f"undisturbed-{manifest.key[:12]}", read_data_md5(), "engineer", refresh=True)
+    inputs = [f"{name}={uri}" for name, uri in manifest.parents.items()]
+    made = scriptorium("step", step, *inputs, f"--run={freeze(run, settings)}").splitlines()[-1]
+    return read_manifest(made)
 
 
 def manifests(settings, step):
@@ -191,7 +222,7 @@ def test_the_audit_goes_from_champion_to_data_recipe_and_reviewer(settings):
     found = json.loads(scriptorium("audit", RECIPE, "--json"))
     text = json.dumps(found)
     assert "reviewer" in text
-    assert "the test says so" in text
+    assert "make demo REVIEW=approve" in text
     assert read_data_md5() in text
 
 
@@ -206,14 +237,14 @@ def test_the_plan_says_that_nothing_is_left_to_train(settings):
     assert [plan[name]["reused"] for name in TRAININGS] == [True] * len(TRAININGS)
 
 
-def test_the_second_time_every_training_is_reused_and_a_refusal_leaves_the_champion(settings):
+def test_the_second_demo_reuses_every_training_and_its_refusal_leaves_the_champion(settings):
     before = json.loads(scriptorium("audit", RECIPE, "--json"))
-    run_id = json.loads(scriptorium("trigger", RECIPE, "--no-follow", "--json"))["run_id"]
-    review(run_id, settings, "reject")
-    airflow = Airflow(settings, "engineer")
-    for name in TRAININGS:
-        assert any("reused" in line for line in airflow.log(DAG, run_id, name, 1)), name
-    assert states(settings, run_id)["promote"].state == "skipped"
+    somebody_elses = {"logical_date": None, "run_after": "2099-01-01T00:00:00Z"}
+    Airflow(settings, "engineer")._send("POST", f"/dags/{DAG}/dagRuns", somebody_elses)
+    screen = end_of(demo("reject"), code=10)
+    assert "going on with" not in screen, "only its own runs are a demo's to answer"
+    assert "Every training step was reused" in screen
+    assert "Refused; the champion is as it was" in screen
     after = json.loads(scriptorium("audit", RECIPE, "--json"))
     assert after["champion"] == before["champion"]
     assert "rejected" in json.dumps(after)
@@ -233,22 +264,28 @@ def test_a_changed_byte_in_the_data_is_refused_by_name(settings):
 
 
 def test_a_killed_scheduler_and_then_everything_killed_end_in_the_same_weights(settings):
-    known = {name: manifests(settings, name) for name in ("pretrain", "finetune")}
-    run_id = started(settings, seed=8)
-    in_the_middle_of("pretrain", settings, run_id)
-    os.kill(read_state(settings).servers["scheduler"].process.pid, signal.SIGKILL)
-    in_the_middle_of("finetune", settings, run_id)
-    everything = of_home(settings.home, read_state(settings).recorded)
-    for process in everything:
-        process.kill()
-    psutil.wait_procs(everything, timeout=30)
-    stack.up(settings)
-    wait(settings, run_id, lambda tasks: tasks["finetune"].state == "success")
-    stack.down(settings)
-    disturbed = {name: [m for m in manifests(settings, name) if m not in known[name]] for name in known}
-    assert all(disturbed.values())
-    # It trains all the same, but the gate on a champion that cannot be asked for does not pass.
-    scriptorium("train", RECIPE, "--set", "seed=8", "--set", "refresh=true", "--json", code=10)
-    for name, before in known.items():
-        undisturbed = [m for m in manifests(settings, name) if m not in before + disturbed[name]]
-        assert {weights(m) for m in disturbed[name]} <= {weights(m) for m in undisturbed}, name
+    known = [m.key for m in manifests(settings, "finetune")]
+    run_id = Airflow(settings, "engineer").trigger(DAG, {"seed": 8}, "demo__of-this-test")
+    until(lambda: training_child("pretrain"))
+    kill([server(settings, "scheduler")])
+    until(lambda: checkpoints(settings, "finetune"))
+    kill(of_home(settings.home, read_state(settings).recorded))
+    last = checkpoints(settings, "finetune")[-1]
+    output = end_of(demo("approve"))
+    assert f"going on with {run_id}" in output
+    assert f"resumed from {last.name}" in output
+    assert of_home(settings.home) == [], "the demo that started the services stops them"
+    [disturbed] = [
+        m for m in manifests(settings, "finetune") if m.key not in known and "/pretrain/" in m.parents["model"]
+    ]
+    assert weights(undisturbed(settings, "finetune", disturbed)) == weights(disturbed)
+    pretrained = read_manifest(disturbed.parents["model"])
+    assert weights(undisturbed(settings, "pretrain", pretrained)) == weights(pretrained)
+
+
+def test_a_demo_that_is_ended_while_the_services_start_leaves_none_running(settings):
+    process = demo("approve")
+    until(lambda: stack.running(settings))
+    process.terminate()
+    end_of(process, code=130)
+    assert of_home(settings.home) == []

@@ -51,13 +51,14 @@ def test_fitting_a_head_leaves_the_encoder_as_it_was(tmp_path: Path):
     import torch
 
     from models import backbone, objectives, train
+    from models.checkpoint import Checkpoints
     from models.schedule import Pace
 
     model, tokenizer, is_new = backbone.masked_from_encoder(toy_models.encoder_folder(tmp_path), seed=1)
     backbone.freeze_backbone(model)
     before = {n: p.clone() for n, p in model.named_parameters()}
     plan = objectives.masked_plan(tokenizer, objectives.tokenise(tokenizer, toy_models.TEXTS, 64), 0.15, 256, 1)
-    train.train(model, plan, Pace(1e-2), tmp_path / "checkpoints")
+    train.train(model, plan, Pace(1e-2), Checkpoints(tmp_path / "checkpoints"))
     changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
     assert is_new
     assert changed == {n for n in before if n.startswith("cls.")}
@@ -69,6 +70,7 @@ def test_lora_ends_as_a_plain_model_that_answers_the_same(kind: str, tmp_path: P
     import torch
 
     from models import backbone, methods, objectives, train
+    from models.checkpoint import Checkpoints
     from models.schedule import Pace, Passes
 
     pairs = [("Deletes the table", text) for text in toy_models.TEXTS[:32]]
@@ -84,7 +86,7 @@ def test_lora_ends_as_a_plain_model_that_answers_the_same(kind: str, tmp_path: P
     before = model(**inputs).logits.detach()
     adapted = methods.lora(model, 4)
     learning, every = methods.count(adapted)
-    train.train(adapted, plan, Pace(1e-2), tmp_path / "checkpoints")
+    train.train(adapted, plan, Pace(1e-2), Checkpoints(tmp_path / "checkpoints"))
     said = adapted(**inputs).logits.detach()
     backbone.save(methods.merged(adapted), tokenizer, tmp_path / "merged")
     load = backbone.load_classifier if kind == "classifier" else backbone.load_causal

@@ -1,20 +1,20 @@
 """Ways round the review, tried on the real DAG in real Airflow, with everything before the decision prepared."""
 
+import re
 import time
 from datetime import UTC, datetime
 
 import pytest
 
 from pipelines import dossier as dossiers
-from pipelines import services as stack
+from pipelines import follow
 from pipelines.airflow_api import Airflow
 from pipelines.champion import champion
 from pipelines.dataset import current_md5
 from pipelines.errors import Refused
 from pipelines.promote import promote
 from pipelines.review import Review, write_review
-from pipelines.settings import read_settings
-from tests.evidence import RECIPE, finished_run
+from tests.evidence import finished_run
 from tests.promotions import classifier
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(1500)]
@@ -23,23 +23,10 @@ DAG = "train__checker"
 LIMIT_S = 900
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory, free_port):
-    """A stack of its own: its only recipe is one whose artifacts are prepared, so that only decisions run."""
-    home = tmp_path_factory.mktemp("home")
-    (home / "recipes").mkdir()
-    (home / "recipes" / "checker.toml").write_text("seed = 1\n" + RECIPE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SCRIPTORIUM_HOME", str(home))
-        patch.setenv("SCRIPTORIUM_RECIPES", str(home / "recipes"))
-        patch.setenv("SCRIPTORIUM_AIRFLOW_PORT", str(free_port()))
-        patch.setenv("SCRIPTORIUM_MLFLOW_PORT", str(free_port()))
-        found = read_settings()
-        try:
-            stack.up(found)
-            yield found
-        finally:
-            stack.down(found)
+@pytest.fixture
+def settings(services):
+    """The stack; of its recipes `checker` is the one whose artifacts are prepared, so that only decisions run."""
+    return services
 
 
 def prepare(settings, seed, **changes):
@@ -111,3 +98,18 @@ def test_an_approval_that_nobody_entitled_gave_promotes_nothing(settings):
     log = "\n".join(Airflow(settings, "promoter").log(DAG, run_id, "record_review", 1))
     assert "a task marked as success is no answer" in log
     assert champion("checker", settings) is None
+
+
+def test_an_open_review_is_found_although_another_run_is_queued_behind_it(settings, capsys):
+    prepare(settings, 2)
+    run_id = asked(settings, 2)
+    engineer = Airflow(settings, "engineer")
+    queued = engineer.trigger(DAG, {"seed": 2})
+    assert [run.run_id for run in engineer.unfinished_runs(DAG)] == [run_id, queued]
+    waits_for = rf"one run at a time, and the one ahead is {re.escape(run_id)}, whose review is open; .*review checker"
+    assert re.search(waits_for, follow.why_queued(engineer, DAG, queued))
+
+    follow.answer("checker", "Reject", "not good enough", "reviewer", settings)
+    engineer._send("PATCH", f"/dags/{DAG}/dagRuns/{queued}", {"state": "failed"})
+    assert run_id in capsys.readouterr().out
+    until(settings, run_id, lambda states: states.get("promote") == "skipped")

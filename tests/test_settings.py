@@ -24,14 +24,19 @@ def test_threads_that_are_no_number_are_refused():
 
 @pytest.mark.parametrize("seconds", ["soon", "-1", "29"])
 def test_patience_that_a_busy_moment_would_use_up_is_refused(seconds):
-    with pytest.raises(ScriptoriumError, match=r"SCRIPTORIUM_TASK_LOST_AFTER is .*30 seconds or more"):
+    with pytest.raises(ScriptoriumError, match=r"SCRIPTORIUM_TASK_LOST_AFTER is .*30 or more"):
         read_settings({"SCRIPTORIUM_TASK_LOST_AFTER": seconds})
+
+
+def test_checkpoints_all_the_time_are_refused():
+    with pytest.raises(ScriptoriumError, match="SCRIPTORIUM_CHECKPOINT_EVERY is '0'; it takes a number of seconds, 1"):
+        read_settings({"SCRIPTORIUM_CHECKPOINT_EVERY": "0"})
 
 
 def test_another_process_in_another_folder_reads_the_same_settings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = read_settings(
-        {"SCRIPTORIUM_HOME": "here", "SCRIPTORIUM_AIRFLOW_PORT": "18080", "SCRIPTORIUM_THREADS": "1"}
+        {"SCRIPTORIUM_HOME": "here", "SCRIPTORIUM_AIRFLOW_PORT": "18080", "SCRIPTORIUM_CHECKPOINT_EVERY": "3"}
     )
     monkeypatch.chdir("/")
     assert settings.home == tmp_path / "here"

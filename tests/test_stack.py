@@ -78,6 +78,13 @@ def test_settings_of_another_airflow_or_mlflow_are_not_inherited(settings):
     assert found["LANG"] == "C.UTF-8"
 
 
+def test_servers_and_tasks_reach_each_other_past_a_proxy(settings):
+    environ = {"HTTP_PROXY": "http://proxy.example:3128", "no_proxy": "intranet.example"}
+    found = process_environment(read_stack(settings), environ)
+    assert found["HTTP_PROXY"] == "http://proxy.example:3128"
+    assert found["NO_PROXY"] == found["no_proxy"] == "intranet.example,127.0.0.1,localhost,::1"
+
+
 def test_what_somebody_else_runs_is_not_started(tmp_path):
     environ = {"SCRIPTORIUM_HOME": str(tmp_path), "SCRIPTORIUM_MLFLOW_URL": "https://mlflow.example"}
     settings = read_settings(environ)

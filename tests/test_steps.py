@@ -170,3 +170,27 @@ def test_a_killed_holder_frees_its_lock(tmp_path):
     start = time.monotonic()
     with steps.lock(tmp_path / "lock", "busy"):
         assert time.monotonic() - start < 5
+
+
+def test_a_step_without_checkpoints_ends_at_the_first_signal_and_begins_again(run, settings):
+    code = textwrap.dedent("""
+        import sys, time
+        from pipelines import dataset
+        from pipelines.settings import read_settings
+        from pipelines.task import run_task
+        seconds = float(sys.argv[2])
+        def made(work):
+            (work.out / "half").touch()
+            print("begun", flush=True)
+            time.sleep(seconds)
+        dataset.dataset = made
+        run_task("dataset", sys.argv[1], {}, read_settings())
+    """)
+    command = [sys.executable, "-c", code, run]
+    with subprocess.Popen([*command, "60"], stdout=subprocess.PIPE, text=True, cwd=ROOT) as child:
+        assert child.stdout.readline() == "begun\n"
+        child.terminate()
+        assert child.wait(10) == -signal.SIGTERM
+    assert not list(Path(settings.artifacts, "dataset").glob("*"))
+    subprocess.run([*command, "0"], cwd=ROOT, check=True)
+    assert len(list(Path(settings.artifacts, "dataset").glob("*/manifest.json"))) == 1

@@ -80,6 +80,7 @@ def test_another_seed_ends_in_other_weights(bases, undisturbed, tmp_path, monkey
 
 def test_a_training_that_stopped_early_is_not_gone_on_with(bases, tmp_path, monkeypatch):
     from models import backbone, objectives, train
+    from models.checkpoint import Checkpoints
     from models.schedule import Pace, Passes
     from tests import train_toy
 
@@ -87,10 +88,10 @@ def test_a_training_that_stopped_early_is_not_gone_on_with(bases, tmp_path, monk
     plan = objectives.pair_plan(tokenizer, train_toy.PAIRS, [0] * len(train_toy.PAIRS), Passes(16, 6, 1))
     values = iter([0.3, 0.9, 0.5, 0.4, 0.1, 0.1])
     validation = train.Validation(lambda _: {"accuracy": next(values)}, "accuracy", higher_is_better=True, patience=2)
-    first = train.train(model, plan, Pace(1e-3), tmp_path, validation)
+    first = train.train(model, plan, Pace(1e-3), Checkpoints(tmp_path), validation)
     weights = {n: p.clone() for n, p in model.named_parameters()}
     again = backbone.new_classifier(bases["classifier"], ["no", "yes"], 1, 64)[0]
-    second = train.train(again, plan, Pace(1e-3), tmp_path, validation)
+    second = train.train(again, plan, Pace(1e-3), Checkpoints(tmp_path), validation)
     assert (first.best_epoch, len(first.epochs)) == (2, 4)
     assert second == first
     assert all((p == weights[n]).all() for n, p in again.named_parameters())
@@ -100,19 +101,21 @@ def test_a_loss_that_is_no_number_ends_the_training_with_its_step(bases, tmp_pat
     from dataclasses import replace
 
     from models import train
+    from models.checkpoint import Checkpoints
     from models.schedule import Pace
     from tests import train_toy
 
     model, _, plan = train_toy.prepared("masked", bases["masked"])
     broken = replace(plan, loss=lambda m, batch: plan.loss(m, batch) * float("nan"))
     with pytest.raises(train.Diverged, match="nan at step 1; lower the learning rate"):
-        train.train(model, broken, Pace(1e-3), tmp_path)
+        train.train(model, broken, Pace(1e-3), Checkpoints(tmp_path))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "number"), [*((kind, signal.SIGKILL) for kind in KINDS), ("classifier", signal.SIGTERM)]
+)
 def test_a_killed_process_goes_on_to_the_same_weights(kind, number, bases, undisturbed, tmp_path):
     process = start(kind, bases[kind], tmp_path, rest=0.3)
     deadline = time.monotonic() + 300

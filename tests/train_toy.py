@@ -13,6 +13,7 @@ from typing import Any
 import torch  # noqa: TID253 - a script of its own, imported lazily
 
 from models import backbone, objectives, stop, train
+from models.checkpoint import Checkpoints
 from models.schedule import Pace, Passes, Plan
 from tests.toy_models import TEXTS
 
@@ -46,10 +47,11 @@ def run(kind: str, base: Path, work: Path, rest: float = 0.0) -> train.Record:
         return plan.collate(items, epoch)
 
     torch.set_num_threads(THREADS)
-    train.CHECKPOINT_SECONDS = 0.0
     validation = train.Validation(lambda m: {"loss": probe(m, plan)}, "loss", higher_is_better=False)
     judged = validation if kind == "classifier" else None
-    record = train.train(model, replace(plan, collate=rested), Pace(1e-3), work / "checkpoints", judged)
+    record = train.train(
+        model, replace(plan, collate=rested), Pace(1e-3), Checkpoints(work / "checkpoints", 0.0), judged
+    )
     backbone.save(model, tokenizer, work / "model")
     return record
 
@@ -60,7 +62,6 @@ def probe(model: Any, plan: Plan) -> float:
 
 
 if __name__ == "__main__":
-    stop.stop_on_signals()
     try:
         run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]))
     except stop.Stopped as stopped:
