@@ -85,8 +85,10 @@ def keep(checked: Path, batch: Batch, settings: Settings) -> Path:
         if read_batch(batch.batch, settings) != whole:
             raise Refused(f"a batch {batch.batch} with other rows is in quarantine already")
         return target
-    target.mkdir(parents=True, exist_ok=True)
+    # The rows may hold somebody's data: only this user reads them.
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = target / f".{QUARANTINED}.part"
+    part.touch(mode=0o600)
     shutil.copyfile(source, part)
     with part.open("rb") as file:
         os.fsync(file.fileno())

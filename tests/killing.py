@@ -1,11 +1,17 @@
 """End a process by SIGKILL just before a chosen change of a file."""
 
+import multiprocessing
 import os
 import signal
 import sys
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 CHANGES = ("os.rename", "os.remove", "os.link", "os.truncate", "os.mkdir", "os.rmdir")
+CLEAN = multiprocessing.get_context("forkserver")
+# Once there, not again in each child; polars starts no thread before its first query.
+CLEAN.set_forkserver_preload(
+    ["tests.killing", "botocore.exceptions", "dvc.data_cloud", "dvc.fs", "polars", "phonenumbers"]
+)
 
 
 def kill_at(number, below):
@@ -28,15 +34,19 @@ def kill_at(number, below):
 
 
 def killed(action, number, below):
-    """Do something in a child that is killed so; whether it was, and did not come to its end."""
-    child = os.fork()
-    if not child:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        kill_at(number, str(below))
-        try:
-            action()
-        finally:
-            os._exit(int(sys.exc_info()[0] is not None))
-    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert ended in (0, -signal.SIGKILL)
-    return ended != 0
+    """Do something in a child that is killed so; whether it was, and did not come to its end.
+
+    The child is no fork of this process: one of a process in which polars has threads would wait for them for ever.
+    `action` is a partial of a function that can be imported.
+    """
+    child = CLEAN.Process(target=_do, args=(action, number, str(below)))
+    child.start()
+    child.join()
+    assert child.exitcode in (0, -signal.SIGKILL)
+    return child.exitcode != 0
+
+
+def _do(action, number, below):
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    kill_at(number, below)
+    action()

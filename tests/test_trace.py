@@ -43,7 +43,9 @@ def candidate(settings, md5, run_id, recipe=MOOD, **changes):
     """A judged run that read a version; returns its dossier."""
     run_uri, report = finished_run(settings, run_id, dataset_md5=md5, recipe=recipe, **changes)
     run = read_run(run_uri)
-    evidence = Evidence(run_uri, run, artifacts_of(report, run), read_json(ROOT / report / "report.json"))
+    evidence = Evidence(
+        run_uri, run, artifacts_of(report, run, None, settings), read_json(ROOT / report / "report.json")
+    )
     dossier = assemble(evidence, judge(run.recipe.gates, evidence.report), None, Tracked("mlflow-run", "7"))
     dossiers.write(dossier, "packet", settings)
     return dossier
