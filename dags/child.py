@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,13 @@ from pipelines.errors import NothingToDo, Refused, ScriptoriumError, TryAgain
 ROOT = Path(__file__).resolve().parent.parent
 FATES = {Refused.exit_code: AirflowFailException, NothingToDo.exit_code: AirflowSkipException}
 WORDS = tuple(f"{kind.word}: " for kind in (ScriptoriumError, Refused, NothingToDo, TryAgain))
+# For lost machines and restarting services: two minutes of patience. A refusal is final at once.
+RETRIES = {
+    "retries": 5,
+    "retry_delay": timedelta(seconds=3),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=1),
+}
 
 
 def run_step(name: str, run: str | None, inputs: Mapping[str, str]) -> str:

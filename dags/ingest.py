@@ -1,14 +1,13 @@
 """One DAG per recipe: what was dropped is taken, checked as one batch, made a version of the data, and announced."""
 
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 import pendulum
 from airflow.sdk import DAG, Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from dags.child import run_step
+from dags.child import RETRIES, run_step
 from dags.schedule import DATASET, dropped, when
 from pipelines.announce import announced
 from pipelines.errors import Refused
@@ -16,9 +15,6 @@ from pipelines.recipe import Recipe
 from pipelines.recipe_file import load_recipe
 from pipelines.routing import NAMES
 from pipelines.settings import read_settings
-
-# A killed ingest is gone on with, wherever it was.
-AGAIN = {"retries": 3, "retry_delay": timedelta(seconds=5)}
 
 
 def ingest(recipe: Recipe) -> DAG:
@@ -41,13 +37,13 @@ def ingest(recipe: Recipe) -> DAG:
     return pipeline()
 
 
-@task(task_id="ingest", **AGAIN)
+@task(task_id="ingest", **RETRIES)
 def take_in(recipe: str, source: str, into: str) -> str:
     """Take, check and add; the outcome's URI."""
-    return run_step("ingest", recipe=recipe, source=source, into=into)
+    return run_step("ingest", None, {"recipe": recipe, "source": source, "into": into})
 
 
-@task(outlets=[DATASET], **AGAIN)
+@task(outlets=[DATASET], **RETRIES)
 def announce(outcome: str, *, outlet_events: Any) -> None:
     """Let Airflow record the new version as an event of the dataset, for the DAGs that wait for it."""
     facts = announced(outcome)

@@ -9,7 +9,7 @@ from typing import Any
 import pendulum
 from airflow.sdk import DAG, Param, dag, task
 
-from dags.child import run_step
+from dags.child import RETRIES, run_step
 from dags.form import trigger_form
 from dags.review import Review
 from dags.schedule import DATASET, when
@@ -18,14 +18,6 @@ from pipelines.recipe import Recipe
 from pipelines.recipe_file import load_recipe
 from pipelines.review import read_packet
 from pipelines.settings import read_settings
-
-# For lost machines and restarting services: two minutes of patience. A refusal is final at once (dags/child.py).
-RETRIES = {
-    "retries": 5,
-    "retry_delay": timedelta(seconds=3),
-    "retry_exponential_backoff": 2.0,
-    "max_retry_delay": timedelta(minutes=1),
-}
 
 
 def step(name: str, task_id: str | None = None) -> Callable[..., Any]:
