@@ -97,7 +97,8 @@ def step(tmp_path, monkeypatch):
     splits = {f"tasks/summary_check/{split}.jsonl": lines for split in ("train", "validation", "test")}
     dataset = artifact(settings, run, "dataset", {}, splits)
     files = {f"model/{path.name}": path for path in encoder_folder(tmp_path / "encoder").iterdir()}
-    model = artifact(settings, run, "base", {"dataset": dataset}, files)
+    validation = artifact(settings, run, "validate", {"dataset": dataset}, {"validation.json": "{}"})
+    model = artifact(settings, run, "base", {"dataset": dataset, "validation": validation}, files)
     return ["-m", "pipelines.cli", "step", "finetune", f"--run={run}", f"dataset={dataset}", f"model={model}"]
 
 

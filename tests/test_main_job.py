@@ -39,6 +39,7 @@ SMALL = {
     "at_most = 0.05": "at_most = 1.0",
     "at_most = 0.0": "at_most = 1.0",
     'above = "baseline"': "at_least = 0.1",
+    "margin = 0.01": "margin = 1.0",
 }
 TRAININGS = ("base", "pretrain", "finetune", "finetune_without_pretraining")
 
