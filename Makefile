@@ -13,7 +13,7 @@ setup: ## make .venv from requirements.lock (the others do it themselves)
 demo: setup ## the whole job on this machine; REVIEW=approve or REVIEW=reject answers the review
 	@$(bin)/scriptorium demo $(if $(REVIEW),--review=$(REVIEW))
 
-test: setup ## the default tests, about a minute
+test: setup ## the default tests, about three minutes
 	@$(bin)/pytest
 
 check: setup ## style, types and import directions
