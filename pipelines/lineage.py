@@ -170,17 +170,17 @@ def _registered(names: list[str], settings: Settings, gaps: list[str]) -> Mappin
 
 def _candidate(dossier: Dossier, entries: list[ledger.Entry], registered: Mapping[str, tuple[str, ...]]) -> Candidate:
     mine = [entry for entry in entries if entry.dossier == dossier.sha256]
-    promoted = [entry for entry in entries if entry.event in ("promoted", "reaffirmed")]
+    promoted = ledger.last_promotion(entries)
     decision = next((entry.event for entry in mine if entry.event in ("approved", "rejected")), None)
     # A reaffirmed champion has the same weights as before, from whichever run they came.
-    weights = promoted[-1].facts.get("digest") if promoted else None
+    weights = promoted.facts.get("digest") if promoted else None
     return Candidate(
         dossier=dossier.sha256,
         uri=dossier.model.uri,
         weights=dossier.model.digest,
         passed=passed(dossier.gates),
         decision=decision,
-        version=next((entry.facts["version"] for entry in mine if "version" in entry.facts), None),
+        version=next((entry.facts["version"] for entry in mine if entry.event in ledger.PROMOTIONS), None),
         champion=weights == dossier.model.digest,
         registered=registered.get(dossier.sha256, ()),
     )
