@@ -48,7 +48,9 @@ if [ "$torch" = cpu ] && [ "$(uname -s)" = Linux ]; then
   fi
 fi
 say "installing $(grep -c '^[a-z]' "$lock") packages, all versions pinned by requirements.lock"
-install --no-deps ${index[@]+"${index[@]}"} -r "$lock"
+# Compiled once here, or many processes at a time would compile the same, and in every process where Python may not
+# write bytecode (PYTHONDONTWRITEBYTECODE, as in many containers).
+install --no-deps --compile-bytecode ${index[@]+"${index[@]}"} -r "$lock"
 if [ "$torch" = cuda ]; then
   say "installing the CUDA libraries that torch $pinned asks for"
   install --constraint requirements.lock "torch==$pinned"
