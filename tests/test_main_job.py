@@ -37,7 +37,7 @@ SMALL = {
     "tokens = 110_000": "tokens = 6_000",
     "at_least = 0.74": "at_least = 0.0",
     "at_most = 0.05": "at_most = 1.0",
-    "at_most = 0.0": "at_most = 1.0",
+    "at_most = -0.01": "at_most = 1.0",
     'above = "baseline"': "at_least = 0.1",
     "margin = 0.01": "margin = 1.0",
 }
