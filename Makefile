@@ -13,8 +13,9 @@ setup: ## make .venv from requirements.lock (the others do it themselves)
 demo: setup ## the whole job on this machine; REVIEW=approve or REVIEW=reject answers the review
 	@$(bin)/scriptorium demo $(if $(REVIEW),--review=$(REVIEW))
 
-test: setup ## the default tests, about three minutes
-	@$(bin)/pytest
+test: setup ## the default tests, about a minute
+	@# A worker a core, and so no more than one thread in each.
+	@OMP_NUM_THREADS=1 $(bin)/pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal
 
 check: setup ## style, types and import directions
 	@$(bin)/ruff check .

@@ -78,6 +78,7 @@ def test_before_anything_is_made(on_a_small_disk):
     answered(on_a_small_disk(8, "-m", "pipelines.cli", "step", "freeze", *form))
 
 
+@pytest.mark.slow
 def test_whatever_library_was_writing(on_a_small_disk):
     result = on_a_small_disk(64, "-c", WRITERS)
     assert result.stderr == ""

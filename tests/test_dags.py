@@ -13,6 +13,8 @@ from pipelines.recipe_file import PARAMETERS, load_recipe
 from pipelines.run import new_run
 from pipelines.settings import ROOT, read_settings
 
+pytestmark = pytest.mark.slow
+
 HEAVY = ["torch", "mlflow", "great_expectations", "dvc", "boto3"]
 RECIPES = sorted(path.stem for path in (ROOT / "pipelines" / "recipes").glob("*.toml"))
 

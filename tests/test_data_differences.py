@@ -90,6 +90,7 @@ def test_rows_without_an_id_cannot_be_compared_and_that_is_said(settings):
         diff(old, rewrite(settings, b"[1, 2]"), settings)
 
 
+@pytest.mark.slow
 def test_the_command_says_it_in_words_and_in_json(settings):
     old = current(settings).md5
     new = rewrite(settings, *rows_as_lines(*(row(n) for n in range(31))))

@@ -68,6 +68,7 @@ def told(page):
     return re.sub(r"\(those of [^)]*\)", "", said(page).partition(" UTC ")[2])
 
 
+@pytest.mark.slow
 def test_the_page_loads_nothing_and_runs_nothing(report):
     page, _ = report([row(n, timestamp=f"2026-0{n % 9 + 1}-01") for n in range(60)])
     found = Page(page)

@@ -88,6 +88,7 @@ def test_a_version_is_named_by_six_digits_or_more(settings, add):
             resolve(text, settings)
 
 
+@pytest.mark.slow
 def test_the_commands_list_show_and_go_back(settings, add):
     old, new = current(settings).md5, add(row(7)).md5
     listed = json.loads(scriptorium("data", "list", "--json").stdout)

@@ -1,5 +1,7 @@
 """What is dropped becomes a version of the data, once; what is refused changes nothing and is remembered."""
 
+import pytest
+
 from pipelines import dataset
 from pipelines.version_history import current, history
 from tests.dropped_files import TRAIN, drop, example, findings, folder, places, settings, take_in
@@ -19,6 +21,7 @@ def test_what_is_dropped_becomes_the_first_version_and_is_taken_once(settings, f
     assert [event.event for event in history(settings)] == ["adopted", "changed"]
 
 
+@pytest.mark.slow
 def test_a_refused_batch_changes_nothing_and_comes_again_whole_when_it_is_mended(settings, folder, take_in):
     before = take_in(folder).md5
     drop(folder / "train" / "good.jsonl", [example("good")])

@@ -11,6 +11,8 @@ from pipelines.errors import Refused
 from pipelines.settings import ROOT
 from tests.dropped_files import recipe_in
 
+pytestmark = pytest.mark.slow
+
 LOOK = """
 import json, dags.ingest, dags.train
 from airflow.sdk import DAG

@@ -216,6 +216,7 @@ def kill_at(event, number, source, settings):
     quietly(source, settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [1, 3])
 def test_killed_at_any_point_the_next_take_has_all_of_it_exactly_once(source, settings, kills):
     """The kill comes before every single opening, moving, making and deleting of a file, one after the other."""

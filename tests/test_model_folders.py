@@ -7,6 +7,8 @@ import pytest
 
 from tests import toy_models
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_bf16_checkpoint_is_trained_in_fp32(tmp_path: Path):
     import torch

@@ -145,6 +145,7 @@ def test_a_text_takes_no_more_memory_than_stated():
     assert held <= 1_200 * len(index) + 8
 
 
+@pytest.mark.slow
 def test_another_process_finds_the_same():
     program = (
         "from pipelines.near_duplicates import NearIndex, _keys, _shingles\n"

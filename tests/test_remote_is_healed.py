@@ -186,6 +186,7 @@ def test_a_version_that_only_a_training_stored_is_looked_at_too(tmp_path, remote
     assert found(settings) == []
 
 
+@pytest.mark.slow
 def test_the_command_exits_10_until_all_is_healed(tmp_path, monkeypatch):
     use(monkeypatch, tmp_path)
     new_data(tmp_path / "data")

@@ -96,6 +96,7 @@ def test_what_cannot_be_made_ends_it_all_and_is_named(supervise, tmp_path):
     until(lambda: of_home(tmp_path) == [])
 
 
+@pytest.mark.slow
 def test_a_server_that_ends_at_once_is_given_ever_more_time(supervise):
     state = supervise(Server(name="one", command=("python", "-c", "")))
     time.sleep(4)

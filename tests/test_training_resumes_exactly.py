@@ -10,6 +10,8 @@ import pytest
 
 from pipelines.artifact import sha256_file
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("masked", "causal", "classifier")
 ROOT = Path(__file__).parent.parent
 
@@ -111,7 +113,6 @@ def test_a_loss_that_is_no_number_ends_the_training_with_its_step(bases, tmp_pat
         train.train(model, broken, Pace(1e-3), Checkpoints(tmp_path))
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("kind", "number"), [*((kind, signal.SIGKILL) for kind in KINDS), ("classifier", signal.SIGTERM)]

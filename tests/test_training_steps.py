@@ -15,6 +15,8 @@ from pipelines.settings import ROOT, read_settings
 from pipelines.steps import Work, made_from
 from tests.toy_models import TEXTS, encoder_folder
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "base.tokens": 3000,
     "base.model.scratch": "micro-decoder",
