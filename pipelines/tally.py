@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +17,7 @@ from pipelines.formats import Dialog, Recommendation
 from pipelines.measure import EXAMPLES, Measure, shown
 from pipelines.plain_text import plain
 from pipelines.spill import Spill
+from pipelines.text_lines import Fault
 
 if TYPE_CHECKING:
     import polars as pl
@@ -88,10 +90,10 @@ class Tally:
     def _count_faults(self, file: int, block: Block) -> None:
         name = self.files[file]
         for check in dict.fromkeys(fault.check for fault in block.faults):
-            faults = {f.line: f for f in reversed(block.faults) if f.check == check}.values()
-            places = [Place(file=name, line=f.line, field=f.column) for f in sorted(faults, key=lambda f: f.line or 0)]
-            words = [f"line {f.line}: {f.message}" if check != "types" else f.message for f in reversed(faults)]
-            self.measures[check].add(len(faults), places, words)
+            faults = sorted({f.line: f for f in reversed(block.faults) if f.check == check}.values(), key=_line_of)
+            places = [Place(file=name, line=f.line, field=f.column) for f in faults[:EXAMPLES]]
+            words = (f.message if check == "types" else f"line {f.line}: {f.message}" for f in faults)
+            self.measures[check].add(len(faults), places, words if check == "types" else islice(words, EXAMPLES))
         for note, count in block.notes.items():
             self.measures[note].add(count, [Place(file=name)])
 
@@ -146,6 +148,10 @@ class Tally:
         self.near.add(frame[TEXT])
         self.near_places += frame[PLACE].to_list()
         self.near_texts += frame[TEXT].to_list() if self.role == "evaluation" else []
+
+
+def _line_of(fault: Fault) -> int:
+    return fault.line or 0
 
 
 def _line() -> pl.Expr:
