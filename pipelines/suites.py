@@ -129,6 +129,8 @@ def _doubts(form: type[Row], limits: Limits) -> Iterator[Check]:
     if limits.near_duplicates and form is not Recommendation:
         what, cure = "rows nearly the same as an earlier one", "remove the near copies"
         yield _share("near_copies", what, cure, limits.near_copies)
+        what = f"rows not looked at for near copies and near leaks, beyond the first {limits.near_rows:,}"
+        yield Check("near_unread", what, "raise near_rows in the recipe's [validation]", at_most=0, severity="warn")
     what, cure = "rows that begin or end as many others do", "remove what is no text: menus, signatures, notices"
     yield _share("boilerplate", what, cure, limits.boilerplate)
     if form is Recommendation:

@@ -16,13 +16,13 @@ from pipelines.findings import Place
 from pipelines.formats import Dialog, Recommendation
 from pipelines.measure import EXAMPLES, Measure, shown
 from pipelines.plain_text import plain
-from pipelines.spill import Spill
+from pipelines.spill import Spill, Texts
 from pipelines.text_lines import Fault
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from pipelines.near_duplicates import NearIndex
+    from pipelines.near_sets import NearSet
 
 # What a set is for: a part of one, such as what came in today, may well hold one class only.
 Role = Literal["part", "training", "evaluation"]
@@ -36,7 +36,7 @@ class Tally:
     def __init__(
         self, view: View, files: Sequence[str], folder: Path, labels: Sequence[str] | None, role: Role
     ) -> None:
-        self.view, self.files, self.known, self.role = view, files, labels, role
+        self.view, self.files, self.folder, self.known, self.role = view, files, folder, labels, role
         self.rows = 0
         self.refused = False  # whether a file could not be read to its end, or must not be
         self.labels: Counter[str] = Counter(dict.fromkeys(labels or (), 0))
@@ -49,9 +49,9 @@ class Tally:
         self.edges = Spill(folder, "edges", ("key", PLACE))
         self.users = Spill(folder, "users", ("user_key", "timestamp", PLACE))
         self.items = Spill(folder, "items", ("item_key", PLACE))
-        self.near: NearIndex | None = None
-        self.near_places: list[int] = []
-        self.near_texts: list[str] = []  # of evaluation rows, to be looked up in training
+        self.near: NearSet | None = None
+        self.unread = 0  # rows beyond those that are looked at for near duplicates
+        self.looked_for = Texts(folder / "texts.jsonl")  # of evaluation rows, to be looked for in longer ones
 
     def add(self, file: int, block: Block) -> pl.DataFrame:
         """Count a block of a file; its rows come back with their facts."""
@@ -141,13 +141,14 @@ class Tally:
             self._index(frame)
 
     def _index(self, frame: pl.DataFrame) -> None:
-        from pipelines.near_duplicates import NearIndex
+        from pipelines.near_sets import NearSet
 
-        self.near = self.near or NearIndex()
-        frame = frame.head(max(0, self.view.limits.near_rows - len(self.near)))
-        self.near.add(frame[TEXT])
-        self.near_places += frame[PLACE].to_list()
-        self.near_texts += frame[TEXT].to_list() if self.role == "evaluation" else []
+        self.near = NearSet(self.folder) if self.near is None else self.near
+        first = frame.head(max(0, self.view.limits.near_rows - len(self.near)))
+        self.unread += len(frame) - len(first)
+        self.near.add(first[TEXT], first[PLACE].to_list())
+        if self.role == "evaluation":
+            self.looked_for.add(first[TEXT])
 
 
 def _line_of(fault: Fault) -> int:

@@ -30,6 +30,7 @@ def set_measures(tally: Tally) -> dict[str, Measure]:
     if tally.view.form is Recommendation:
         found["unordered"] = gathered(tally, map(_unordered, tally.users.parts()))
     found["near_copies"] = _near_copies(tally)
+    found["near_unread"] = Measure(tally.unread)
     for measure in found.values():
         measure.of = measure.of or rows
     return found
@@ -94,5 +95,5 @@ def _label_measures(tally: Tally) -> dict[str, Measure]:
 def _near_copies(tally: Tally) -> Measure:
     if tally.near is None:
         return Measure()
-    later = [tally.near_places[position] for position, _ in tally.near.repeats()]
-    return Measure(len(later), len(tally.near), tally.places(later[:EXAMPLES]))
+    later = tally.near.repeats()
+    return Measure(len(later), len(tally.near), tally.places(later[:EXAMPLES].tolist()))
