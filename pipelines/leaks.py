@@ -33,7 +33,7 @@ def leak_measures(evaluation: Tally, training: Tally) -> dict[str, Measure]:
     if evaluation.view.form is Recommendation:
         found["cold_items"] = _both(evaluation, evaluation.items, training.items, cold=True)
     elif evaluation.view.form.LABEL:
-        unknown = {label: n for label, n in evaluation.labels.items() if n and label not in training.labels}
+        unknown = {label: n for label, n in evaluation.labels.items() if n and not training.labels[label]}
         found["unknown_labels"] = Measure(sum(unknown.values()))
         found["unknown_labels"].words.update({shown(label): n for label, n in list(unknown.items())[:EXAMPLES]})
     for measure in found.values():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from models.tasks import TASKS
 from models.tasks.task import Task
 from pipelines.errors import near_miss
+from pipelines.formats import FORMATS
 
 if TYPE_CHECKING:
     from pipelines.recipe import Gate, Recipe
@@ -25,6 +26,8 @@ def misfits(recipe: Recipe) -> Iterator[str]:
         yield f"base.model.scratch makes a decoder, and the task {task.name} needs an encoder; name a base model"
     if recipe.pretrain.batch_tokens % recipe.pretrain.accumulation:
         yield "pretrain.accumulation must divide pretrain.batch_tokens"
+    if recipe.data.labels is not None and FORMATS[task.format].LABEL is None:
+        yield f"data.labels: the rows of the task {task.name} have no label; leave it out"
     if recipe.finetune.batch_size % recipe.finetune.accumulation:
         yield "finetune.accumulation must divide finetune.batch_size"
     for number, gate in enumerate(recipe.gates):

@@ -102,11 +102,11 @@ def _set_aside(name: str, limits: Limits) -> Iterator[Check]:
 def _label_checks(tally: Tally) -> Iterator[Check]:
     limits = tally.view.limits
     if tally.known is not None:
-        correct = "correct these labels, or name them with --labels; case and spaces count"
+        correct = "correct these labels, or name them (--labels, or [data] labels in the recipe); case and spaces count"
         yield Check("unknown_labels", "rows with a label outside the set", correct, at_most=0)
     if tally.view.form is not Recommendation:
         # A part of the data may hold one class; what trains, evaluates or was said to hold several may not.
-        partial = tally.role == "part" and len(tally.known or ()) < 2
+        partial = tally.role == "batch" or (tally.role == "part" and len(tally.known or ()) < 2)
         severity: Severity = "warn" if partial else "reject"
         one = "add rows of another label; nothing can be learned or measured with one"
         yield Check("single_class", "different labels", one, at_least=2, of="value", severity=severity)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from pipelines.near_sets import NearSet
 
-# What a set is for: a part of one, such as what came in today, may well hold one class only.
-Role = Literal["part", "training", "evaluation"]
+# What a set is for: a part of one may hold one class only, if no more were named, and what came in today in any case.
+Role = Literal["part", "batch", "training", "evaluation"]
 FILE = 40  # bits of a place that are its line; its file is above them
 PLACE = "\0place"
 
