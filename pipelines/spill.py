@@ -17,8 +17,9 @@ HELD = 16 << 20  # bytes in memory until they go to disk, if not said otherwise
 class Spill:
     """Rows of unsigned numbers, found again by the first one: rows that share it come together, in order."""
 
-    def __init__(self, folder: Path, name: str, columns: tuple[str, ...], held: int = HELD) -> None:
-        self.folder, self.name, self.columns, self.most = folder, name, columns, held
+    def __init__(self, folder: Path, name: str, columns: tuple[str, ...], held: int | None = None) -> None:
+        self.folder, self.name, self.columns = folder, name, columns
+        self.most = HELD if held is None else held
         self.held: list[pl.DataFrame] = []
         self.on_disk = False
 

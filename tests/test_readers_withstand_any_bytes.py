@@ -1,15 +1,9 @@
 """Whatever a file holds, reading it ends: in rows, and faults with their lines, or in a refusal; memory is bounded."""
 
 import json
-import tempfile
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
-import hypothesis
-import pytest
-from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from hypothesis.configuration import set_hypothesis_home_dir
 from pydantic import ValidationError
 
 from pipelines.blocks import LINE, RAW
@@ -22,51 +16,12 @@ from pipelines.limits import Limits
 from pipelines.reading import read_blocks
 from pipelines.sources import Source, sources
 from pipelines.tally import Tally
-from tests.hostile_files import (
-    ARCHIVES,
-    CSV_FILES,
-    JSON_FILES,
-    PACKINGS,
-    PARQUET_FILES,
-    File,
-    damaged,
-    json_lines,
-    rows,
-)
-from tests.memory import grown
+from tests.hostile_archives import ARCHIVES
+from tests.hostile_files import CSV_FILES, JSON_FILES, PACKINGS, PARQUET_FILES, File, damaged, json_lines, rows
+from tests.many_inputs import MANY, hold, inputs
 
-# Inputs of each promise: some in the default tests, thousands in the slow ones; always the same ones.
-SOME, MANY = 40, 2_000
 LIMITS = Limits(line_bytes=2048)
-BOUND = 400  # MB of memory above what the interpreter with its imports takes; any limit of issue 3's broken files
 CHECKS = {check for check, *_ in FAULTS}
-set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "scriptorium-hypothesis")
-
-inputs = pytest.mark.parametrize("inputs", [SOME, pytest.param(MANY, marks=pytest.mark.slow)])
-
-
-def hold(promise, inputs, strategy):
-    """Try a promise on so many inputs, and prove that it was tried on so many."""
-    tried = 0
-
-    @hypothesis.settings(
-        max_examples=inputs,
-        derandomize=True,
-        database=None,
-        deadline=timedelta(seconds=20),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def once(drawn):
-        nonlocal tried
-        tried += 1
-        with tempfile.TemporaryDirectory() as folder:
-            promise(Path(folder), drawn)
-
-    with grown() as memory:
-        once()
-    assert tried >= inputs
-    assert memory() < BOUND
 
 
 def test_the_slow_tests_try_more_than_ten_thousand_inputs():
