@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines import flow
 from pipelines.artifact import read_json
+from pipelines.base_source import pinned
 from pipelines.errors import ScriptoriumError
 from pipelines.gates import Verdict, judge
 from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
@@ -47,7 +48,8 @@ def decide(recipe: str, changes: dict[str, Any], run_id: str, settings: Settings
     refresh = taken_refresh(changes)
     form = {name: changes.pop(name) for name in list(changes) if name in PARAMETERS}
     overrides = changes | (overrides_from_form(load_recipe(path), form) if form else {})
-    return new_run(load_recipe(path, overrides), run_id, current_md5(), "local", refresh=refresh)
+    recipe_now = pinned(load_recipe(path, overrides), settings)
+    return new_run(recipe_now, run_id, current_md5(), "local", refresh=refresh)
 
 
 def champion_folder(name: str, settings: Settings) -> tuple[str | None, bool]:

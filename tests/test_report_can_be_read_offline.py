@@ -108,7 +108,7 @@ def test_the_same_report_is_the_same_page():
 
 def test_a_first_model_has_no_champion_to_be_compared_with():
     first = render_report(report())
-    assert "this would be the first" in first
+    assert "no champion was compared with" in first
     assert "champion" not in summary(report())
 
 
