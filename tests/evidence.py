@@ -29,6 +29,7 @@ examples = "tasks/summary_check"
 replay = { corpus = "corpus/general.jsonl", share = 0.1 }
 [base]
 model = "tiny"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 [pretrain]
 objective = "masked"
 tokens = 1000
