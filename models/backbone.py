@@ -53,9 +53,11 @@ def load_classifier(folder: Path) -> Pair:
     from transformers import AutoModelForSequenceClassification
 
     from models.pair_head import PairClassifier
+    from models.text_head import TextClassifier
 
-    ours = PairClassifier.__name__ in (_config(folder).architectures or ())
-    return _load(PairClassifier if ours else AutoModelForSequenceClassification, folder), load_tokenizer(folder)
+    ours = {kind.__name__: kind for kind in (PairClassifier, TextClassifier)}
+    named = (_config(folder).architectures or [""])[0]
+    return _load(ours.get(named, AutoModelForSequenceClassification), folder), load_tokenizer(folder)
 
 
 def load_encoder(folder: Path) -> Pair:
@@ -151,19 +153,20 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token=END, eos_token=END, pad_token=END)
 
 
-def new_classifier(folder: Path, labels: Sequence[str], seed: int, max_length: int) -> Pair:
-    """A classifier over the encoder of a model folder, with a new head for `labels` in sorted order."""
+def new_classifier(folder: Path, labels: Sequence[str], seed: int, max_length: int, texts: int) -> Pair:
+    """A classifier of one text, or two, over the encoder of a model folder, with a new head for the sorted `labels`."""
     from models.pair_head import PairClassifier
+    from models.text_head import TextClassifier
 
     encoder, tokenizer = load_encoder(folder)
-    if tokenizer.sep_token_id is None:
+    if texts == 2 and tokenizer.sep_token_id is None:
         raise ValueError(f"{folder}: pairs of texts need an encoder whose tokenizer has a separator token")
     tokenizer.model_max_length = max_length
     encoder.config.sep_token_id = tokenizer.sep_token_id
     encoder.config.id2label = dict(enumerate(sorted(labels)))
     encoder.config.label2id = {label: number for number, label in encoder.config.id2label.items()}
     torch.manual_seed(seed)
-    return PairClassifier.over(encoder), tokenizer
+    return (PairClassifier if texts == 2 else TextClassifier).over(encoder), tokenizer
 
 
 def _load(kind: Any, folder: Path, may_lack: tuple[str, ...] = ()) -> Any:

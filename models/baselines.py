@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models.metrics import rouge_l
-from models.tasks.pair_classification import answer_of
+from models.tasks.labels import answer_of
 from models.tasks.task import Row
 
 if TYPE_CHECKING:
@@ -24,6 +24,19 @@ def overlap(train: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
     texts = [row[column] for row in train for column in ("text_a", "text_b")]
     words, letters = vectorizer(texts), letter_vectorizer(texts)
     return _fit_and_answer(train, test, lambda rows: _overlap_features(words, letters, rows))
+
+
+def tfidf(train: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
+    """Label texts by logistic regression on the TF-IDF of their words, pairs of words, and runs of letters."""
+    from scipy.sparse import hstack
+
+    texts = [row["text"] for row in train]
+    views = vectorizer(texts), letter_vectorizer(texts)
+
+    def features(rows: Sequence[Row]) -> Any:
+        return hstack([view.transform([row["text"] for row in rows]) for view in views])
+
+    return _fit_and_answer(train, test, features, scale=False)  # TF-IDF is in proportion as it is
 
 
 def cosine(train: Sequence[Row], test: Sequence[Row], embed: Embed) -> list[dict[str, Any]]:
@@ -89,13 +102,14 @@ def _counted(one: list[str], other: list[str]) -> list[float]:
 
 
 def _fit_and_answer(
-    train: Sequence[Row], test: Sequence[Row], features: Callable[[Sequence[Row]], NDArray[Any]]
+    train: Sequence[Row], test: Sequence[Row], features: Callable[[Sequence[Row]], Any], *, scale: bool = True
 ) -> list[dict[str, Any]]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    fitted = make_pipeline(StandardScaler(), LogisticRegression(C=10, max_iter=1000))
+    regression = LogisticRegression(C=10, max_iter=1000)
+    fitted = make_pipeline(StandardScaler(), regression) if scale else regression
     fitted.fit(features(train), [row["label"] for row in train])
     labels, probabilities = fitted.classes_.tolist(), fitted.predict_proba(features(test)).tolist()
     answers = [answer_of(dict(zip(labels, row, strict=True))) for row in probabilities]

@@ -1,4 +1,4 @@
-"""What is learned: guess masked tokens, continue text, label pairs, complete prompts. Each a plan and a loss."""
+"""What is learned: guess masked tokens, continue text, label texts, complete prompts. Each a plan and a loss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models.backbone import masked_states_and_head
-from models.encoding import encode_completion, encode_pairs
+from models.encoding import encode_completion, encode_texts
 from models.masking import masked, vocabulary_of
 from models.packing import IGNORED, Tokens, best_fit, by_count, by_tokens, packed, padded, pieces
 from models.schedule import Batch, Passes, Plan
@@ -99,13 +99,13 @@ def causal_loss(model: Any, batch: Batch) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits[labels != IGNORED], labels[labels != IGNORED])
 
 
-def pair_plan(tokenizer: Any, pairs: Sequence[tuple[str, str]], labels: Sequence[int], passes: Passes) -> Plan:
-    """Passes over pairs of texts, in batches alike in length; pairs of one group stand together."""
-    rows = encode_pairs(tokenizer, pairs)
+def label_plan(tokenizer: Any, texts: Sequence[tuple[str, ...]], labels: Sequence[int], passes: Passes) -> Plan:
+    """Passes over texts, or pairs of texts, in batches alike in length; rows of one group stand together."""
+    rows = encode_texts(tokenizer, texts)
     fill = {n: tokenizer.pad_token_id if n == "input_ids" else 0 for n in rows[0] if n != "attention_mask"}
     lengths = [len(row["input_ids"]) for row in rows]
 
-    def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a pair is the same in every epoch
+    def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a row is the same in every epoch
         return padded([rows[n] for n in items], fill) | {"labels": torch.tensor([labels[n] for n in items])}
 
     return Plan(_batches(lengths, passes), collate, label_loss)

@@ -60,13 +60,13 @@ def load(folder: Path, task_name: str) -> Any:
 def _classifier(folder: Path, texts: tuple[str, ...]) -> Any:
     from models.backbone import load_classifier
     from models.predict import classify
-    from models.tasks.pair_classification import answer_of
+    from models.tasks.labels import answer_of
 
     model, tokenizer = load_classifier(folder)
 
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        pairs = [(str(row[texts[0]]), str(row[texts[1]])) for row in rows]
-        return [dict(answer_of(chances)) for chances in classify(model, tokenizer, pairs)]
+        asked = [tuple(str(row[column]) for column in texts) for row in rows]
+        return [dict(answer_of(chances)) for chances in classify(model, tokenizer, asked)]
 
     return answer
 

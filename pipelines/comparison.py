@@ -9,7 +9,7 @@ from typing import Any
 
 from models.metrics import HIGHER_IS_BETTER
 from models.statistics import Interval, difference, interval
-from models.tasks.pair_classification import certainty
+from models.tasks.labels import certainty
 from models.tasks.task import Prediction, Row, Task
 from pipelines.gates import CONFIDENCE
 

@@ -59,28 +59,32 @@ Training = tuple[Any, Any, "Plan", "Validation"]
 
 
 def _labels(work: Work) -> Training:
-    """A classifier of pairs of texts."""
+    """A classifier of texts, or of pairs of them."""
     from models import objectives
     from models.backbone import new_classifier
 
-    settings, seed = work.run.recipe.finetune, work.run.recipe.seed
+    task, settings, seed = TASKS[work.run.recipe.task], work.run.recipe.finetune, work.run.recipe.seed
     rows, held = (_rows(work, split) for split in ("train", "validation"))
     labels = sorted({row["label"] for row in rows})
-    model, tokenizer = new_classifier(work.inputs["model"] / "model", labels, seed, settings.max_length)
-    pairs, numbers = _pairs(rows), [labels.index(row["label"]) for row in rows]
-    plan = objectives.pair_plan(tokenizer, pairs, numbers, _passes(work, rows))
-    print(f"{len(rows):,} pairs, labels {', '.join(labels)}; {len(held):,} to validate", flush=True)
+    folder = work.inputs["model"] / "model"
+    model, tokenizer = new_classifier(folder, labels, seed, settings.max_length, len(task.texts))
+    texts, numbers = [task.read(row) for row in rows], [labels.index(row["label"]) for row in rows]
+    plan = objectives.label_plan(tokenizer, texts, numbers, _passes(work, rows))
+    print(f"{len(rows):,} examples, labels {', '.join(labels)}; {len(held):,} to validate", flush=True)
     return model, tokenizer, plan, _validation(work, _measure_labels(work, tokenizer, held))
 
 
 def _measure_labels(work: Work, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
     from models.predict import classify
-    from models.tasks.pair_classification import answer_of
+    from models.tasks.labels import answer_of
+
+    task = TASKS[work.run.recipe.task]
+    texts = [task.read(row) for row in rows]
 
     def measure(model: Any) -> dict[str, float]:
-        answers = [answer_of(found) for found in classify(model, tokenizer, _pairs(rows))]
+        answers = [answer_of(found) for found in classify(model, tokenizer, texts)]
         told = [{"label": row["label"], **answer} for row, answer in zip(rows, answers, strict=True)]
-        return {n: round(v, 6) for n, v in TASKS[work.run.recipe.task].metrics(told).items()}
+        return {n: round(v, 6) for n, v in task.metrics(told).items()}
 
     return measure
 
@@ -93,7 +97,8 @@ def _texts(work: Work) -> Training:
     rows, held = (_rows(work, split) for split in ("train", "validation"))
     model, tokenizer = load_causal(work.inputs["model"] / "model")
     room = work.run.recipe.finetune.max_length
-    plan = objectives.completion_plan(tokenizer, _pairs(rows), room, _passes(work))
+    pairs = [(row["prompt"], row["completion"]) for row in rows]
+    plan = objectives.completion_plan(tokenizer, pairs, room, _passes(work))
     print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
     return model, tokenizer, plan, _validation(work, _measure_texts(tokenizer, held))
 
@@ -133,9 +138,3 @@ def _rows(work: Work, split: str) -> Rows:
     if rows := read_rows(path):
         return rows
     raise Refused(f"{path} has no rows; fine-tuning needs examples to learn from and examples to validate")
-
-
-def _pairs(rows: Rows) -> list[tuple[str, str]]:
-    """The two columns of text of each row, or its prompt and completion."""
-    columns = ("prompt", "completion") if "prompt" in rows[0] else ("text_a", "text_b")
-    return [(row[columns[0]], row[columns[1]]) for row in rows]

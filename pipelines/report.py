@@ -18,6 +18,7 @@ NAMES = {
     "rouge_l": "ROUGE-L",
     "bits_per_byte": "Bits per byte of the references",
     "overlap_tfidf": "Overlap and TF-IDF",
+    "tfidf": "TF-IDF and logistic regression",
     "frozen_cosine": "Frozen encoder's cosine",
     "nearest_prompt": "Nearest training prompt",
     "frozen_base": "Base model, untrained",

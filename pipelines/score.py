@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from models.tasks import TASKS
-from models.tasks.pair_classification import answer_of
+from models.tasks.labels import answer_of
+from models.tasks.task import Task
 from pipelines.artifact import write_json
 from pipelines.rows import read_rows
 from pipelines.steps import Work
@@ -26,7 +27,7 @@ def score(work: Work) -> None:
     rows = read_split(work, "test")
     print(f"answering {len(rows):,} test examples", flush=True)
     answer = _labels if task.answer == "label" else _texts
-    predictions = answer(work.inputs["model"] / "model", rows)
+    predictions = answer(task, work.inputs["model"] / "model", rows)
     write_predictions(work.out / "predictions.jsonl", predictions)
     write_json(work.out / "metrics.json", rounded(task.metrics(predictions)))
     print(_spoken("the model", task.metrics(predictions)), flush=True)
@@ -63,20 +64,20 @@ def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 6) for name, value in metrics.items()}
 
 
-def _labels(folder: Path, rows: Rows) -> list[dict[str, Any]]:
+def _labels(task: Task, folder: Path, rows: Rows) -> list[dict[str, Any]]:
     from models.backbone import load_classifier
     from models.predict import classify
 
     model, tokenizer = load_classifier(folder)
-    pairs = [(row["text_a"], row["text_b"]) for row in rows]
-    answers = [answer_of(found) for found in classify(model, tokenizer, pairs, progress("pairs"))]
+    asked = [task.read(row) for row in rows]
+    answers = [answer_of(found) for found in classify(model, tokenizer, asked, progress("texts"))]
     return [
         {"id": row["id"], "label": row["label"], **answer, "probability": round(answer["probability"], 6)}
         for row, answer in zip(rows, answers, strict=True)
     ]
 
 
-def _texts(folder: Path, rows: Rows) -> list[dict[str, Any]]:
+def _texts(_: Task, folder: Path, rows: Rows) -> list[dict[str, Any]]:
     from models.backbone import load_causal
     from models.generate import generate
     from models.metrics import rouge_l
@@ -107,8 +108,11 @@ def _likelihoods(model: Any, tokenizer: Any, rows: Rows) -> list[dict[str, Any]]
 def _baselines(work: Work) -> dict[str, Callable[[Rows, Rows], list[dict[str, Any]]]]:
     from models import baselines as trivial
 
-    if TASKS[work.run.recipe.task].answer == "text":
+    task = TASKS[work.run.recipe.task]
+    if task.answer == "text":
         return {"nearest_prompt": trivial.nearest_prompt, "frozen_base": _frozen_decoder(work.inputs["base"] / "model")}
+    if task.texts == ("text",):
+        return {"tfidf": trivial.tfidf}
     found: dict[str, Callable[[Rows, Rows], list[dict[str, Any]]]] = {"overlap_tfidf": trivial.overlap}
     if work.run.recipe.pretrain.objective == "masked":
         embed = _frozen_encoder(work.inputs["base"] / "model")

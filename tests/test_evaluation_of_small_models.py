@@ -85,7 +85,7 @@ def checker(settings, tmp_path):
     model, tokenizer, _ = masked_from_encoder(encoder, 7)
     save(model, tokenizer, tmp_path / "base")
     for seed, name in enumerate(("tuned", "control")):
-        save(*new_classifier(encoder, ["yes", "no"], seed, 64), tmp_path / name)
+        save(*new_classifier(encoder, ["yes", "no"], seed, 64, 2), tmp_path / name)
     made = {"dataset": artifact(settings, run, "dataset", {}, dataset(pairs))}
     made["base"] = base_of(settings, run, made["dataset"], model_files(tmp_path / "base", 3.0, 2.0))
     base = {name: made[name] for name in ("dataset", "base")}

@@ -86,13 +86,13 @@ def test_a_training_that_stopped_early_is_not_gone_on_with(bases, tmp_path, monk
     from models.schedule import Pace, Passes
     from tests import train_toy
 
-    model, tokenizer = backbone.new_classifier(bases["classifier"], ["no", "yes"], 1, 64)
-    plan = objectives.pair_plan(tokenizer, train_toy.PAIRS, [0] * len(train_toy.PAIRS), Passes(16, 6, 1))
+    model, tokenizer = backbone.new_classifier(bases["classifier"], ["no", "yes"], 1, 64, 2)
+    plan = objectives.label_plan(tokenizer, train_toy.PAIRS, [0] * len(train_toy.PAIRS), Passes(16, 6, 1))
     values = iter([0.3, 0.9, 0.5, 0.4, 0.1, 0.1])
     validation = train.Validation(lambda _: {"accuracy": next(values)}, "accuracy", higher_is_better=True, patience=2)
     first = train.train(model, plan, Pace(1e-3), Checkpoints(tmp_path), validation)
     weights = {n: p.clone() for n, p in model.named_parameters()}
-    again = backbone.new_classifier(bases["classifier"], ["no", "yes"], 1, 64)[0]
+    again = backbone.new_classifier(bases["classifier"], ["no", "yes"], 1, 64, 2)[0]
     second = train.train(again, plan, Pace(1e-3), Checkpoints(tmp_path), validation)
     assert (first.best_epoch, len(first.epochs)) == (2, 4)
     assert second == first

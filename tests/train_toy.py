@@ -29,9 +29,9 @@ def prepared(kind: str, base: Path) -> tuple[Any, Any, Plan]:
         documents = objectives.tokenise(tokenizer, TEXTS * 4, 64)
         return model, tokenizer, objectives.masked_plan(tokenizer, documents, 0.15, 256, 1)
     if kind == "classifier":
-        model, tokenizer = backbone.new_classifier(base, ["no", "yes"], 1, 64)
+        model, tokenizer = backbone.new_classifier(base, ["no", "yes"], 1, 64, 2)
         labels = [len(one) % 2 for one, _ in PAIRS]
-        return model, tokenizer, objectives.pair_plan(tokenizer, PAIRS, labels, Passes(16, 2, 1))
+        return model, tokenizer, objectives.label_plan(tokenizer, PAIRS, labels, Passes(16, 2, 1))
     model, tokenizer = backbone.load_causal(base)
     for layer in model.model.layers:
         layer.self_attn.attention_dropout = 0.1

@@ -38,6 +38,10 @@ class Task:
         """The pretraining of models that can give its answers."""
         return "masked" if self.answer == "label" else "causal"
 
+    def read(self, row: Row) -> tuple[str, ...]:
+        """What the model reads of a row."""
+        return tuple(str(row[column]) for column in self.texts)
+
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column that a row must have."""
