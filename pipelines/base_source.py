@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.artifact import sha256_file
 from pipelines.errors import Refused
-from pipelines.recipe import Recipe, Scratch
+from pipelines.recipe import Base, Scratch
 from pipelines.settings import Settings
 
 WEIGHTS = "model.safetensors"
@@ -21,17 +21,13 @@ LEAST_BYTES = 100_000
 FILES = [WEIGHTS, "*.json", "*.txt", "*.model"]
 
 
-def pinned(recipe: Recipe, settings: Settings) -> Recipe:
-    """The recipe with the digest of the base that a name stands for now: a run must not mean another one tomorrow.
-
-    Raises Refused when the base is nowhere.
-    """
-    base = recipe.base
+def pinned_base(base: Base, settings: Settings) -> Base:
+    """The base with the digest of the model that its name stands for now. Raises Refused when it is nowhere."""
     if isinstance(base.model, Scratch) or base.sha256:
-        return recipe
+        return base
     digest = sha256_file(find(base.model, None, settings) / WEIGHTS)
     print(f"base {base.model}: sha256 {digest}; a recipe that must not change with it pins it as base.sha256")
-    return recipe.model_copy(update={"base": base.model_copy(update={"sha256": digest})})
+    return base.model_copy(update={"sha256": digest})
 
 
 def find(name: str, sha256: str | None, settings: Settings) -> Path:

@@ -9,9 +9,9 @@ from typing import Any
 
 from pipelines import flow
 from pipelines.artifact import read_json
-from pipelines.base_source import pinned
 from pipelines.errors import ScriptoriumError
 from pipelines.gates import Verdict, judge
+from pipelines.pins import pinned
 from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
 from pipelines.run import Run, freeze, new_run
 from pipelines.settings import Settings

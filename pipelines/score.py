@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from models.tasks import TASKS
 from models.tasks.labels import answer_of
@@ -142,7 +142,7 @@ def _spoken(who: str, metrics: Mapping[str, float]) -> str:
     return f"{who}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
 
-def progress(unit: str, every: float = 5.0) -> Callable[[int, int], None]:
+def progress(unit: str, every: float = 5.0, to: TextIO | None = None) -> Callable[[int, int], None]:
     """A function that prints how far a loop is and how long the rest will take, at most every few seconds."""
     start = told = time.monotonic()
 
@@ -151,6 +151,10 @@ def progress(unit: str, every: float = 5.0) -> Callable[[int, int], None]:
         now = time.monotonic()
         if now - told >= every and done < total:
             told = now
-            print(f"  {done / total:.0%} of the {unit}, {(now - start) / done * (total - done):.0f} s left", flush=True)
+            print(
+                f"  {done / total:.0%} of the {unit}, {(now - start) / done * (total - done):.0f} s left",
+                file=to,
+                flush=True,
+            )
 
     return tell

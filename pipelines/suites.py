@@ -129,6 +129,10 @@ def _doubts(form: type[Row], limits: Limits) -> Iterator[Check]:
     if limits.near_duplicates and form is not Recommendation:
         what, cure = "rows nearly the same as an earlier one", "remove the near copies"
         yield _share("near_copies", what, cure, limits.near_copies)
+    if limits.toxicity and form is not Recommendation:
+        what, cure = "rows looked at that are toxic", "remove them, or raise the limit when the domain needs them"
+        yield _share("toxicity", what, cure, min(limits.toxicity.warn, limits.toxicity.share))
+        yield _share("toxicity", what, cure, limits.toxicity.share, "reject")
     what, cure = "rows that begin or end as many others do", "remove what is no text: menus, signatures, notices"
     yield _share("boilerplate", what, cure, limits.boilerplate)
     if form is Recommendation:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pipelines.blocks import LINE, TEXT, Block
+from pipelines.blocks import LINE, PLACE, TEXT, Block
 from pipelines.containers import Unreadable
 from pipelines.facts import BEYOND_A_LIMIT, DOUBTFUL, SET_ASIDE, TEXT_SEED, View, facts
 from pipelines.faults import FAULTS, NOTES, OF_FILES
@@ -16,6 +16,7 @@ from pipelines.formats import Dialog, Recommendation
 from pipelines.measure import EXAMPLES, Measure, shown
 from pipelines.plain_text import plain
 from pipelines.spill import Spill
+from pipelines.toxicity import Sample
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 # What a set is for: a part of one, such as what came in today, may well hold one class only.
 Role = Literal["part", "training", "evaluation"]
 FILE = 40  # bits of a place that are its line; its file is above them
-PLACE = "\0place"
 
 
 class Tally:
@@ -47,6 +47,8 @@ class Tally:
         self.edges = Spill(folder, "edges", ("key", PLACE))
         self.users = Spill(folder, "users", ("user_key", "timestamp", PLACE))
         self.items = Spill(folder, "items", ("item_key", PLACE))
+        toxicity = view.limits.toxicity if view.form is not Recommendation else None
+        self.sample = Sample(toxicity.rows) if toxicity else None
         self.near: NearIndex | None = None
         self.near_places: list[int] = []
         self.near_texts: list[str] = []  # of evaluation rows, to be looked up in training
@@ -127,6 +129,8 @@ class Tally:
         if frame["empty_texts"].any():
             frame = frame.filter(~pl.col("empty_texts"))
         self.texts.add(frame)
+        if self.sample:
+            self.sample.add(frame)
         if self.role == "evaluation" and self.view.form not in {Dialog, Recommendation}:
             self.firsts.add(frame.with_columns(text_key=plain(frame[self.view.form.TEXTS[0]]).hash(TEXT_SEED)))
         for edge in ("start_key", "end_key"):

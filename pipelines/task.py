@@ -6,8 +6,8 @@ import importlib
 import json
 from collections.abc import Mapping
 
-from pipelines.base_source import pinned
 from pipelines.errors import Refused, near_miss
+from pipelines.pins import pinned
 from pipelines.recipe_file import load_recipe, overrides_from_form, taken_refresh
 from pipelines.reviewers import require_reviewers
 from pipelines.run import freeze, new_run, read_run

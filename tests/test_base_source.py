@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.artifact import sha256_file
-from pipelines.base_source import find, pinned
+from pipelines.base_source import find
 from pipelines.errors import Refused
+from pipelines.pins import pinned
 from pipelines.recipe_file import load_recipe, parse_recipe
 from pipelines.settings import ROOT, Settings, read_settings
 

@@ -108,8 +108,9 @@ def test_parts_that_do_not_fit_each_other_are_refused_before_anything_runs(path,
 def test_the_metrics_that_a_gate_may_name_are_those_that_are_measured():
     from models.metrics import HIGHER_IS_BETTER
 
+    labelled = [{"label": a, "prediction": "no", "probability": 0.4} for a in ("no", "yes")]
     answers = {
-        "pair_classification": [{"label": a, "prediction": "no", "probability": 0.4} for a in ("no", "yes")],
+        **dict.fromkeys(("classification", "pair_classification"), labelled),
         "generation": [{"rouge_l": 0.5, "bits": 9.0, "bytes": 6}],
     }
     for name, task in TASKS.items():
