@@ -16,10 +16,10 @@ from pipelines.data_summary import Picture
 from pipelines.data_version import md5_file
 from pipelines.errors import Refused
 from pipelines.findings import Finding, Place, Result, verdict_of
+from pipelines.pins import pinned_limits
 from pipelines.routing import form_of, is_note, route, targets
 from pipelines.sources import Source, sources
 from pipelines.summaries import known_summary
-from pipelines.toxicity import pinned_limits
 from pipelines.version_files import chunks_of, split
 from pipelines.version_history import current, history
 

@@ -18,8 +18,8 @@ from pipelines.facts import View
 from pipelines.findings import EXIT_CODES
 from pipelines.formats import FORMATS
 from pipelines.limits import Limits, Toxicity
+from pipelines.pins import pinned_limits
 from pipelines.settings import read_settings
-from pipelines.toxicity import pinned_limits
 
 Files = Annotated[list[Path], typer.Argument(help="JSONL, CSV (plain, .gz, .zst), Parquet, or an archive of these")]
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from models.tasks import TASKS
 from models.tasks.labels import answer_of
 from models.tasks.task import Task
 from pipelines.artifact import write_json
+from pipelines.loop_progress import progress
 from pipelines.rows import read_rows
 from pipelines.steps import Work
 
@@ -140,21 +140,3 @@ def _frozen_encoder(folder: Path) -> Any:
 
 def _spoken(who: str, metrics: Mapping[str, float]) -> str:
     return f"{who}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-
-
-def progress(unit: str, every: float = 5.0, to: TextIO | None = None) -> Callable[[int, int], None]:
-    """A function that prints how far a loop is and how long the rest will take, at most every few seconds."""
-    start = told = time.monotonic()
-
-    def tell(done: int, total: int) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - told >= every and done < total:
-            told = now
-            print(
-                f"  {done / total:.0%} of the {unit}, {(now - start) / done * (total - done):.0f} s left",
-                file=to,
-                flush=True,
-            )
-
-    return tell

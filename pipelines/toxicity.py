@@ -7,10 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.artifact import read_manifest, sha256_file
+from pipelines.artifact import sha256_file
 from pipelines.blocks import PLACE, WRITTEN
 from pipelines.errors import Refused
-from pipelines.limits import Limits, Toxicity
+from pipelines.limits import Toxicity
 from pipelines.measure import EXAMPLES, Measure
 from pipelines.settings import Settings, read_settings
 
@@ -37,22 +37,10 @@ class Sample:
         self.texts = found.unique("key", keep="first", maintain_order=True).bottom_k(self.most, by="key")
 
 
-def pinned_limits(limits: Limits, settings: Settings) -> Limits:
-    """The limits with the digest of the classifier that its name stands for now.
-
-    Raises Refused when there is none.
-    """
-    toxicity = limits.toxicity
-    if toxicity is None or toxicity.sha256:
-        return limits
-    digest = sha256_file(_folder_now(toxicity.model, settings) / WEIGHTS)
-    return limits.model_copy(update={"toxicity": toxicity.model_copy(update={"sha256": digest})})
-
-
 def toxic(sample: Sample, toxicity: Toxicity) -> tuple[Measure, list[int]]:
     """How many of the texts looked at are toxic, by which model; and their packed places in file order."""
     from models.predict import classify
-    from pipelines.score import progress
+    from pipelines.loop_progress import progress
 
     if sample.texts is None:
         return Measure(), []
@@ -71,31 +59,16 @@ def toxic(sample: Sample, toxicity: Toxicity) -> tuple[Measure, list[int]]:
     return measure, found[:EXAMPLES]
 
 
-def _folder_now(model: str, settings: Settings) -> Path:
-    from pipelines.champion import champion, require_known
-
-    if "/" in model:
-        folder = Path(model).expanduser()
-        if not (folder / WEIGHTS).is_file():
-            raise Refused(f"validation.toxicity.model: {folder} has no {WEIGHTS}; name one that has")
-        return folder
-    require_known(model, settings)
-    held = champion(model, settings)
-    if held is None:
-        raise Refused(f"validation.toxicity.model: {model} has no champion yet; train it, and have it approved")
-    return held.folder / "model"
-
-
 def _folder(toxicity: Toxicity, settings: Settings) -> Path:
     """The folder of the classifier with the pinned digest, whichever is the champion by now."""
-    kept = Path(settings.artifacts) / "production" / toxicity.model
     if "/" in toxicity.model:
-        folder = _folder_now(toxicity.model, settings)
-        if sha256_file(folder / WEIGHTS) == toxicity.sha256:
-            return folder
-    for artifact in sorted(kept.glob("*")) if "/" not in toxicity.model else ():
-        if read_manifest(str(artifact)).files[f"model/{WEIGHTS}"].sha256 == toxicity.sha256:
-            return artifact / "model"
+        places = [Path(toxicity.model).expanduser()]
+    else:
+        kept = Path(settings.artifacts) / "production" / toxicity.model
+        places = [artifact / "model" for artifact in sorted(kept.glob("*"))]
+    for place in places:
+        if (place / WEIGHTS).is_file() and sha256_file(place / WEIGHTS) == toxicity.sha256:
+            return place
     raise Refused(f"validation.toxicity: no {toxicity.model} has the weights {toxicity.sha256}; start a new run")
 
 

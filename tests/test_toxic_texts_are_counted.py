@@ -9,8 +9,9 @@ import pytest
 
 from pipelines.errors import Refused
 from pipelines.limits import Limits, Toxicity
+from pipelines.pins import pinned_limits
 from pipelines.settings import ROOT, read_settings
-from pipelines.toxicity import Sample, pinned_limits
+from pipelines.toxicity import Sample
 from tests.toy_models import encoder_folder
 
 pytestmark = pytest.mark.slow
