@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from models.metrics import rouge_l
+from models.metrics import WORD
 from models.tasks.labels import answer_of
-from models.tasks.task import Row
+from models.tasks.task import Row, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Words of alphabetic scripts; single characters of Han, kana and hangul, which are written without spaces.
-CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-WORD = rf"[{CJK}]|[^\W{CJK}]+"
 Embed = Callable[[Sequence[str]], "NDArray[Any]"]
 
 
@@ -51,17 +49,32 @@ def cosine(train: Sequence[Row], test: Sequence[Row], embed: Embed) -> list[dict
     return _fit_and_answer(train, test, similarity)
 
 
-def nearest_prompt(train: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
-    """Answer each prompt with the completion of the training prompt nearest in TF-IDF."""
-    words = vectorizer([row["prompt"] for row in train])
-    known, asked = (words.transform([row["prompt"] for row in rows]) for rows in (train, test))
-    answers = [train[int((known @ prompt.T).toarray().argmax())]["completion"] for prompt in asked]
-    references = [row["completion"] for row in test]
-    scores = rouge_l(references, answers)
-    return [
-        {"id": row["id"], "reference": row["completion"], "prediction": answer, "rouge_l": round(score, 6)}
-        for row, answer, score in zip(test, answers, scores, strict=True)
-    ]
+def nearest(task: Task, train: Sequence[Row], test: Sequence[Row]) -> list[str]:
+    """Answer with what answered the training text nearest in TF-IDF."""
+    words = vectorizer([task.read(row)[0] for row in train])
+    known, asked = (words.transform([task.read(row)[0] for row in rows]) for rows in (train, test))
+    return [train[int((known @ text.T).toarray().argmax())][task.target] for text in asked]
+
+
+def copy(task: Task, _: Sequence[Row], test: Sequence[Row]) -> list[str]:
+    """Answer with the text as it came."""
+    return [task.read(row)[0] for row in test]
+
+
+def lead(sentences: int) -> Writer:
+    """Answer with the first sentences of the text."""
+
+    def answers(task: Task, _: Sequence[Row], test: Sequence[Row]) -> list[str]:
+        return ["".join(SENTENCE.findall(task.read(row)[0])[:sentences]).strip() for row in test]
+
+    return answers
+
+
+# A sentence ends with its stop, Latin or Chinese, and what closes after it, or with the line.
+CLOSING = "\"')\u201d\u2019\u300d\u300f\uff09"
+SENTENCE = re.compile(rf".+?(?:[.!?](?=[{CLOSING}]*(?:\s|$))|[\u3002\uff01\uff1f]|\n|$)[{CLOSING}]*\s*", re.DOTALL)
+Writer = Callable[["Task", Sequence[Row], Sequence[Row]], list[str]]
+WRITERS: dict[str, Writer] = {"nearest": nearest, "copy": copy, "lead_1": lead(1), "lead_3": lead(3)}
 
 
 def vectorizer(texts: Sequence[str]) -> Any:

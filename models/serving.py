@@ -54,7 +54,7 @@ def load(folder: Path, task_name: str) -> Any:
     from models.tasks import TASKS
 
     task = TASKS[task_name]
-    return _classifier(folder, task.texts) if task.answer == "label" else _writer(folder, task.texts[0])
+    return _classifier(folder, task.texts) if task.answer == "label" else _writer(folder, task)
 
 
 def _classifier(folder: Path, texts: tuple[str, ...]) -> Any:
@@ -71,14 +71,14 @@ def _classifier(folder: Path, texts: tuple[str, ...]) -> Any:
     return answer
 
 
-def _writer(folder: Path, prompt: str) -> Any:
+def _writer(folder: Path, task: Any) -> Any:
     from models.backbone import load_causal
     from models.generate import generate
 
     model, tokenizer = load_causal(folder)
 
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        return [{"prediction": text} for text in generate(model, tokenizer, [str(row[prompt]) for row in rows])]
+        return [{"prediction": text} for text in generate(model, tokenizer, [task.asked(row) for row in rows])]
 
     return answer
 

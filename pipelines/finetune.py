@@ -16,6 +16,7 @@ from pipelines.steps import Work
 
 if TYPE_CHECKING:
     from models.schedule import Passes, Plan
+    from models.tasks.task import Task
     from models.train import Validation
 
 Rows = list[dict[str, Any]]
@@ -97,17 +98,18 @@ def _texts(work: Work) -> Training:
     rows, held = (_rows(work, split) for split in ("train", "validation"))
     model, tokenizer = load_causal(work.inputs["model"] / "model")
     room = work.run.recipe.finetune.max_length
-    pairs = [(row["prompt"], row["completion"]) for row in rows]
+    task = TASKS[work.run.recipe.task]
+    pairs = [(task.asked(row), row[task.target]) for row in rows]
     plan = objectives.completion_plan(tokenizer, pairs, room, _passes(work))
     print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
-    return model, tokenizer, plan, _validation(work, _measure_texts(tokenizer, held))
+    return model, tokenizer, plan, _validation(work, _measure_texts(task, tokenizer, held))
 
 
-def _measure_texts(tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
+def _measure_texts(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
     """Bits per byte of the completions: writing them all after every epoch would take longer than the training."""
     from models.generate import completion_bits
 
-    prompts, completions = ([row[column] for row in rows] for column in ("prompt", "completion"))
+    prompts, completions = [task.asked(row) for row in rows], [row[task.target] for row in rows]
     size = sum(len(text.encode()) for text in completions)
 
     def measure(model: Any) -> dict[str, float]:
@@ -129,7 +131,8 @@ def _validation(work: Work, measure: Callable[[Any], dict[str, float]]) -> Valid
     from models.metrics import HIGHER_IS_BETTER
     from models.train import Validation
 
-    metric = TASKS[work.run.recipe.task].primary
+    task = TASKS[work.run.recipe.task]
+    metric = task.primary if task.answer == "label" else "bits_per_byte"
     return Validation(measure, metric, HIGHER_IS_BETTER[metric], work.run.recipe.finetune.early_stopping)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.tasks import TASKS
 from models.tasks.labels import answer_of
@@ -14,6 +15,9 @@ from pipelines.artifact import write_json
 from pipelines.loop_progress import progress
 from pipelines.rows import read_rows
 from pipelines.steps import Work
+
+if TYPE_CHECKING:
+    from models.baselines import Writer
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -77,27 +81,22 @@ def _labels(task: Task, folder: Path, rows: Rows) -> list[dict[str, Any]]:
     ]
 
 
-def _texts(_: Task, folder: Path, rows: Rows) -> list[dict[str, Any]]:
+def _texts(task: Task, folder: Path, rows: Rows) -> list[dict[str, Any]]:
     from models.backbone import load_causal
     from models.generate import generate
-    from models.metrics import rouge_l
+    from models.tasks.texts import judged
 
     model, tokenizer = load_causal(folder)
-    prompts, references = ([row[column] for row in rows] for column in ("prompt", "completion"))
-    written = generate(model, tokenizer, prompts, progress("texts"))
-    likely = _likelihoods(model, tokenizer, rows)
-    overlaps = rouge_l(references, written)
-    return [
-        {**known, "prediction": text, "rouge_l": round(overlap, 6)}
-        for known, text, overlap in zip(likely, written, overlaps, strict=True)
-    ]
+    written = generate(model, tokenizer, [task.asked(row) for row in rows], progress("texts"))
+    likely = _likelihoods(task, model, tokenizer, rows)
+    return [known | found for known, found in zip(likely, judged(task, rows, written), strict=True)]
 
 
-def _likelihoods(model: Any, tokenizer: Any, rows: Rows) -> list[dict[str, Any]]:
+def _likelihoods(task: Task, model: Any, tokenizer: Any, rows: Rows) -> list[dict[str, Any]]:
     """How many bits the model needs for each row's reference."""
     from models.generate import completion_bits
 
-    prompts, references = ([row[column] for row in rows] for column in ("prompt", "completion"))
+    prompts, references = [task.asked(row) for row in rows], [row[task.target] for row in rows]
     bits = completion_bits(model, tokenizer, prompts, references)
     return [
         {"id": row["id"], "reference": text, "bits": round(needed, 4), "bytes": len(text.encode())}
@@ -110,7 +109,8 @@ def _baselines(work: Work) -> dict[str, Callable[[Rows, Rows], list[dict[str, An
 
     task = TASKS[work.run.recipe.task]
     if task.answer == "text":
-        return {"nearest_prompt": trivial.nearest_prompt, "frozen_base": _frozen_decoder(work.inputs["base"] / "model")}
+        writers = {name: partial(_written, task, trivial.WRITERS[name]) for name in task.rivals}
+        return writers | {"frozen_base": partial(_known_to, task, work.inputs["base"] / "model")}
     if task.texts == ("text",):
         return {"tfidf": trivial.tfidf}
     found: dict[str, Callable[[Rows, Rows], list[dict[str, Any]]]] = {"overlap_tfidf": trivial.overlap}
@@ -122,12 +122,17 @@ def _baselines(work: Work) -> dict[str, Callable[[Rows, Rows], list[dict[str, An
     return found
 
 
-def _frozen_decoder(folder: Path) -> Callable[[Rows, Rows], list[dict[str, Any]]]:
+def _written(task: Task, writer: Writer, train: Rows, test: Rows) -> list[dict[str, Any]]:
+    from models.tasks.texts import judged
+
+    return judged(task, test, writer(task, train, test))
+
+
+def _known_to(task: Task, folder: Path, _: Rows, test: Rows) -> list[dict[str, Any]]:
     """What the base model knew of the references before it saw the domain or the task."""
     from models.backbone import load_causal
 
-    model, tokenizer = load_causal(folder)
-    return lambda _, test: _likelihoods(model, tokenizer, test)
+    return _likelihoods(task, *load_causal(folder), test)
 
 
 def _frozen_encoder(folder: Path) -> Any:

@@ -159,10 +159,10 @@ def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
     made["adapted"] = artifact(settings, run, "pretrain", made, files)
     made["tuned"] = artifact(settings, run, "finetune", {"dataset": made["dataset"], "model": made["adapted"]}, files)
     report = read_json(Path(make("evaluate", run, made)) / "report.json")
-    assert set(report["metrics"]) == {"rouge_l", "bits_per_byte"}
+    assert set(report["metrics"]) == {"rouge_l", "bleu", "chrf", "bits_per_byte"}
     assert report["primary"] == "bits_per_byte"
-    assert report["baselines"]["nearest_prompt"]["metrics"]["rouge_l"] > 0
-    assert report["baselines"]["nearest_prompt"]["difference"] is None
+    assert report["baselines"]["nearest"]["metrics"]["rouge_l"] > 0
+    assert report["baselines"]["nearest"]["difference"] is None
     assert report["baselines"]["frozen_base"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}, "the same model"
     assert report["control"] is None
     assert {"prompt", "reference", "prediction"} <= set(report["examples"][0])
