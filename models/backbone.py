@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
 Pair = tuple[Any, Any]
-
-# Decoders made here, Llama style; sizes with the embedding, which is tied to the head.
-SCRATCH: dict[str, dict[str, int]] = {
-    # 4.2 M parameters: learns in half an hour on two cores.
-    "tiny-decoder": {
-        "vocab_size": 8192,
-        "hidden_size": 224,
-        "intermediate_size": 608,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 7,
-        "max_position_embeddings": 512,
-    },
-    # 0.1 M parameters: shows in seconds that everything works.
-    "micro-decoder": {
-        "vocab_size": 1024,
-        "hidden_size": 64,
-        "intermediate_size": 160,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "max_position_embeddings": 512,
-    },
-}
-END = "<|end|>"
 
 
 def load_masked(folder: Path) -> Pair:
@@ -123,34 +100,6 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     _quiet()
     model.to(torch.float32).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-
-
-def scratch(name: str, texts: Iterable[str], seed: int) -> Pair:
-    """A new decoder of a configuration of SCRATCH, with a byte-level BPE tokenizer trained on `texts`."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    tokenizer = train_tokenizer(texts, SCRATCH[name]["vocab_size"])
-    end = tokenizer.eos_token_id
-    sizes = {**SCRATCH[name], "vocab_size": len(tokenizer)}
-    config = LlamaConfig(**sizes, tie_word_embeddings=True, bos_token_id=end, eos_token_id=end, pad_token_id=end)
-    torch.manual_seed(seed)
-    return LlamaForCausalLM(config).eval(), tokenizer
-
-
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
-    """A byte-level BPE tokenizer: it can write any text, and no text is unknown to it."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=[END], initial_alphabet=alphabet, show_progress=False
-    )
-    bpe.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token=END, eos_token=END, pad_token=END)
 
 
 def new_classifier(folder: Path, labels: Sequence[str], seed: int, max_length: int, texts: int) -> Pair:

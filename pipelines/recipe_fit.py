@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from models.scratch import names
 from models.tasks import TASKS
 from models.tasks.task import Task
 from pipelines.errors import near_miss
@@ -21,8 +22,9 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     task = TASKS[recipe.task]
     if recipe.pretrain.objective != task.objective:
         yield f"pretrain.objective is {recipe.pretrain.objective!r}; the task {task.name} needs {task.objective!r}"
-    if not isinstance(recipe.base.model, str) and task.objective == "masked":
-        yield f"base.model.scratch makes a decoder, and the task {task.name} needs an encoder; name a base model"
+    if not isinstance(recipe.base.model, str) and recipe.base.model.scratch not in (known := names(task.objective)):
+        wrong = recipe.base.model.scratch
+        yield f"base.model.scratch is {wrong!r}, and the task {task.name} takes another; {near_miss(wrong, known)}"
     if recipe.pretrain.batch_tokens % recipe.pretrain.accumulation:
         yield "pretrain.accumulation must divide pretrain.batch_tokens"
     if recipe.finetune.batch_size % recipe.finetune.accumulation:

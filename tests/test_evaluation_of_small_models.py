@@ -144,7 +144,8 @@ def test_a_changed_model_has_another_score_and_the_same_one_is_bit_for_bit_the_s
 
 
 def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
-    from models.backbone import save, scratch
+    from models.backbone import save
+    from models.scratch import scratch
 
     (tmp_path / "writer").mkdir()
     model, tokenizer = scratch("micro-decoder", TEXTS, 7)
@@ -169,8 +170,8 @@ def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
 
 
 def test_greedy_writing_does_not_depend_on_its_neighbours():
-    from models.backbone import scratch
     from models.generate import generate
+    from models.scratch import scratch
 
     model, tokenizer = scratch("micro-decoder", TEXTS, 7)
     asked = [text[: 5 + n % 30] for n, text in enumerate(TEXTS)]
@@ -183,8 +184,8 @@ def test_a_model_to_which_all_tokens_are_alike_writes_nothing_and_needs_the_bits
 
     import torch
 
-    from models.backbone import scratch
     from models.generate import completion_bits, generate
+    from models.scratch import scratch
 
     model, tokenizer = scratch("micro-decoder", TEXTS, 7)
     with torch.no_grad():
@@ -200,9 +201,9 @@ def test_a_model_to_which_all_tokens_are_alike_writes_nothing_and_needs_the_bits
 def test_bits_of_a_completion_are_those_of_its_tokens_one_by_one():
     import torch
 
-    from models.backbone import scratch
     from models.encoding import encode_completion
     from models.generate import completion_bits
+    from models.scratch import scratch
 
     model, tokenizer = scratch("micro-decoder", TEXTS, 7)
     tokens, start = encode_completion(tokenizer, "Deletes the table", "of the user.", 128)

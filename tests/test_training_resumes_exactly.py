@@ -19,11 +19,12 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from models import backbone
+    from models.scratch import scratch
     from tests import toy_models
 
     encoder = toy_models.encoder_folder(tmp_path_factory.mktemp("encoder"))
     decoder = tmp_path_factory.mktemp("decoder")
-    backbone.save(*backbone.scratch("micro-decoder", toy_models.TEXTS * 3, 1), decoder)
+    backbone.save(*scratch("micro-decoder", toy_models.TEXTS * 3, 1), decoder)
     return {"masked": encoder, "classifier": encoder, "causal": decoder}
 
 
