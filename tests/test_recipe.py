@@ -92,7 +92,7 @@ def test_a_gate_with_two_conditions_is_refused(path):
         ("tokens = 1000", "tokens = 1000\naccumulation = 3", "pretrain.accumulation must divide pretrain.batch_tokens"),
         ('"masked"', '"causal"', "pretrain.objective is 'causal'; the task pair_classification needs 'masked'"),
         ('"pair_classification"', '"generation"', "pretrain.objective is 'masked'; the task generation needs 'causal'"),
-        ('model = "hf://org/name"', 'model = { scratch = "tiny-decoder" }', "the task pair_classification takes another; did you mean"),
+        ('model = "hf://org/name"', 'model = { scratch = "tiny-decoder" }', "takes another; did you mean"),
     ],
 )
 def test_parts_that_do_not_fit_each_other_are_refused_before_anything_runs(path, before, after, message):
