@@ -51,6 +51,15 @@ def append(path: Path, line: bytes, lines: int) -> None:
     _flush(path.parent)
 
 
+def heeds_conditions(store: str) -> bool:
+    """Whether a store refuses to put an object where one lies by now; tried with an object that is then removed."""
+    bucket, key = s3.address(f"{store}/.conditional-write")
+    try:
+        return not all(s3.swap(bucket, key, b"", None) for _ in range(2))
+    finally:
+        s3.remove(bucket, key)
+
+
 def _append_in_store(uri: str, mine: bytes, line: bytes, lines: int) -> None:
     meanwhile = TryAgain(f"another machine has added to {uri} meanwhile; nothing was written, so try again")
     theirs, etag = _stored(uri)

@@ -7,6 +7,7 @@ anything where the artifact root is a folder.
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -77,7 +78,7 @@ def settled(folder: Path, settings: Settings) -> bool:
         if theirs and not (is_whole(folder) and read_manifest(folder) == theirs):
             _fetch(folder, settings)
     except NotWhole as error:
-        print(f"{error}; what the store holds is not used", flush=True)
+        _say(f"{error}; what the store holds is not used")
     if not is_whole(folder):
         return False
     send(folder, settings)
@@ -143,6 +144,11 @@ def _put(uri: str, folder: Path, names: list[str]) -> dict[str, Stored]:
     return {name: storage.put(folder / name, f"{uri}/{name}", progress.add) for name in names}
 
 
+def _say(text: str) -> None:
+    """On standard error, for reading may be a part of a command whose answer is one JSON document."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def _listed(uri: str) -> dict[str, Stored]:
     """What lies below a URI in the store, by name."""
     return {stored.name: stored for stored in storage.files_at(uri) if stored.uri == f"{uri}/{stored.name}"}
@@ -185,8 +191,8 @@ def _fetch(folder: Path, settings: Settings) -> None:
 def _bring(uri: str, wanted: Manifest, work: Work) -> None:
     there, known = _fetchable(uri, wanted), arrived(work)
     missing = [s for s in there.values() if not (s.uri in known and known[s.uri].file.is_still(s))]
-    print(f"fetching {len(missing):,} files ({sum(map(work.missing, missing)) / 1e6:,.1f} MB) of {uri}", flush=True)
-    for name, why in fetch_all(missing, {}, work, print).items():
+    _say(f"fetching {len(missing):,} files ({sum(map(work.missing, missing)) / 1e6:,.1f} MB) of {uri}")
+    for name, why in fetch_all(missing, {}, work, _say).items():
         raise TryAgain(f"{uri}/{name}: {why}; try again")
 
 
