@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines import growing
 from pipelines.artifact import canonical, sha256_text
+from pipelines.artifact_root import uri_of
 from pipelines.errors import ScriptoriumError
+from pipelines.settings import read_settings
 
 START = "0" * 64
 
@@ -39,7 +41,8 @@ def read(path: Path, kind: type[AnyLink], name: str) -> list[AnyLink]:
     try:
         return [kind.model_validate_json(line) for line in lines]
     except ValidationError as error:
-        raise ScriptoriumError(f"{path} holds a line that is no {name} entry; restore the file: {error}") from None
+        where = uri_of(path, read_settings())
+        raise ScriptoriumError(f"{where} holds a line that is no {name} entry; restore the file: {error}") from None
 
 
 def check(path: Path, links: Sequence[Link], consequence: str) -> None:
@@ -47,8 +50,9 @@ def check(path: Path, links: Sequence[Link], consequence: str) -> None:
     previous = START
     for number, link in enumerate(links):
         if (link.sequence, link.previous, link.sha256) != (number, previous, _hash(link)):
+            where = uri_of(path, read_settings())
             raise ScriptoriumError(
-                f"{path}, line {number + 1}: the chain is broken; this line or the one before was edited or removed. "
+                f"{where}, line {number + 1}: the chain is broken; this line or the one before was edited or removed. "
                 f"{consequence}"
             )
         previous = link.sha256
