@@ -28,7 +28,7 @@ def train(recipe: str, changes: dict[str, Any], settings: Settings) -> tuple[dic
     report = read_json(here(uri) / "report.json")
     if not known:
         del report["champion"]
-    print(f"report: {uri}/report.html")
+    print(f"report: {here(uri)}/report.html")
     return report, judge(run.recipe.gates, report)
 
 

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pipelines import s3
 from pipelines.settings import Settings, read_settings
-from tests.s3_server import s3_server
+from tests.s3_server import Server
 
 BUCKET = "artifacts"
-
-
-@contextmanager
-def shared_store(folder: Path) -> Iterator[None]:
-    """A server with one bucket; boto3 finds it."""
-    (folder / "buckets" / BUCKET).mkdir(parents=True)
-    with s3_server(folder / "buckets") as server, pytest.MonkeyPatch.context() as patch:
-        for name, value in server.environment().items():
-            patch.setenv(name, value)
-        yield
 
 
 class Machines:
     """Turns this process into one machine or another, all of the root s3://artifacts/<prefix>."""
 
-    def __init__(self, folder: Path, prefix: str, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, prefix: str, server: Server, patch: pytest.MonkeyPatch) -> None:
         self.folder, self.prefix, self.patch = folder, prefix, patch
+        for name, value in server.environment().items():
+            patch.setenv(name, value)
         patch.setenv("SCRIPTORIUM_ARTIFACTS", f"s3://{BUCKET}/{prefix}/")
 
     def be(self, name: str) -> Settings:

@@ -8,22 +8,13 @@ import sys
 
 import pytest
 
-from pipelines import doctor, mirror, steps, storage
+from pipelines import mirror, steps, storage
 from pipelines.artifact import NotWhole
-from pipelines.champion import champion
-from pipelines.dataset import current_md5
-from pipelines.errors import Refused, ScriptoriumError
-from pipelines.flow import plan
-from pipelines.lineage import read_lineage
-from pipelines.recipe_file import load_recipe, parse_recipe
-from pipelines.review import facts, read_review, write_review
+from pipelines.errors import Refused
+from pipelines.recipe_file import parse_recipe
 from pipelines.run import freeze, new_run, read_run
-from pipelines.settings import ROOT, read_settings
-from tests.command import scriptorium
-from tests.evidence import RECIPE, finished_run
-from tests.machines import BUCKET, Machines, shared_store
-from tests.promotions import candidate, released, review_of
-from tests.versioned_data import new_data
+from pipelines.settings import ROOT
+from tests.machines import BUCKET, Machines
 
 pytestmark = pytest.mark.service
 
@@ -37,17 +28,6 @@ SMALL = {
     "review": {"reviewers": ["reviewer"]},
 }
 FILES = {f"model/{number}.bin": bytes([number]) * 100_000 for number in range(3)}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server(tmp_path_factory):
-    with shared_store(tmp_path_factory.mktemp("s3")):
-        yield
-
-
-@pytest.fixture
-def machines(tmp_path, monkeypatch, request):
-    return Machines(tmp_path, f"of/{abs(hash(request.node.nodeid)):x}", monkeypatch)
 
 
 def write_files(work):
@@ -114,9 +94,7 @@ def upload_killed_at(run, number):
 @pytest.mark.parametrize("number", [0, 2, len(FILES) + 1])
 def test_an_upload_that_was_killed_does_not_count_and_the_next_try_finishes_it(machines, made, number):
     run = small_run(machines.be("one"))
-    code = f"from tests.test_artifacts_on_s3 import upload_killed_at as go; go({run!r}, {number})"
-    child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
-    assert child.returncode == -signal.SIGKILL, child.stderr
+    in_a_child(upload_killed_at, run, number)
     assert len(machines.stored("dataset")) == number
     uri = steps.make("dataset", run, {})
     assert len(machines.stored("dataset")) == len(FILES) + 2
@@ -124,6 +102,31 @@ def test_an_upload_that_was_killed_does_not_count_and_the_next_try_finishes_it(m
     assert steps.make("dataset", run, {}) == uri
     assert made == []
     assert content(uri) == FILES
+
+
+def fetch_killed_at_its_end(run):
+    """Bring the step's output, and die when all has arrived and nothing is in place."""
+    mirror.publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    steps.make("dataset", run, {})
+
+
+def in_a_child(function, *arguments):
+    code = f"from tests.test_artifacts_on_s3 import {function.__name__} as go; go(*{arguments!r})"
+    child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
+    assert child.returncode == -signal.SIGKILL, child.stderr
+
+
+def test_a_fetch_that_was_killed_does_not_count_and_goes_on_where_it_was(machines, made, capsys):
+    run = small_run(machines.be("one"))
+    uri = steps.make("dataset", run, {})
+    machines.be("two")
+    read_run(run)
+    in_a_child(fetch_killed_at_its_end, run)
+    assert not list((machines.folder / "two" / "mirror").rglob("dataset/*"))
+    capsys.readouterr()
+    assert steps.make("dataset", run, {}) == uri
+    assert "fetching 0 files (0.0 MB)" in capsys.readouterr().err
+    assert (content(uri), made) == (FILES, ["one"])
 
 
 def test_what_another_machine_put_there_only_in_part_is_made(machines, made):
@@ -187,81 +190,3 @@ def test_a_manifest_that_leads_out_of_its_folder_is_refused(machines, made, tmp_
     machines.be("two")
     with pytest.raises(NotWhole, match="leads out of its folder"):
         mirror.here(uri)
-
-
-def test_plan_on_another_machine_says_reused_and_brings_nothing(machines, monkeypatch, capsys):
-    recipes = machines.folder / "recipes"
-    recipes.mkdir()
-    (recipes / "checker.toml").write_text("seed = 1\n" + RECIPE)
-    new_data(machines.folder / "data")
-    monkeypatch.setenv("SCRIPTORIUM_RECIPES", str(recipes))
-    monkeypatch.setenv("SCRIPTORIUM_DATA", str(machines.folder / "data"))
-    monkeypatch.setenv("SCRIPTORIUM_MLFLOW_URL", "http://127.0.0.1:9")
-    one = machines.be("one")
-    finished_run(one, "r1", dataset_md5=current_md5())
-    two = machines.be("two")
-    forecasts = json.loads(scriptorium(capsys, "plan", "checker", "--json").out)
-    assert {f["stage"] for f in forecasts} >= {"dataset", "pretrain", "finetune", "evaluate"}
-    assert all(f["reused"] for f in forecasts), forecasts
-    assert not list((two.home / "mirror").rglob("*.safetensors"))
-    changed = new_run(load_recipe(recipes / "checker.toml", {"seed": 2}), "plan", current_md5(), "local")
-    assert "changed: seed (1 -> 2)" in plan(changed, None, two)[0].why
-
-
-@pytest.fixture
-def shared(machines, mlflow_url, monkeypatch):
-    (machines.folder / "recipes").mkdir()
-    monkeypatch.setenv("SCRIPTORIUM_RECIPES", str(machines.folder / "recipes"))
-    monkeypatch.setenv("SCRIPTORIUM_MLFLOW_URL", mlflow_url)
-    return machines
-
-
-def test_a_model_released_on_one_machine_is_audited_and_replaced_on_another(shared, product, capsys):
-    first, _ = released(shared.be("one"), product)
-    two = shared.be("two")
-    found = json.loads(scriptorium(capsys, "audit", product, "--json").out)
-    assert (found["champion"], found["problems"]) == ("version 1", [])
-    assert found["report"].startswith(f"s3://{BUCKET}/")
-    held = champion(product, two)
-    assert held.digest == first.model.digest
-    second, version = released(two, product, run_id="manual__2", seed=2, champion=held.folder, accuracy=0.83)
-    assert (second.champion.version, version) == ("1", "2")
-    one = shared.be("one")
-    assert champion(product, one).digest == second.model.digest
-    lineage = read_lineage(shared.be("three"))
-    assert sorted(run.run_id for run in lineage.runs) == ["manual__1", "manual__2"]
-    champions = [c for found in lineage.candidates.values() for c in found if c.champion]
-    assert [c.dossier for c in champions] == [second.sha256]
-
-
-def test_a_review_is_final_on_every_machine(shared, product):
-    one = shared.be("one")
-    dossier, uri = candidate(one, product)
-    review = review_of(dossier, uri)
-    place = write_review(review, one)
-    two = shared.be("two")
-    assert facts(read_review(place, two), dossier) == facts(review, dossier)
-    assert write_review(review, two) == place
-    with pytest.raises(Refused, match="a decision is final"):
-        write_review(review_of(dossier, uri, "rejected"), shared.be("three"))
-
-
-def test_the_doctor_says_where_artifacts_lie_and_whether_the_store_answers(machines, monkeypatch):
-    settings = machines.be("one")
-    found = doctor.artifacts(settings)
-    assert found.ok
-    assert f"s3://{BUCKET}/{machines.prefix} answers" in found.detail
-    assert "ignores conditional writes" in found.detail
-    assert machines.stored() == {}
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://somebody:secret@127.0.0.1:9")
-    with pytest.raises(ScriptoriumError, match="does not answer") as refused:
-        doctor.artifacts(settings)
-    assert "secret" not in str(refused.value)
-    assert os.environ["AWS_SECRET_ACCESS_KEY"] not in str(refused.value)
-
-
-@pytest.mark.parametrize("root", ["gs://bucket/x", "s3://key:secret@bucket", "s3://bucket/../x", "s3://"])
-def test_an_artifact_root_that_is_none_is_refused(root):
-    with pytest.raises(ScriptoriumError) as refused:
-        read_settings({"SCRIPTORIUM_ARTIFACTS": root})
-    assert "secret" not in str(refused.value)

@@ -8,34 +8,26 @@ from functools import partial
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipelines import dvc_remote, growing, ledger, quarantine, s3, version_history
+from pipelines import dvc_remote, growing, ledger, quarantine, s3, steps, version_history
 from pipelines.add_rows import add_rows
 from pipelines.announce import announced
 from pipelines.batch import outcomes, uri_of
+from pipelines.dvc_objects import open_objects
 from pipelines.errors import Refused, ScriptoriumError, TryAgain
 from pipelines.ingest import ingest
 from pipelines.outputs import QUARANTINED
 from pipelines.remains import remains
+from pipelines.run import freeze, new_run
+from pipelines.verify_remote import stored_versions, verify_remote
 from pipelines.version_history import current, history
 from pipelines.versions import Cause, rows_of
 from tests import versioned_data
 from tests.dropped_files import TRAIN, drop, drop_all, example, recipe_in
-from tests.machines import BUCKET, Machines, shared_store
+from tests.machines import BUCKET
 from tests.versioned_data import TRAIN as MOOD
 from tests.versioned_data import new_data, row, write
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server(tmp_path_factory):
-    with shared_store(tmp_path_factory.mktemp("s3")):
-        yield
-
-
-@pytest.fixture
-def machines(tmp_path, monkeypatch, request):
-    return Machines(tmp_path, f"of/{abs(hash(request.node.nodeid)):x}", monkeypatch)
 
 
 @pytest.fixture
@@ -218,3 +210,18 @@ def test_rows_set_aside_on_one_machine_are_decided_about_on_another(machines, tm
     (checked / QUARANTINED).write_text("{}\n")
     with pytest.raises(Refused, match="other rows"):
         quarantine.keep(checked, batch, machines.be("four"))
+
+
+def test_a_damaged_remote_is_healed_from_what_another_machine_trained_on(workers, tmp_path):
+    one = workers("one")
+    new_data(one.data)
+    version = add(one, 7)
+    run = new_run(recipe_in(tmp_path / "recipes"), "r1", version.md5, "ada")
+    steps.make("dataset", freeze(run, one), {})
+    two = workers("two")
+    objects, md5 = open_objects(two), version.files[MOOD].md5
+    bucket, _, key = objects.path(md5).removeprefix("s3://").partition("/")
+    s3.client().put_object(Bucket=bucket, Key=key, Body=b"damaged")
+    (problem,) = verify_remote(stored_versions(two), two, heal=True)
+    assert problem.source.startswith(f"{two.artifacts}/dataset/")
+    assert objects.found_md5(md5) == md5
