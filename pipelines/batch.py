@@ -75,7 +75,10 @@ def next_batch(source: str, recipe: str, into: str, settings: Settings) -> Batch
     known = outcomes(recipe, settings)
     settled = {(f.uri, f.delivery) for o in known if o.state != "refused" for f in o.batch.files}
     refused = {(f.uri, f.delivery) for o in known if o.state == "refused" for f in o.batch.files}
-    open_ = [file for file in _taken(source, settings).values() if (file.uri, file.delivery) not in settled]
+    # What another machine took and settled comes once more in a delivery of this one.
+    last = {f.uri: f.sha256 for o in known if o.state == "accepted" for f in o.batch.files}
+    taken = [file for file in _taken(source, settings).values() if last.get(file.uri) != file.sha256]
+    open_ = [file for file in taken if (file.uri, file.delivery) not in settled]
     gone = _gone(source, [file for file in open_ if (file.uri, file.delivery) in refused])
     if gone:
         withdrawn = Batch(source=source, recipe=recipe, into=into, files=tuple(gone))

@@ -138,10 +138,18 @@ def holds(stored: Stored, path: Path) -> bool:
 
 
 def _put(uri: str, folder: Path, names: list[str]) -> dict[str, Stored]:
+    """Put files of an artifact, the last of which is its manifest, into the store."""
     size = sum((folder / name).stat().st_size for name in names)
     print(f"putting {len(names):,} files ({size / 1e6:,.1f} MB) to {uri}", flush=True)
     progress = BytesProgress("putting them there", size)
-    return {name: storage.put(folder / name, f"{uri}/{name}", progress.add) for name in names}
+
+    def put(name: str) -> Stored:
+        return storage.put(folder / name, f"{uri}/{name}", progress.add)
+
+    *files, manifest = names
+    with ThreadPoolExecutor(s3.CONNECTIONS) as pool:
+        there = dict(zip(files, pool.map(put, files), strict=True))
+    return {**there, manifest: put(manifest)}
 
 
 def _say(text: str) -> None:

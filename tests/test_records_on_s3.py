@@ -150,6 +150,7 @@ def test_rows_that_came_on_two_machines_are_in_one_version(workers, tmp_path):
     two = workers("two")
     assert current(two).md5 == first.md5
     assert [(found.id, found.report) for found in outcomes("mine", two)] == [(first.id, first.report)]
+    assert quiet(str(tmp_path / "in"), recipe, two) is None
     drop(tmp_path / "more" / "train" / "more.jsonl", [example("more")])
     second = quiet(str(tmp_path / "more"), recipe, two)
     assert second.changes[TRAIN].added == 1
