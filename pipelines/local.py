@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pipelines import flow
 from pipelines.artifact import read_json
 from pipelines.errors import ScriptoriumError
 from pipelines.gates import Verdict, judge
+from pipelines.mirror import here
 from pipelines.pins import pinned
 from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
 from pipelines.run import Run, freeze, new_run
@@ -26,10 +26,10 @@ def train(recipe: str, changes: dict[str, Any], settings: Settings) -> tuple[dic
     run = decide(recipe, changes, f"local-{datetime.now(UTC):%Y%m%dT%H%M%S}", settings)
     champion, known = champion_folder(run.recipe.name, settings)
     uri = flow.train(freeze(run, settings), run, champion)
-    report = read_json(Path(uri) / "report.json")
+    report = read_json(here(uri) / "report.json")
     if not known:
         del report["champion"]
-    print(f"report: {uri}/report.html")
+    print(f"report: {here(uri)}/report.html")
     return report, judge(run.recipe.gates, report)
 
 

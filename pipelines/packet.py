@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pipelines.artifact import read_json
 from pipelines.dossier import Dossier
+from pipelines.mirror import here
 from pipelines.settings import Settings
 from pipelines.tracking import Tracked, run_page
 
@@ -18,7 +18,7 @@ MARKUP = re.compile(r"([\\`*_\[\]<>|~!#&$])")
 
 def packet(dossier: Dossier, settings: Settings) -> str:
     """Markdown: the verdict, the gates, the change against the champion, ten examples, and where to look closer."""
-    report = read_json(Path(dossier.artifacts["report"].uri) / "report.json")
+    report = read_json(here(dossier.artifacts["report"].uri) / "report.json")
     parts = [
         f"**{verdict_line(dossier)}**",
         _about(dossier),

@@ -12,9 +12,9 @@ from pipelines import chain, forgotten
 from pipelines.add_rows import add_rows
 from pipelines.chain import Link
 from pipelines.errors import Refused
+from pipelines.locks import lock
 from pipelines.quarantine import Aside, Batch, folder, read_batch, rows_of, with_personal_data
 from pipelines.settings import Settings
-from pipelines.steps import lock
 from pipelines.version_history import current
 from pipelines.versions import Cause, who
 

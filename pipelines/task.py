@@ -6,6 +6,7 @@ import importlib
 import json
 from collections.abc import Mapping
 
+from pipelines.artifact_root import uri_of
 from pipelines.errors import Refused, near_miss
 from pipelines.pins import pinned
 from pipelines.recipe_file import load_recipe, overrides_from_form, taken_refresh
@@ -67,4 +68,4 @@ def champion_input(name: str, settings: Settings) -> dict[str, str]:
     from pipelines.champion import champion
 
     holder = champion(name, settings)
-    return {"champion": str(holder.folder)} if holder else {}
+    return {"champion": uri_of(holder.folder, settings)} if holder else {}

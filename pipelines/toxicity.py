@@ -7,11 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.artifact import sha256_file
+from pipelines.artifact import Manifest, sha256_file
 from pipelines.blocks import PLACE, WRITTEN
 from pipelines.errors import Refused
 from pipelines.limits import Toxicity
 from pipelines.measure import EXAMPLES, Measure
+from pipelines.mirror import here, manifests
 from pipelines.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def toxic(sample: Sample, toxicity: Toxicity) -> tuple[Measure, list[int]]:
 
     if sample.texts is None:
         return Measure(), []
-    model, tokenizer = _loaded(_folder(toxicity, read_settings()))
+    model, tokenizer = _loaded(classifier_folder(toxicity, read_settings()))
     labels = sorted(model.config.id2label.values())
     if toxicity.label not in labels:
         raise Refused(f"validation.toxicity.label is {toxicity.label!r}; {toxicity.model} says {', '.join(labels)}")
@@ -59,17 +60,23 @@ def toxic(sample: Sample, toxicity: Toxicity) -> tuple[Measure, list[int]]:
     return measure, found[:EXAMPLES]
 
 
-def _folder(toxicity: Toxicity, settings: Settings) -> Path:
+def classifier_folder(toxicity: Toxicity, settings: Settings) -> Path:
     """The folder of the classifier with the pinned digest, whichever is the champion by now."""
     if "/" in toxicity.model:
         places = [Path(toxicity.model).expanduser()]
     else:
-        kept = Path(settings.artifacts) / "production" / toxicity.model
-        places = [artifact / "model" for artifact in sorted(kept.glob("*"))]
+        kept = manifests(Path(settings.artifacts) / "production" / toxicity.model, settings)
+        wanted = [uri for uri, found in kept.items() if _weights(found) == toxicity.sha256]
+        places = [here(uri) / "model" for uri in wanted]
     for place in places:
         if (place / WEIGHTS).is_file() and sha256_file(place / WEIGHTS) == toxicity.sha256:
             return place
     raise Refused(f"validation.toxicity: no {toxicity.model} has the weights {toxicity.sha256}; start a new run")
+
+
+def _weights(manifest: Manifest) -> str | None:
+    entry = manifest.files.get(f"model/{WEIGHTS}")
+    return entry.sha256 if entry else None
 
 
 @lru_cache(maxsize=1)
