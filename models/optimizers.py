@@ -16,7 +16,7 @@ def adamw(groups: Groups, rate: float) -> torch.optim.Optimizer:
 
 
 def sgd(groups: Groups, rate: float) -> torch.optim.Optimizer:
-    """Stochastic gradient descent with momentum: half of Adam's state, and rates a hundred times as high."""
+    """Stochastic gradient descent with momentum: half of the state of Adam, and a much higher rate."""
     return torch.optim.SGD(groups, lr=rate, momentum=0.9, fused=True)
 
 

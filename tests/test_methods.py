@@ -109,6 +109,27 @@ def test_adalora_ends_with_the_rank_that_was_asked_for_unevenly_shared(kind: str
     assert max(left) <= RANK * 3 // 2
 
 
+def test_what_adalora_knows_of_its_ranks_is_taken_over_whole(tmp_path: Path):
+    import torch
+
+    from models.hooks import RankAllocation
+
+    model, _, plan = prepared("classifier", tmp_path)
+    adapted = adalora(model, RANK, 12)
+    hook = RankAllocation(adapted)
+    for step in (1, 2, 3):
+        adapted.zero_grad()
+        plan.loss(adapted, plan[step]).backward()
+        hook.after_step(step)
+    state = hook.state()
+    assert {key.split(":")[0] for key in state} == {*hook.AVERAGES, "left"}
+    other = RankAllocation(adalora(prepared("classifier", tmp_path / "other")[0], RANK, 12))
+    assert other.state() == {}
+    other.restore(state)
+    assert other.state().keys() == state.keys()
+    assert all(torch.equal(tensor, state[key]) for key, tensor in other.state().items())
+
+
 def test_adalora_says_how_many_steps_it_needs(tmp_path: Path):
     model = prepared("classifier", tmp_path)[0]
     with pytest.raises(ValueError, match="adalora needs 10 steps or more to choose ranks, and there are 3"):
