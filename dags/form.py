@@ -21,7 +21,7 @@ def trigger_form(recipe: Recipe) -> dict[str, Param]:
             values["method"],
             enum=["full", "head", "lora", "dora", "adalora", "ia3", "bottleneck"],
             title="Fine-tuning method",
-            description="full: every weight; head: the last layer; the others: few weights beside them (docs/methods.md).",
+            description="full: every weight; head: the last layer; others: few weights beside them (docs/methods.md).",
             section="Model",
         ),
         "tokens": Param(
