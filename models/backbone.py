@@ -129,10 +129,13 @@ def _load(kind: Any, folder: Path, may_lack: tuple[str, ...] = ()) -> Any:
 
 def _from_pretrained(kind: Any, folder: Path) -> tuple[Any, Any]:
     """In eval mode and fp32: a checkpoint's own bf16 would make small steps of AdamW vanish."""
+    from models.bottleneck import with_adapters
+
     _quiet()
-    model, info = kind.from_pretrained(
+    config = _config(folder)
+    model, info = with_adapters(kind, config).from_pretrained(
         folder,
-        config=_config(folder),
+        config=config,
         dtype=torch.float32,
         local_files_only=True,
         use_safetensors=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,12 +11,15 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models.backbone import masked_states_and_head
 from models.encoding import encode_completion, encode_texts
+from models.losses import Loss
 from models.masking import masked, vocabulary_of
 from models.packing import IGNORED, Tokens, best_fit, by_count, by_tokens, packed, padded, pieces
 from models.schedule import Batch, Passes, Plan
 
 # Texts tokenised at once.
 CHUNK = 512
+# Logits of shape (answers, vocabulary or labels), and the right answers' numbers.
+Answers = tuple[torch.Tensor, torch.Tensor]
 
 
 def tokenise(tokenizer: Any, texts: Sequence[str], block: int) -> list[list[int]]:
@@ -71,12 +75,12 @@ def masked_plan(tokenizer: Any, documents: Sequence[Tokens], share: float, batch
     return Plan([by_tokens([len(d) for d in documents], batch_tokens, seed)] if documents else [], collate, masked_loss)
 
 
-def masked_loss(model: Any, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy of the tokens to guess; only they go through the vocabulary, half of the work otherwise."""
+def masked_answers(model: Any, batch: Batch) -> Answers:
+    """The tokens to guess; only they go through the vocabulary, half of the work otherwise."""
     labels = batch["labels"]
     wanted = labels != IGNORED
     states, head = masked_states_and_head(model, batch["input_ids"], batch["attention_mask"])
-    return torch.nn.functional.cross_entropy(head(states[wanted]).float(), labels[wanted])
+    return head(states[wanted]).float(), labels[wanted]
 
 
 def causal_plan(documents: Sequence[Tokens], block: int, batch_tokens: int, pad: int, seed: int) -> Plan:
@@ -90,13 +94,13 @@ def causal_plan(documents: Sequence[Tokens], block: int, batch_tokens: int, pad:
     return Plan([batches] if blocks else [], collate, causal_loss)
 
 
-def causal_loss(model: Any, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy of each labelled token, given those before it in its piece."""
+def causal_answers(model: Any, batch: Batch) -> Answers:
+    """Each labelled token, given those before it in its piece."""
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
     labels = batch["labels"][:, 1:]
     # With a cache, transformers would not look for restarting positions, and pieces would see each other.
     logits = model(**inputs, use_cache=False).logits[:, :-1].float()
-    return torch.nn.functional.cross_entropy(logits[labels != IGNORED], labels[labels != IGNORED])
+    return logits[labels != IGNORED], labels[labels != IGNORED]
 
 
 def label_plan(tokenizer: Any, texts: Sequence[tuple[str, ...]], labels: Sequence[int], passes: Passes) -> Plan:
@@ -108,13 +112,14 @@ def label_plan(tokenizer: Any, texts: Sequence[tuple[str, ...]], labels: Sequenc
     def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a row is the same in every epoch
         return padded([rows[n] for n in items], fill) | {"labels": torch.tensor([labels[n] for n in items])}
 
-    return Plan(_batches(lengths, passes), collate, label_loss)
+    counts = Counter(labels)
+    return Plan(_batches(lengths, passes), collate, label_loss, tuple(counts[n] for n in range(max(counts) + 1)))
 
 
-def label_loss(model: Any, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy of the labels."""
+def label_answers(model: Any, batch: Batch) -> Answers:
+    """The label of each row."""
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-    return torch.nn.functional.cross_entropy(model(**inputs).logits.float(), batch["labels"])
+    return model(**inputs).logits.float(), batch["labels"]
 
 
 def completion_plan(tokenizer: Any, pairs: Sequence[tuple[str, str]], room: int, passes: Passes) -> Plan:
@@ -132,3 +137,6 @@ def completion_plan(tokenizer: Any, pairs: Sequence[tuple[str, str]], room: int,
 def _batches(lengths: Sequence[int], passes: Passes) -> list[list[list[int]]]:
     seeds = range(passes.seed, passes.seed + passes.epochs)
     return [by_count(lengths, passes.size, seed, passes.groups) for seed in seeds]
+
+
+masked_loss, causal_loss, label_loss = Loss(masked_answers), Loss(causal_answers), Loss(label_answers)

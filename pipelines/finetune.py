@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from models import threads
 from models.tasks import TASKS
+from pipelines.chosen_method import chosen_method
 from pipelines.corpus import refused_when_diverged, write_training
 from pipelines.errors import Refused
 from pipelines.room import require_room
@@ -27,27 +28,14 @@ def finetune(work: Work) -> None:
     threads.use(work.settings.threads)
     from models.backbone import save
     from models.checkpoint import Checkpoints
-    from models.methods import METHODS, count, freeze_bottom, merged, set_dropout
-    from models.schedule import Pace
+    from models.methods import merged
     from models.train import train
 
-    settings, seed = work.run.recipe.finetune, work.run.recipe.seed
     started = time.monotonic()
     build = _labels if TASKS[work.run.recipe.task].answer == "label" else _texts
     model, tokenizer, plan, validation = build(work)
     require_room(model, work.run.recipe)  # a base that was reused was never compared with today's max_length
-    set_dropout(model, settings.dropout)
-    if settings.frozen_layers is not None:
-        freeze_bottom(model, settings.frozen_layers)
-    model = METHODS[settings.method](model, settings.rank)
-    print("{:,} of {:,} weights learn (method {})".format(*count(model), settings.method), flush=True)
-    pace = Pace(
-        settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        layer_decay=settings.layer_decay,
-        accumulation=settings.accumulation,
-        seed=seed,
-    )
+    model, plan, pace = chosen_method(work.run.recipe, model, plan)
     checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every)
     with refused_when_diverged():
         record = train(model, plan, pace, checkpoints, validation)

@@ -11,7 +11,7 @@ from models.tasks.task import Task
 from pipelines.errors import near_miss
 
 if TYPE_CHECKING:
-    from pipelines.recipe import Gate, Recipe
+    from pipelines.recipe import Finetune, Gate, Recipe
 
 # Measured of every model: what continued pretraining did to bits per byte on held-out text.
 CHANGES = ("bits_per_byte_domain_change", "bits_per_byte_general_change")
@@ -29,9 +29,19 @@ def misfits(recipe: Recipe) -> Iterator[str]:
         yield "pretrain.accumulation must divide pretrain.batch_tokens"
     if recipe.finetune.batch_size % recipe.finetune.accumulation:
         yield "finetune.accumulation must divide finetune.batch_size"
+    yield from _method_problems(recipe.finetune, task)
     for number, gate in enumerate(recipe.gates):
         if problem := _gate_problem(gate, task):
             yield f"gates.{number}.{problem}"
+
+
+def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:
+    if task.answer != "label":
+        for key in ("class_weights", "focal"):
+            if getattr(finetune, key):
+                yield f"finetune.{key} is for tasks that answer with a label; {task.name} does not; leave it out"
+    if finetune.r_drop and not finetune.dropout:
+        yield "finetune.r_drop compares two readings that dropout makes differ; set finetune.dropout to 0.1, say"
 
 
 def _gate_problem(gate: Gate, task: Task) -> str | None:
