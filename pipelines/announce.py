@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipelines.airflow_api import Airflow
@@ -10,15 +11,21 @@ from pipelines.batch import Outcome, keep
 from pipelines.errors import ScriptoriumError
 from pipelines.settings import Settings, read_settings
 from pipelines.shared import brought
+from pipelines.version_history import Change
 
 ASSET = "dataset"
 
 
-def facts(outcome: Outcome) -> dict[str, Any]:
+def facts(md5: str | None, batch: str, recipe: str, changes: Mapping[str, Change]) -> dict[str, Any]:
     """What the event says of a version: md5, the batch it came by, rows that came, and what changed in which file."""
-    changes = {name: change.model_dump() for name, change in outcome.changes.items()}
-    rows = sum(change.added + change.replaced for change in outcome.changes.values())
-    return {"md5": outcome.md5, "batch": outcome.id, "recipe": outcome.batch.recipe, "rows": rows, "changes": changes}
+    rows = sum(change.added + change.replaced for change in changes.values())
+    changed = {name: change.model_dump() for name, change in changes.items()}
+    return {"md5": md5, "batch": batch, "recipe": recipe, "rows": rows, "changes": changed}
+
+
+def ingested(outcome: Outcome) -> dict[str, Any]:
+    """The facts of the version that an ingest made."""
+    return facts(outcome.md5, outcome.id, outcome.batch.recipe, outcome.changes)
 
 
 def announced(uri: str) -> dict[str, Any] | None:
@@ -28,16 +35,16 @@ def announced(uri: str) -> dict[str, Any] | None:
     if not outcome.changes:
         return None
     keep(outcome.model_copy(update={"announced": True}), settings)
-    return facts(outcome)
+    return ingested(outcome)
 
 
-def announce(outcome: Outcome, settings: Settings) -> bool:
+def announce(found: Mapping[str, Any], settings: Settings) -> bool:
     """Tell Airflow through its API; say so when it cannot be told, for the version stands without it."""
     if not settings.passwords.exists():
         print("not announced: there is no Airflow here (`scriptorium up` starts one)", flush=True)
         return False
     try:
-        Airflow(settings, "engineer").asset_event(ASSET, facts(outcome))
+        Airflow(settings, "engineer").asset_event(ASSET, dict(found))
     except ScriptoriumError as error:
         print(f"not announced: {error}; start trainings that wait for new data by hand", flush=True)
         return False

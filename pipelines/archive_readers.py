@@ -133,9 +133,9 @@ def tar_members(path: Path, bounds: Bounds) -> Iterator[Member]:
 
 
 def _expanded(path: Path, packed: IO[bytes]) -> AbstractContextManager[Any]:
-    if path.name.endswith((".gz", ".tgz")):
+    if path.name.lower().endswith((".gz", ".tgz")):
         return gzip.GzipFile(fileobj=packed)
-    if path.name.endswith(".zst"):
+    if path.name.lower().endswith(".zst"):
         import pyarrow as pa
 
         expanded: AbstractContextManager[Any] = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")

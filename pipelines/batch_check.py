@@ -77,7 +77,16 @@ def _check(bench: Bench, target: str, files: Sequence[Source]) -> Result:
     paths = [file.path for file in files if file.path]
     bench.say(f"checking {len(paths):,} files for {target}")
     out, pictures = bench.outputs(target), dict[str, Picture]()
-    result = check_files(paths, form_of(target, bench.recipe), limits, pictures=pictures, out=out, say=bench.say)
+    result = check_files(
+        paths,
+        form_of(target, bench.recipe),
+        limits,
+        labels=bench.recipe.data.labels,
+        role="batch",
+        pictures=pictures,
+        out=out,
+        say=bench.say,
+    )
     for picture in pictures.values():
         write_json(bench.picture(target), picture.model_dump(mode="json"))
     if path := bench.present.get(target):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -85,6 +85,9 @@ def _value(row: dict[str, Any], name: str, form: type[Row]) -> Any:
     found = form.model_fields[name]
     if name not in row:
         return None if found.is_required() else found.default
+    if found.annotation is float:
+        # Arrow takes a whole number for one only while no digit is lost.
+        return float(row[name])
     return NULL if row[name] is None and name == "timestamp" else row[name]
 
 
@@ -93,6 +96,8 @@ def _arrow(annotation: Any) -> Any:
 
     if get_origin(annotation) in (Union, types.UnionType):
         annotation = next(a for a in get_args(annotation) if a is not type(None))
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     if get_origin(annotation) is list:
         return pa.list_(_arrow(get_args(annotation)[0]))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

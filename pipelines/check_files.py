@@ -32,6 +32,7 @@ def check_files(  # noqa: PLR0913
     train: Sequence[Path] = (),
     test: Sequence[Path] = (),
     labels: Sequence[str] | None = None,
+    role: Role = "part",
     lang: str | None = None,
     out: Path | None = None,
     now: datetime | None = None,
@@ -42,24 +43,25 @@ def check_files(  # noqa: PLR0913
 
     Writes accepted.jsonl, quarantined.jsonl and validation.json below `out`; after a refusal, only the last.
     `lang` stands for the language of every row; timestamps may not be after `now` (default: the time of the call).
-    A dictionary of `pictures` is given one of each set, for a report. Raises Refused for a file that is missing.
+    `role` is what the files are for. A dictionary of `pictures` is given one of each set, for a report. Raises Refused
+    for a file that is missing.
     """
     view = View(FORMATS[form], limits, lang, now or datetime.now(UTC))
     outputs = Outputs(out) if out else None
-    given: tuple[tuple[Role, Sequence[Path]], ...] = (("part", files), ("training", train), ("evaluation", test))
-    sets = {role: paths for role, paths in given if paths}
+    given: tuple[tuple[Role, Sequence[Path]], ...] = ((role, files), ("training", train), ("evaluation", test))
+    sets = {name: paths for name, paths in given if paths}
     with tempfile.TemporaryDirectory(prefix=".scriptorium-", dir=out) as scratch:
         tallies = {}
-        for role, paths in sets.items():
-            folder = Path(scratch) / role
+        for name, paths in sets.items():
+            folder = Path(scratch) / name
             folder.mkdir()
             found = sources(paths, folder, limits, say)
-            tallies[role] = Tally(view, [source.name for source in found], folder, labels, role)
+            tallies[name] = Tally(view, [source.name for source in found], folder, labels, name)
             sketch = Sketch(view) if pictures is not None else None
-            read_set(tallies[role], found, say, outputs, sketch)
+            read_set(tallies[name], found, say, outputs, sketch)
             if sketch is not None and pictures is not None:
-                pictures[role] = sketch.picture(tallies[role].tolerated)
-        subjects = [set_subject(role, tally) for role, tally in tallies.items()]
+                pictures[name] = sketch.picture(tallies[name].tolerated)
+        subjects = [set_subject(name, tally) for name, tally in tallies.items()]
         if "training" in tallies and "evaluation" in tallies:
             subjects.append(pair_subject("evaluation in training", tallies["evaluation"], tallies["training"]))
     result = result_of(list(tallies.values()), [judged(subject) for subject in subjects])

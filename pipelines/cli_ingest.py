@@ -26,7 +26,7 @@ def ingest(
 
     Exit code 0: accepted, or nothing new; 10: refused, nothing changed; 20: some rows are set aside, the rest is in.
     """
-    from pipelines.announce import announce
+    from pipelines.announce import announce, ingested
     from pipelines.ingest import ingest as take_in
     from pipelines.recipe_file import load_recipe
 
@@ -39,7 +39,7 @@ def ingest(
             settings,
             into=into,
             commit=commit,
-            announce=lambda done: announce(done, settings),
+            announce=lambda done: announce(ingested(done), settings),
             say=lambda text: print(text, file=sys.stderr, flush=True),
         )
     terminal_data.ingested(outcome, as_json=as_json)

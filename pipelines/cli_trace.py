@@ -101,13 +101,16 @@ def quarantine_release(
         bool, typer.Option("--with-personal-data", help="Also rows with personal data; this is recorded")
     ] = False,
 ) -> None:
-    """Add rows of a batch to the data, as a new version; who did it and why is recorded."""
+    """Add rows of a batch to the data, as a new version, which is announced; who did it and why is recorded."""
+    from pipelines.announce import announce
     from pipelines.release import Decision, release
 
     if bool(rows) == every:
         raise Refused("say which rows to release: --rows 1,4,7 or --all")
     numbers = None if every else _numbers(rows)
-    done = release(Decision(batch, numbers, reason, personal), read_settings())
+    settings = read_settings()
+    decision = Decision(batch, numbers, reason, personal)
+    done = release(decision, settings, announce=lambda found: announce(found, settings))
     if done is None:
         print("nothing to do: these rows were released before")
     else:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+# What a column of 64-bit numbers holds; a list is looked at up to its first wrong item, for it may have a million.
+Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+Texts = Annotated[list[str], Field(fail_fast=True)]
 
 
 def _example(**row: Any) -> ConfigDict:
@@ -64,7 +68,7 @@ class Summarisation(Written):
     ANSWERS = ("summary",)
     document: str
     summary: str
-    refs: list[str] | None = None
+    refs: Texts | None = None
 
 
 class Translation(Row):
@@ -95,7 +99,7 @@ class Dialog(Written):
         id="d1", messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}], lang="en"
     )
     TEXTS = ("messages",)
-    messages: list[Message]
+    messages: Annotated[list[Message], Field(fail_fast=True)]
 
 
 class Faq(Written):
@@ -117,7 +121,7 @@ class Rewriting(Written):
     ANSWERS = ("target",)
     source: str
     target: str
-    refs: list[str] | None = None
+    refs: Texts | None = None
 
 
 class Generation(Written):
@@ -150,9 +154,9 @@ class Recommendation(Row):
     item_id: str = Field(min_length=1)
     title: str
     text: str
-    rating: float
-    label: int
-    timestamp: int
+    rating: float = Field(allow_inf_nan=False)
+    label: Whole
+    timestamp: Whole
 
 
 class BiasPairs(Written):

@@ -7,6 +7,7 @@ here: NaN, two objects on a line or one on two, and null where a value is needed
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pipelines.blocks import LINE, RAW, Block, arrow_schema, defaults, finite, frame_of, outside_bounds
@@ -19,12 +20,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+SPACE = b" \t\r"
+# A type that was learned is built for every row of a block: no more columns than these, no deeper than that.
+FURTHER, DEEP = 100, 5
+
+
 class JsonReader:
     """Reads blocks of lines; it learns the types of further columns from the rows that it had to read one by one."""
 
     def __init__(self, form: type[Row], *, keep: bool) -> None:
         self.form, self.keep = form, keep
         self.known = arrow_schema(form)
+        self.learns = True
         # The columns met so far: those of the format, optional ones only once they are met, and further ones.
         self.met = {name: kind for name, kind in self.known.items() if form.model_fields[name].is_required()}
 
@@ -79,9 +86,10 @@ class JsonReader:
     def _one_by_one(self, lines: Lines) -> Block:
         found, numbers, raw, faults = [], [], [], list(lines.faults)
         skipped, rows = {fault.line for fault in faults}, len(faults)
+        skipped.add(lines.first + lines.data.count(b"\n"))  # what follows the last line feed is no line
         for number, line in enumerate(lines.data.split(b"\n"), lines.first):
-            if not line.strip():
-                lines.notes["blank_lines"] += number not in skipped and number < lines.first + lines.data.count(b"\n")
+            if not line.strip(SPACE):
+                lines.notes["blank_lines"] += number not in skipped
                 continue
             rows += 1
             row = parse(line)
@@ -99,15 +107,34 @@ class JsonReader:
     def _learn(self, rows: Iterable[dict[str, Any]]) -> None:
         import pyarrow as pa
 
-        for row in rows:
+        for row in rows if self.learns else ():
             for name in row:
                 if name in self.known:
                     self.met[name] = self.known[name]
                 elif self.met.get(name, pa.null()) == pa.null() and row[name] not in ([], {}):
-                    try:
-                        self.met[name] = pa.infer_type([row[name]])
-                    except (pa.ArrowException, OverflowError):
-                        continue
+                    self._learn_column(name, row[name])
+
+    def _learn_column(self, name: str, value: Any) -> None:
+        """Learn a column's type; a file with too many columns goes on being read line by line."""
+        import pyarrow as pa
+
+        self.learns = self.learns and _shallow(value)
+        if self.learns:
+            with suppress(pa.ArrowException, OverflowError):
+                kind = pa.infer_type([value])
+                self.learns = sum(map(_leaves, [kind, *self.met.values()])) <= FURTHER
+                self.met |= {name: kind} if self.learns else {}
+
+
+def _shallow(value: Any, depth: int = DEEP) -> bool:
+    """Whether lists and objects are nested little."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth > 0 and all(_shallow(found, depth - 1) for found in inner)
+
+
+def _leaves(kind: Any) -> int:
+    """How many columns an Arrow type takes."""
+    return sum(_leaves(kind.field(number).type) for number in range(kind.num_fields)) or 1
 
 
 def _nulls_inside(array: Any) -> bool:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from pipelines.blocks import PLACE
 from pipelines.facts import ANSWER_SEED
 from pipelines.formats import Recommendation
 from pipelines.measure import EXAMPLES, Measure, shown
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
     from pipelines.spill import Spill
 
+LOOKED_FOR = 16_000_000  # characters of evaluation texts looked for in one reading of a corpus; each takes 20 bytes
+
 
 def leak_measures(evaluation: Tally, training: Tally) -> dict[str, Measure]:
     """Every measure of an evaluation set against a training set; places are those of the evaluation set."""
@@ -29,7 +34,7 @@ def leak_measures(evaluation: Tally, training: Tally) -> dict[str, Measure]:
     if evaluation.view.form is Recommendation:
         found["cold_items"] = _both(evaluation, evaluation.items, training.items, cold=True)
     elif evaluation.view.form.LABEL:
-        unknown = {label: n for label, n in evaluation.labels.items() if n and label not in training.labels}
+        unknown = {label: n for label, n in evaluation.labels.items() if n and not training.labels[label]}
         found["unknown_labels"] = Measure(sum(unknown.values()))
         found["unknown_labels"].words.update({shown(label): n for label, n in list(unknown.items())[:EXAMPLES]})
     for measure in found.values():
@@ -53,13 +58,15 @@ def corpus_measures(evaluation: Tally, corpus: Tally, path: Path) -> dict[str, M
 
     from pipelines.contained import contained
 
-    parts = evaluation.firsts.together(corpus.texts)
     training = pl.col("answer_key") == _key_of_training()
-    same = gathered(evaluation, (a.join(b.filter(training), on="text_key", how="semi") for a, b in parts))
-    within = contained(evaluation.near_texts, _training_texts(corpus, path)) if evaluation.near_texts else []
-    places = {*same.places, *evaluation.places([evaluation.near_places[position] for position, _ in within])}
-    first = sorted(places, key=lambda place: (place.file, place.line or 0))
-    return {"corpus_leakage": Measure(max(same.rows, len(first)), evaluation.rows, first[:EXAMPLES])}
+    parts = evaluation.firsts.together(corpus.texts)
+    leaked = [a.join(b.filter(training), on="text_key", how="semi")[PLACE] for a, b in parts]
+    for first, texts in evaluation.looked_for.slices(LOOKED_FOR):
+        assert evaluation.near is not None
+        within = [first + position for position, _ in contained(texts, _training_texts(corpus, path))]
+        leaked.append(pl.Series(evaluation.near.places(np.array(within, np.int64))))
+    places = pl.concat(leaked).unique().sort()
+    return {"corpus_leakage": Measure(len(places), evaluation.rows, evaluation.places(places.head(EXAMPLES).to_list()))}
 
 
 def _key_of_training() -> int:
@@ -85,7 +92,7 @@ def _both(tally: Tally, mine: Spill, others: Spill, *, cold: bool = False) -> Me
 
 
 def _near_leakage(evaluation: Tally, training: Tally) -> Measure:
-    if training.near is None:
+    if training.near is None or evaluation.near is None:
         return Measure()
-    near = [evaluation.near_places[position] for position, _ in training.near.find(evaluation.near_texts)]
-    return Measure(len(near), places=evaluation.places(near[:EXAMPLES]))
+    near = evaluation.near.near(training.near)
+    return Measure(len(near), places=evaluation.places(near[:EXAMPLES].tolist()))

@@ -50,7 +50,9 @@ class Limits(Section):
     copies: float = Field(0.01, ge=0, le=1)
     near_copies: float = Field(0.1, ge=0, le=1)
     near_duplicates: bool = Field(True, description="Look for texts that are nearly the same")
-    near_rows: int = Field(500_000, ge=0, description="Rows looked at for it; each takes up to 800 bytes of memory")
+    near_rows: int = Field(
+        10_000_000, ge=0, lt=2**32, description="Rows looked at for it; each takes up to 1,300 bytes of disk"
+    )
     contradictions: float = Field(0.01, ge=0, le=1, description="Texts with two labels")
     rarest_label: float = Field(0.005, ge=0, le=1, description="Warn of a label in fewer rows than this")
     mojibake: float = Field(0.005, ge=0, le=1)

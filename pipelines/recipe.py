@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections import Counter
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -32,6 +33,16 @@ class Data(Section):
     examples: str = Field(description="Folder below data/ with train, validation and test .jsonl")
     replay: Replay
     on_conflict: Literal["refuse", "replace"] = Field("refuse", description="New rows with the id of an old one")
+    labels: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
+        None, strict=False, min_length=2, description="The labels that examples may have; any when left out"
+    )
+
+    @field_validator("labels")
+    @classmethod
+    def _each_once(cls, labels: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if twice := [label for label, count in Counter(labels or ()).items() if count > 1]:
+            raise ValueError(f"{twice[0][:40]!r} stands there twice")
+        return labels
 
 
 class Scratch(Section):

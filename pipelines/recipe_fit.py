@@ -9,6 +9,7 @@ from models.scratch import names
 from models.tasks import TASKS
 from models.tasks.task import Task
 from pipelines.errors import near_miss
+from pipelines.formats import FORMATS
 
 if TYPE_CHECKING:
     from pipelines.recipe import Finetune, Gate, Recipe
@@ -27,6 +28,8 @@ def misfits(recipe: Recipe) -> Iterator[str]:
         yield f"base.model.scratch is {wrong!r}, and the task {task.name} takes another; {near_miss(wrong, known)}"
     if recipe.pretrain.batch_tokens % recipe.pretrain.accumulation:
         yield "pretrain.accumulation must divide pretrain.batch_tokens"
+    if recipe.data.labels is not None and FORMATS[task.format].LABEL is None:
+        yield f"data.labels: the rows of the task {task.name} have no label; leave it out"
     if recipe.finetune.batch_size % recipe.finetune.accumulation:
         yield "finetune.accumulation must divide finetune.batch_size"
     yield from _method_problems(recipe.finetune, task)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipelines import chain, forgotten
 from pipelines.add_rows import add_rows
+from pipelines.announce import facts
 from pipelines.chain import Link
 from pipelines.errors import Refused
 from pipelines.locks import lock
 from pipelines.quarantine import Aside, Batch, folder, read_batch, rows_of, with_personal_data
 from pipelines.settings import Settings
-from pipelines.version_history import current
+from pipelines.version_history import Record, current, history
 from pipelines.versions import Cause, who
 
 BROKEN = "Nothing is released until the record is restored from its backup"
 NAMED = 10  # rows named in a message
+Announce = Callable[[Mapping[str, Any]], bool]  # whether it was heard
 
 
 class Release(Link):
@@ -56,11 +59,12 @@ def released(batch: str, made: Iterable[Release]) -> set[int]:
     return {number for release in made if release.batch == batch for number in release.rows}
 
 
-def release(decision: Decision, settings: Settings) -> Release | None:
+def release(decision: Decision, settings: Settings, *, announce: Announce = lambda _: False) -> Release | None:
     """Add rows of a batch to its file of the data and record it; None when all of them were released before.
 
-    Raises Refused for rows that the batch has not, for personal data unless that is said to be meant, for rows that
-    were forgotten, and for ids that the data have with other content; then nothing has changed.
+    `announce` is called at least once for every new version, with the facts of it. Raises Refused for rows that the
+    batch has not, for personal data unless that is said to be meant, for rows that were forgotten, and for ids that the
+    data have with other content; then nothing has changed.
     """
     if not decision.reason.strip():
         raise Refused("a release needs a reason; say why with --reason '...'")
@@ -78,7 +82,8 @@ def release(decision: Decision, settings: Settings) -> Release | None:
                 f"rows {_listed(personal)} hold personal data; leave them out, or say --with-personal-data if they "
                 "may be learned from, which is recorded"
             )
-        _add(rows, batch, decision.reason.strip(), settings)
+        if made_now := _add(rows, batch, decision.reason.strip(), settings):
+            announce(facts(made_now.md5, batch.batch, batch.recipe, made_now.changes))
         draft = Release(
             batch=batch.batch,
             rows=tuple(row.number for row in rows),
@@ -111,13 +116,17 @@ def _refuse_forgotten(rows: Sequence[Aside], batch: Batch, settings: Settings) -
         raise Refused(f"rows {_listed(numbers)} were forgotten, with a reason on record; leave them out")
 
 
-def _add(rows: Sequence[Aside], batch: Batch, reason: str, settings: Settings) -> None:
+def _add(rows: Sequence[Aside], batch: Batch, reason: str, settings: Settings) -> Record | None:
+    """The new version; if rows of the batch made the newest one and nothing followed, since a kill, that one."""
     settings.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.work) as scratch:
         path = Path(scratch) / f"{batch.batch}.jsonl"
         path.write_text("".join(json.dumps(row.row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-        cause = Cause(f"released from quarantine {batch.batch}: {reason}", who(), (batch.source,), "quarantine")
-        add_rows({batch.target: path}, "refuse", cause, settings)
+        because = f"released from quarantine {batch.batch}: "
+        cause = Cause(because + reason, who(), (batch.source,), "quarantine")
+        made = add_rows({batch.target: path}, "refuse", cause, settings)
+    newest = history(settings)[-1:]
+    return made or next((event for event in newest if event.reason.startswith(because)), None)
 
 
 def _listed(numbers: Sequence[int]) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from math import isinf
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from pydantic import ValidationError
 from pipelines.errors import Refused
 from pipelines.formats import FORMATS, Row
 
-__all__ = ["FORMATS", "Row", "lines", "parse", "problems", "read_rows", "required"]
+__all__ = ["FORMATS", "Row", "lines", "parse", "problems", "read_rows", "required", "value"]
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -38,22 +40,36 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def parse(line: bytes) -> dict[str, Any] | str:
-    """The JSON object of a line, or what is wrong with it, by RFC 8259: no NaN, no repeated key, no half surrogate."""
+    """The JSON object of a line, or what is wrong with it."""
     try:
-        row = json.loads(line.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_once)
-        if b"\\u" in line:
-            json.dumps(row, ensure_ascii=False).encode()
-    except UnicodeDecodeError as error:
-        return f"not UTF-8 at byte {error.start + 1}; save the file as UTF-8"
-    except json.JSONDecodeError as error:
-        return f"not JSON: {error.msg} (character {error.pos + 1})"
-    except UnicodeEncodeError:
-        return "not JSON: an escape \\uD800 to \\uDFFF without its other half is no character"
-    except RecursionError:
-        return "not JSON that can be read: brackets are nested too deeply"
+        row = value(line)
     except ValueError as error:
-        return f"not JSON: {error}"
+        return str(error)
     return row if isinstance(row, dict) else f"a JSON {type(row).__name__}, not an object"
+
+
+def value(text: bytes) -> Any:
+    """The value of a JSON text by RFC 8259: no NaN, no repeated key, no half surrogate, no number beyond all floats.
+
+    Raises ValueError saying what is wrong.
+    """
+    try:
+        found = json.loads(text.decode(), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_once)
+        if b"\\u" in text:
+            json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeDecodeError as error:
+        why = f"not UTF-8 at byte {error.start + 1}; save the file as UTF-8"
+    except json.JSONDecodeError as error:
+        why = f"not JSON: {error.msg} (character {error.pos + 1})"
+    except UnicodeEncodeError:
+        why = "not JSON: an escape \\uD800 to \\uDFFF without its other half is no character"
+    except RecursionError:
+        why = "not JSON that can be read: brackets are nested too deeply"
+    except ValueError as error:
+        why = f"not JSON: {error}"
+    else:
+        return found
+    raise ValueError(why)
 
 
 def problems(row: dict[str, Any], form: type[Row]) -> list[tuple[str, str, str]]:
@@ -89,9 +105,16 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if isinf(number):
+        raise ValueError("a number is too large to be kept")
+    return number
+
+
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"key {next(k for k in keys if keys.count(k) > 1)[:40]!r} stands twice in one object")
+        key, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise ValueError(f"key {key[:40]!r} stands twice in one object")
     return found

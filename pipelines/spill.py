@@ -1,8 +1,9 @@
-"""Columns of 64-bit numbers for as many rows as there are, in memory only while they are few."""
+"""What is kept of as many rows as there are: texts, and 64-bit numbers, which stay in memory while they are few."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 PARTS = 64
-HELD = 16 << 20  # bytes in memory until they go to disk
+HELD = 16 << 20  # bytes in memory until they go to disk, if not said otherwise
 
 
 class Spill:
     """Rows of unsigned numbers, found again by the first one: rows that share it come together, in order."""
 
-    def __init__(self, folder: Path, name: str, columns: tuple[str, ...]) -> None:
-        self.folder, self.name, self.columns = folder, name, columns
+    def __init__(self, folder: Path, name: str, columns: tuple[str, ...], held: int = HELD) -> None:
+        self.folder, self.name, self.columns, self.most = folder, name, columns, held
         self.held: list[pl.DataFrame] = []
         self.on_disk = False
 
@@ -26,7 +27,7 @@ class Spill:
         import polars as pl
 
         self.held.append(frame.select(pl.col(self.columns).cast(pl.UInt64)).rechunk())
-        if sum(len(frame) for frame in self.held) * 8 * len(self.columns) > HELD:
+        if sum(len(frame) for frame in self.held) * 8 * len(self.columns) > self.most:
             self._write()
 
     def parts(self) -> Iterator[pl.DataFrame]:
@@ -71,3 +72,30 @@ class Spill:
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{self.name}-{number:02d}"
+
+
+class Texts:
+    """Texts on disk, in their order."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, texts: Iterable[str]) -> None:
+        """Keep more texts."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(text) + "\n" for text in texts)
+
+    def slices(self, characters: int) -> Iterator[tuple[int, list[str]]]:
+        """The texts in lists that are closed once they hold so many characters, each with the position of its first."""
+        if not self.path.exists():
+            return
+        first, some, held = 0, list[str](), 0
+        with self.path.open(encoding="utf-8") as file:
+            for text in map(json.loads, file):
+                some.append(text)
+                held += len(text)
+                if held >= characters:
+                    yield first, some
+                    first, some, held = first + len(some), [], 0
+        if some:
+            yield first, some

@@ -102,11 +102,11 @@ def _set_aside(name: str, limits: Limits) -> Iterator[Check]:
 def _label_checks(tally: Tally) -> Iterator[Check]:
     limits = tally.view.limits
     if tally.known is not None:
-        correct = "correct these labels, or name them with --labels; case and spaces count"
+        correct = "correct these labels, or name them (--labels, or [data] labels in the recipe); case and spaces count"
         yield Check("unknown_labels", "rows with a label outside the set", correct, at_most=0)
     if tally.view.form is not Recommendation:
         # A part of the data may hold one class; what trains, evaluates or was said to hold several may not.
-        partial = tally.role == "part" and len(tally.known or ()) < 2
+        partial = tally.role == "batch" or (tally.role == "part" and len(tally.known or ()) < 2)
         severity: Severity = "warn" if partial else "reject"
         one = "add rows of another label; nothing can be learned or measured with one"
         yield Check("single_class", "different labels", one, at_least=2, of="value", severity=severity)
@@ -129,6 +129,8 @@ def _doubts(form: type[Row], limits: Limits) -> Iterator[Check]:
     if limits.near_duplicates and form is not Recommendation:
         what, cure = "rows nearly the same as an earlier one", "remove the near copies"
         yield _share("near_copies", what, cure, limits.near_copies)
+        what = f"rows not looked at for near copies and near leaks, beyond the first {limits.near_rows:,}"
+        yield Check("near_unread", what, "raise near_rows in the recipe's [validation]", at_most=0, severity="warn")
     if limits.toxicity and form is not Recommendation:
         what, cure = "rows looked at that are toxic", "remove them, or raise the limit when the domain needs them"
         yield _share("toxicity", what, cure, min(limits.toxicity.warn, limits.toxicity.share))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,16 +16,17 @@ from pipelines.findings import Place
 from pipelines.formats import Dialog, Recommendation
 from pipelines.measure import EXAMPLES, Measure, shown
 from pipelines.plain_text import plain
-from pipelines.spill import Spill
+from pipelines.spill import Spill, Texts
+from pipelines.text_lines import Fault
 from pipelines.toxicity import Sample
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from pipelines.near_duplicates import NearIndex
+    from pipelines.near_sets import NearSet
 
-# What a set is for: a part of one, such as what came in today, may well hold one class only.
-Role = Literal["part", "training", "evaluation"]
+# What a set is for: a part of one may hold one class only, if no more were named, and what came in today in any case.
+Role = Literal["part", "batch", "training", "evaluation"]
 FILE = 40  # bits of a place that are its line; its file is above them
 
 
@@ -34,7 +36,7 @@ class Tally:
     def __init__(
         self, view: View, files: Sequence[str], folder: Path, labels: Sequence[str] | None, role: Role
     ) -> None:
-        self.view, self.files, self.known, self.role = view, files, labels, role
+        self.view, self.files, self.folder, self.known, self.role = view, files, folder, labels, role
         self.rows = 0
         self.refused = False  # whether a file could not be read to its end, or must not be
         self.labels: Counter[str] = Counter(dict.fromkeys(labels or (), 0))
@@ -49,9 +51,9 @@ class Tally:
         self.items = Spill(folder, "items", ("item_key", PLACE))
         toxicity = view.limits.toxicity if view.form is not Recommendation else None
         self.sample = Sample(toxicity.rows) if toxicity else None
-        self.near: NearIndex | None = None
-        self.near_places: list[int] = []
-        self.near_texts: list[str] = []  # of evaluation rows, to be looked up in training
+        self.near: NearSet | None = None
+        self.unread = 0  # rows beyond those that are looked at for near duplicates
+        self.looked_for = Texts(folder / "texts.jsonl")  # of evaluation rows, to be looked for in longer ones
 
     def add(self, file: int, block: Block) -> pl.DataFrame:
         """Count a block of a file; its rows come back with their facts."""
@@ -90,10 +92,10 @@ class Tally:
     def _count_faults(self, file: int, block: Block) -> None:
         name = self.files[file]
         for check in dict.fromkeys(fault.check for fault in block.faults):
-            faults = {f.line: f for f in reversed(block.faults) if f.check == check}.values()
-            places = [Place(file=name, line=f.line, field=f.column) for f in sorted(faults, key=lambda f: f.line or 0)]
-            words = [f"line {f.line}: {f.message}" if check != "types" else f.message for f in reversed(faults)]
-            self.measures[check].add(len(faults), places, words)
+            faults = sorted({f.line: f for f in reversed(block.faults) if f.check == check}.values(), key=_line_of)
+            places = [Place(file=name, line=f.line, field=f.column) for f in faults[:EXAMPLES]]
+            words = (f.message if check == "types" else f"line {f.line}: {f.message}" for f in faults)
+            self.measures[check].add(len(faults), places, words if check == "types" else islice(words, EXAMPLES))
         for note, count in block.notes.items():
             self.measures[note].add(count, [Place(file=name)])
 
@@ -143,13 +145,18 @@ class Tally:
             self._index(frame)
 
     def _index(self, frame: pl.DataFrame) -> None:
-        from pipelines.near_duplicates import NearIndex
+        from pipelines.near_sets import NearSet
 
-        self.near = self.near or NearIndex()
-        frame = frame.head(max(0, self.view.limits.near_rows - len(self.near)))
-        self.near.add(frame[TEXT])
-        self.near_places += frame[PLACE].to_list()
-        self.near_texts += frame[TEXT].to_list() if self.role == "evaluation" else []
+        self.near = NearSet(self.folder) if self.near is None else self.near
+        first = frame.head(max(0, self.view.limits.near_rows - len(self.near)))
+        self.unread += len(frame) - len(first)
+        self.near.add(first[TEXT], first[PLACE].to_list())
+        if self.role == "evaluation":
+            self.looked_for.add(first[TEXT])
+
+
+def _line_of(fault: Fault) -> int:
+    return fault.line or 0
 
 
 def _line() -> pl.Expr:

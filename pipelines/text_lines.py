@@ -10,6 +10,7 @@ from pipelines.containers import Unreadable
 from pipelines.limits import MIB
 
 BLOCK = 4 * MIB
+LINES = 65_536
 BOM = b"\xef\xbb\xbf"
 
 
@@ -34,17 +35,36 @@ class Lines:
 
 
 def text_blocks(pieces: Iterable[bytes], longest: int, *, keep_cr: bool) -> Iterator[Lines]:
-    """Blocks of about 4 MiB. Raises Unreadable for UTF-16 and UTF-32, whose lines cannot be told apart."""
-    for lines in _blocks(pieces, longest):
-        if lines.first == 1:
-            _refuse_wide(lines.data)
-            if lines.data.startswith(BOM):
-                lines.data = lines.data[len(BOM) :]
-                lines.notes["bom"] += 1
-        if not keep_cr and b"\r\n" in lines.data:
-            lines.notes["crlf"] += lines.data.count(b"\r\n")
-            lines.data = lines.data.replace(b"\r\n", b"\n")
-        yield _utf8(lines)
+    """Blocks of about 4 MiB, and of 65,536 lines at most, for a fault of a line takes more memory than a short line.
+
+    Raises Unreadable for UTF-16 and UTF-32, whose lines cannot be told apart.
+    """
+    for block in _blocks(pieces, longest):
+        if block.first == 1:
+            _refuse_wide(block.data)
+            if block.data.startswith(BOM):
+                block.data = block.data[len(BOM) :]
+                block.notes["bom"] += 1
+        for lines in _parts(block):
+            if not keep_cr and b"\r\n" in lines.data:
+                lines.notes["crlf"] += lines.data.count(b"\r\n")
+                lines.data = lines.data.replace(b"\r\n", b"\n")
+            yield _utf8(lines)
+
+
+def _parts(block: Lines) -> Iterator[Lines]:
+    """The same lines, not too many at a time."""
+    if block.data.count(b"\n") <= LINES:
+        yield block
+        return
+    first, rest, notes = block.first, block.data, block.notes
+    while rest:
+        after = len(rest.split(b"\n", LINES)[-1])
+        part = Lines(first, rest[: len(rest) - after], notes=notes)
+        past = first + part.data.count(b"\n")
+        part.faults += [fault for fault in block.faults if first <= (fault.line or 0) < past]
+        yield part
+        first, rest, notes = past, rest[len(rest) - after :], Counter()
 
 
 def _blocks(pieces: Iterable[bytes], longest: int) -> Iterator[Lines]:
@@ -58,7 +78,8 @@ def _blocks(pieces: Iterable[bytes], longest: int) -> Iterator[Lines]:
             yield lines
             first += lines.data.count(b"\n")
             held, size, dropped, piece = [], 0, 0, piece[end:]  # noqa: PLW2901
-        held, size = [*held, piece], size + len(piece)
+        held.append(piece)
+        size += len(piece)
         if size > BLOCK + longest:
             tail = b"".join(held)
             cut = tail.rfind(b"\n") + 1
@@ -76,20 +97,21 @@ def _blocks(pieces: Iterable[bytes], longest: int) -> Iterator[Lines]:
 
 def _without_long(first: int, data: bytes, longest: int, dropped: int) -> Lines:
     """Leave out the lines longer than `longest`; `dropped` bytes of the first one were already left out."""
-    lines = Lines(first, data)
-    at = 0
-    while at < len(lines.data):
-        end = lines.data.rfind(b"\n", at, at + longest + 1)
+    lines, kept = Lines(first, b""), []
+    number, start, at = first, 0, 0
+    while at < len(data):
+        end = data.rfind(b"\n", at, at + longest + 1)
         if end >= 0 and not (dropped and at == 0):
             at = end + 1
             continue
-        end = lines.data.index(b"\n", at)
+        end = data.index(b"\n", at)
         size = end - at + (dropped if at == 0 else 0)
-        number = first + lines.data.count(b"\n", 0, at)
+        number += data.count(b"\n", start, at)
         what = f"the line has {size:,} bytes, allowed {longest:,}"
         lines.faults.append(Fault("line_too_long", number, None, what))
-        lines.data = lines.data[:at] + lines.data[end:]
-        at, dropped = at + 1, 0
+        kept.append(data[start:at])
+        start, at, dropped = end, end + 1, 0
+    lines.data = b"".join([*kept, data[start:]])
     return lines
 
 

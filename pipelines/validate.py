@@ -90,7 +90,8 @@ def subjects(  # noqa: PLR0913, PLR0917
     splits = {}
     for split, role in SPLITS.items():
         name = f"{data.examples}/{split}.jsonl"
-        splits[split] = _read(dataset, name, View(form, limits, None, now), scratch / split, role, summaries)
+        view = View(form, limits, None, now)
+        splits[split] = _read(dataset, name, view, scratch / split, role, summaries, data.labels)
         yield set_subject(name, splits[split])
     for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
         yield pair_subject(f"{data.examples}: {one} in {other}", splits[one], splits[other])
@@ -113,13 +114,19 @@ def limit(check: Check) -> str:
 
 
 def _read(  # noqa: PLR0913, PLR0917
-    dataset: Path, name: str, view: View, scratch: Path, role: Role, summaries: dict[str, Summary]
+    dataset: Path,
+    name: str,
+    view: View,
+    scratch: Path,
+    role: Role,
+    summaries: dict[str, Summary],
+    labels: Sequence[str] | None = None,
 ) -> Tally:
     path = dataset / name
     if not path.is_file():
         raise Refused(f"{path} is missing; the recipe names it, so put it there or correct the recipe")
     scratch.mkdir()
-    tally, sketch = Tally(view, [name], scratch, None, role), Sketch(view)
+    tally, sketch = Tally(view, [name], scratch, labels, role), Sketch(view)
     print(f"reading {name}", flush=True)
     read_set(tally, [Source(name, path)], print, sketch=sketch)
     summaries[name] = sketch.summary()

@@ -35,6 +35,7 @@ def set_measures(tally: Tally) -> dict[str, Measure]:
     if tally.sample and tally.view.limits.toxicity:
         found["toxicity"], places = toxic(tally.sample, tally.view.limits.toxicity)
         found["toxicity"].places = tally.places(places)
+    found["near_unread"] = Measure(tally.unread)
     for measure in found.values():
         measure.of = measure.of or rows
     return found
@@ -99,5 +100,5 @@ def _label_measures(tally: Tally) -> dict[str, Measure]:
 def _near_copies(tally: Tally) -> Measure:
     if tally.near is None:
         return Measure()
-    later = [tally.near_places[position] for position, _ in tally.near.repeats()]
-    return Measure(len(later), len(tally.near), tally.places(later[:EXAMPLES]))
+    later = tally.near.repeats()
+    return Measure(len(later), len(tally.near), tally.places(later[:EXAMPLES].tolist()))

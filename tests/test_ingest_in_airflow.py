@@ -6,10 +6,11 @@ import pytest
 
 from pipelines import services as stack
 from pipelines.airflow_api import Airflow
-from pipelines.announce import announce
+from pipelines.announce import announce, ingested
 from pipelines.ingest import ingest
 from pipelines.processes import of_home
 from pipelines.recipe_file import load_recipe
+from pipelines.release import Decision, release
 from pipelines.settings import read_settings
 from pipelines.version_history import current
 from tests.dropped_files import TRAIN, drop, drop_all, example, recipe_in
@@ -70,13 +71,18 @@ def test_what_is_dropped_comes_in_and_is_announced_and_what_is_not_new_or_refuse
     (event,) = airflow._read("/assets/events", {"asset_id": dataset(airflow)["id"]})["asset_events"]
     assert (event["extra"]["md5"], event["extra"]["changes"][TRAIN]["added"]) == (current(settings).md5, 20)
 
-    drop(tmp_path / "in" / "train" / "more.jsonl", [example("more")])
-    outcome = ingest(str(tmp_path / "in"), recipe, settings, announce=lambda done: announce(done, settings))
+    more = [*(example(f"more-{n}") for n in range(20)), example("empty", completion="\u200b")]
+    drop(tmp_path / "in" / "train" / "more.jsonl", more)
+    outcome = ingest(str(tmp_path / "in"), recipe, settings, announce=lambda done: announce(ingested(done), settings))
     assert outcome.announced
-    assert dataset(airflow)["last_asset_event"]["id"] > event["id"]
+    second = dataset(airflow)["last_asset_event"]["id"]
+    assert second > event["id"]
+    decision = Decision(*outcome.quarantine, (1,), "the picture has no caption")
+    assert release(decision, settings, announce=lambda found: announce(found, settings))
+    assert dataset(airflow)["last_asset_event"]["id"] > second
     airflow.trigger("ingest__mine", {})
     assert ended(airflow, "ingest__mine", 1) == {"ingest": "skipped", "announce": "skipped"}
     drop(tmp_path / "in" / "train" / "bad.jsonl", [example("a"), {"id": "b"}])
     airflow.trigger("ingest__mine", {"source": str(tmp_path / "in")})
     assert ended(airflow, "ingest__mine", 2) == {"ingest": "failed", "announce": "upstream_failed"}
-    assert len(read(settings.data / TRAIN)) == 21
+    assert len(read(settings.data / TRAIN)) == 41

@@ -10,9 +10,12 @@ from itertools import combinations
 
 import pytest
 
-from pipelines import near_duplicates
-from pipelines.near_duplicates import NearIndex, rows_of_a_band
+from pipelines import near_sets
+from pipelines import similarity as near_similarity
+from pipelines.near_duplicates import NearIndex
+from pipelines.near_sets import NearSet
 from pipelines.settings import ROOT
+from pipelines.similarity import rows_of_a_band
 from pipelines.text_form import spaced, windows
 
 DATA = ROOT.parent / "shared" / "data"
@@ -82,52 +85,92 @@ def test_of_several_near_texts_the_nearest_is_named():
     assert index.find(["nothing like it", ENGLISH.lower()]) == [(1, 2)]
 
 
-def test_few_texts_are_looked_for_in_many_that_stream_by():
-    index = NearIndex()
-    index.add([ENGLISH, "never met", ENGLISH.replace("week", "month")])
-    assert index.met(iter(["something else", ENGLISH.upper(), ENGLISH])) == [(0, 1), (2, 1)]
+def set_of(folder, texts):
+    found = NearSet(folder)
+    texts = list(texts)
+    found.add(texts, range(100, 100 + len(texts)))
+    return found
 
 
-def test_repeats_name_an_earlier_text_and_positions_count_on_over_files():
-    index = NearIndex()
-    index.add([ENGLISH, "another text"])
-    assert index.repeats() == []
-    index.add(iter([CHINESE, ENGLISH + "!", "yet another one", CHINESE]))
-    assert len(index) == 6
-    assert index.repeats() == [(3, 0), (5, 2)]
+def repeats(folder, texts):
+    return [place - 100 for place in set_of(folder, texts).repeats().tolist()]
 
 
-def test_ten_thousand_copies_of_one_text_are_all_found_without_comparing_each_with_each(monkeypatch):
-    compared = []
-    similarity = near_duplicates._similarity
+@pytest.fixture(params=["in memory", "on disk"])
+def folder(request, tmp_path, monkeypatch):
+    monkeypatch.setattr(near_sets, "HELD", near_sets.HELD if request.param == "in memory" else 0)
+    return tmp_path
+
+
+def test_texts_that_are_near_an_earlier_one_have_their_places_and_those_count_on_over_files(folder):
+    found = NearSet(folder)
+    found.add([ENGLISH, "another text"], [7, 9])
+    assert found.repeats().tolist() == []
+    found.add([CHINESE, ENGLISH + "!", "yet another one", CHINESE], [20, 30, 40, 2**40])
+    assert len(found) == 6
+    assert found.repeats().tolist() == [30, 2**40]
+
+
+def test_few_texts_are_looked_for_in_many(folder):
+    (folder / "many").mkdir()
+    few = set_of(folder, [ENGLISH, "never met", ENGLISH.replace("week", "month"), ""])
+    many = set_of(folder / "many", [*(f"something else {n}" for n in range(3_000)), ENGLISH.upper(), ENGLISH, ""])
+    assert few.near(many).tolist() == [100, 102]
+    assert many.near(few).tolist() == [3_100, 3_101]
+
+
+def test_a_set_of_no_texts_is_near_nothing(folder):
+    (folder / "other").mkdir()
+    assert NearSet(folder).repeats().tolist() == []
+    assert set_of(folder, [ENGLISH]).near(NearSet(folder / "other")).tolist() == []
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """How many pairs were compared, each time that some were."""
+    counts = []
+    similarity = near_similarity._similarity
     monkeypatch.setattr(
-        near_duplicates, "_similarity", lambda *given: compared.append(len(given[2])) or similarity(*given)
+        near_similarity, "_similarity", lambda *given: counts.append(len(given[0][1])) or similarity(*given)
     )
-    index = NearIndex()
-    index.add(f"your order {number % 10} has been sent to the address that you gave" for number in range(10_000))
-    assert len(index.repeats()) == 9_999
+    return counts
+
+
+def test_ten_thousand_copies_of_one_text_are_all_found_without_comparing_each_with_each(tmp_path, compared):
+    texts = [f"your order {number % 10} has been sent to the address that you gave" for number in range(10_000)]
+    assert len(repeats(tmp_path, texts)) == 9_999
     assert sum(compared) < 100_000
     compared.clear()
+    index = NearIndex()
+    index.add(texts)
     assert len(index.find(["your order 7 has been sent to the address that you gave"] * 100)) == 100
     assert sum(compared) < 100_000
 
 
-def test_what_is_found_is_what_comparing_each_with_each_finds():
+def test_a_text_of_a_template_is_compared_with_few_others_though_thousands_nearly_are_near(tmp_path, compared):
+    chosen = random.Random(1)
+    texts = [f"{ENGLISH} {''.join(chosen.choices('abcdefghijklmnopqrstuvwxyz', k=17))}" for _ in range(1_000)]
+    assert repeats(tmp_path, texts) == []
+    assert sum(compared) <= 64 * 1_000
+
+
+def test_what_is_found_is_what_comparing_each_with_each_finds(folder):
     chosen = random.Random(1)
     texts = [" ".join(chosen.choices(WORDS, k=chosen.randint(5, 60))) for _ in range(60)]
     for text in texts[:60]:
         words = text.split()
         words[chosen.randrange(len(words))] = "lambda"
         texts.append(" ".join(words))
-    index = NearIndex()
-    index.add(texts)
     true = {(j, i): jaccard(texts[i], texts[j]) for i, j in combinations(range(len(texts)), 2)}
-    found = index.repeats()
     # All texts have fewer shingles than are kept, so that nothing is estimated.
-    assert min(true[pair] for pair in found) >= 0.8
     expected = {later for (later, _), similarity in true.items() if similarity >= 0.8}
     assert len(expected) > 20
-    assert {later for later, _ in found} == expected
+    assert set(repeats(folder, texts)) == expected
+    for name in ("first", "second"):
+        (folder / name).mkdir()
+    found = set_of(folder / "second", texts[60:]).near(set_of(folder / "first", texts[:60]))
+    between = {later for (later, earlier), similarity in true.items() if similarity >= 0.8 and earlier < 60 <= later}
+    assert {place - 40 for place in found.tolist()} == between
 
 
 def test_a_lower_threshold_finds_more_and_still_misses_at_most_a_hundredth():
@@ -148,8 +191,8 @@ def test_a_text_takes_no_more_memory_than_stated():
 @pytest.mark.slow
 def test_another_process_finds_the_same():
     program = (
-        "from pipelines.near_duplicates import NearIndex, _keys, _shingles\n"
-        f"print(_keys(*_shingles([{ENGLISH!r}, {CHINESE!r}]), 6)[:2].tolist())"
+        "from pipelines.similarity import keys, shingles\n"
+        f"print(keys(*shingles([{ENGLISH!r}, {CHINESE!r}]), 6)[:2].tolist())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
@@ -166,7 +209,10 @@ def test_windows_do_not_cross_from_text_to_text():
 
 
 @needs_data
-def test_three_hundred_of_five_hundred_test_texts_are_found_in_training():
+def test_three_hundred_of_five_hundred_test_texts_are_found_in_training(folder):
+    training, test = read("broken/b09_leak_train.jsonl.gz"), read("broken/b09_leak_test.jsonl.gz")
     index = NearIndex()
-    index.add(read("broken/b09_leak_train.jsonl.gz"))
-    assert len(index.find(read("broken/b09_leak_test.jsonl.gz"))) == 300
+    index.add(training)
+    assert len(index.find(test)) == 300
+    (folder / "training").mkdir()
+    assert len(set_of(folder, test).near(set_of(folder / "training", training))) == 300

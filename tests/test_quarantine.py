@@ -45,8 +45,8 @@ def aside(settings, name="b1", rows=(), **changes):
     return batch
 
 
-def let(settings, *numbers, name="b1", **options):
-    return release(Decision(name, numbers or None, "looked at by hand", **options), settings)
+def let(settings, *numbers, name="b1", announce=lambda _: False, **options):
+    return release(Decision(name, numbers or None, "looked at by hand", **options), settings, announce=announce)
 
 
 ROWS = (row(7, MAIL), row(8, LONG), row("jane.doe@gmail.com", LONG + "!"))
@@ -98,6 +98,24 @@ def test_released_rows_join_the_data_and_the_record_says_who_and_why(capsys, set
     assert releases(settings) == [done]
     assert (done.rows, done.personal, done.reason) == ((1,), (), "looked at by hand")
     assert ", released" in scriptorium(capsys, "quarantine", "show", "b1").out
+
+
+def test_a_release_is_announced_as_an_ingest_is_and_one_that_adds_nothing_is_not(settings):
+    aside(settings, rows=ROWS)
+    heard = []
+    done = let(settings, 1, announce=heard.append)
+    changes = {TRAIN: {"added": 1, "replaced": 0, "removed": 0}}
+    assert heard == [{"md5": done.version, "batch": "b1", "recipe": "mood", "rows": 1, "changes": changes}]
+    assert let(settings, 1, announce=heard.append) is None
+    with pytest.raises(Refused):
+        let(settings, 2, announce=heard.append)
+    assert len(heard) == 1
+
+
+def test_without_airflow_a_release_says_that_nobody_was_told(capsys, settings):
+    aside(settings, rows=ROWS)
+    said = scriptorium(capsys, "quarantine", "release", "b1", "--rows", "1", "--reason", "looked at").out
+    assert "not announced: there is no Airflow here" in said
 
 
 def test_personal_data_is_released_only_when_that_is_said_and_then_recorded(settings):
@@ -170,6 +188,11 @@ def test_an_edited_record_of_releases_is_refused(settings):
         let(settings, 2, personal=True)
 
 
+def write_down(path, found):
+    with path.open("a") as file:
+        file.write(f"{found['md5']}\n")
+
+
 @pytest.mark.service
 def test_a_kill_at_any_change_of_a_file_while_releasing_is_made_good(tmp_path, monkeypatch):
     point, ended = 0, True
@@ -178,12 +201,13 @@ def test_a_kill_at_any_change_of_a_file_while_releasing_is_made_good(tmp_path, m
         new_data(tmp_path / str(point) / "data", rows=3)
         settings = read_settings()
         aside(settings, rows=ROWS)
-        ended = killed(
-            partial(release, Decision("b1", (1,), "looked at by hand"), settings), point, settings.home.parent
-        )
-        let(settings, 1)
+        heard = tmp_path / f"{point}.heard"
+        listen = partial(write_down, heard)
+        ended = killed(partial(let, settings, 1, announce=listen), point, settings.home.parent)
+        let(settings, 1, announce=listen)
         assert read(settings.data / TRAIN) == [row(0), row(1), row(2), row(8, LONG)]
         assert [made.rows for made in releases(settings)] == [(1,)]
         assert releases(settings)[0].version == history(settings)[-1].md5
+        assert set(heard.read_text().split()) == {history(settings)[-1].md5}, "heard at least once, whatever was killed"
         point += 3  # each takes seconds; together with the other tests of this kind every sort of change is met
     assert point > 10

@@ -146,6 +146,7 @@ NO_JSON = [
     '{"id": "a", "text": "b", "label": "c", "lang": "en", "more": 1, "more": 1}',
     '{"id": "a", "text": "b", "label": "c", "lang": "en", "more": [NaN]}',
     '{"id": "a", "text": "b", "label": "c", "lang": "en", "more": -Infinity}',
+    '{"id": "a", "text": "b", "label": "c", "lang": "en", "more": 1e999}',
     '{"id": "a", "text": "\\ud800", "label": "c", "lang": "en"}',
     '{"id": "a", "text": "\\udc00\\ud800", "label": "c", "lang": "en"}',
     '{"id": "a", "text": "a\tb", "label": "c", "lang": "en"}',
@@ -187,6 +188,15 @@ def test_an_object_on_two_lines_is_none_even_when_another_line_holds_two(tmp_pat
 def test_a_value_of_another_type_is_never_converted(tmp_path, change, check):
     content = lines([row(1), row(2) | change, row(3)])
     assert read(put(tmp_path, "a.jsonl", content)) == (2, 3, {check: [2]})
+
+
+@pytest.mark.parametrize(
+    "change", [{"label": 2**63}, {"timestamp": -(2**63) - 1}, {"rating": 10**400}, {"rating": True}]
+)
+def test_a_number_that_no_column_holds_is_refused_and_a_large_one_is_taken(tmp_path, change):
+    good = FORMATS["recommendation"].model_config["json_schema_extra"]["examples"][0]
+    some = [good | {"id": "a", "label": 2**63 - 1, "rating": 2**53 + 1}, good | {"id": "b"} | change]
+    assert read(put(tmp_path, "a.jsonl", lines(some)), "recommendation") == (1, 2, {"types": [2]})
 
 
 def test_further_columns_may_come_and_go_and_change_their_type(tmp_path):
@@ -260,6 +270,12 @@ def test_a_row_that_is_no_csv_has_its_place(tmp_path, content, faults):
     assert read(put(tmp_path, "a.csv", content))[2] == faults
 
 
+def test_a_byte_order_mark_is_left_out_of_a_csv_header_and_said(tmp_path):
+    path = put(tmp_path, "a.csv", b"\xef\xbb\xbf" + csv("id,text,label,lang", "1,x,a,en"))
+    (block,) = read_blocks(path, FORMATS["classification"], LIMITS, keep=True)
+    assert (len(block.frame), block.notes) == (1, {"bom": 1})
+
+
 def test_a_header_that_names_a_column_twice_is_refused(tmp_path):
     with pytest.raises(Unreadable, match="names 'text' twice"):
         read(put(tmp_path, "a.csv", csv("id,text,text,label,lang", "1,x,y,a,en")))
@@ -269,6 +285,9 @@ def test_numbers_and_lists_in_csv_are_json(tmp_path):
     head = "id,user_id,item_id,title,text,rating,label,timestamp"
     content = csv(head, "1,u,i,t,x,4.5,1,828212412", "2,u,i,t,x,4,1.0,828212412", "3,u,i,t,x,four,1,828212412")
     assert read(put(tmp_path, "a.csv", content), "recommendation") == (1, 3, {"types": [3, 4]})
+    cells = ['"1,""x"":2"', "1 2", "1}", "NaN", "1e999", "[1]", "99999999999999999999", ""]
+    content = csv(head, *(f"{n},u,i,t,x,4,{cell},828212412" for n, cell in enumerate(cells)))
+    assert read(put(tmp_path, "c.csv", content), "recommendation") == (0, 8, {"types": [2, 3, 4, 5, 6, 7, 8, 9]})
     content = csv("id,lang,messages", '1,en,"[{""role"": ""user"", ""content"": ""Hi""}]"', "2,en,Hi")
     assert read(put(tmp_path, "b.csv", content), "dialog") == (1, 2, {"types": [3]})
 
@@ -295,6 +314,41 @@ def test_parquet_is_read_and_its_rows_are_numbered(tmp_path):
     assert read(parquet(tmp_path, rows)) == (9_999, 10_000, {"types": [5000]})
     assert read(parquet(tmp_path, [{"id": "a", "text": "b", "lang": "en"}]))[2] == {"missing_fields": [1]}
     assert read(parquet(tmp_path, [row(1) | {"label": 1}]))[2] == {"types": [1]}
+
+
+def test_parquet_with_two_columns_of_a_name_is_refused(tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet as file
+
+    file.write_table(
+        pa.Table.from_arrays([pa.array(["x"])] * 5, ["id", "text", "label", "lang", "text"]), tmp_path / "a.parquet"
+    )
+    with pytest.raises(Unreadable, match="two columns are named 'text'"):
+        read(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_further_column_of_parquet_that_json_has_no_form_for_is_refused_whether_rows_are_kept_or_not(tmp_path, keep):
+    import pyarrow as pa
+
+    for values in (
+        pa.array([float("nan")]),
+        pa.array([2**60], pa.timestamp("us")),
+        pa.array([float("inf")], pa.float32()),
+    ):
+        path = parquet(tmp_path, [row(1, more=1)], more=values)
+        with pytest.raises(Unreadable, match="'more' holds values that JSON has no form for"):
+            list(read_blocks(path, FORMATS["classification"], LIMITS, keep=keep))
+
+
+def test_parquet_numbers_too_large_for_a_column_have_their_row(tmp_path):
+    import pyarrow as pa
+
+    good = FORMATS["recommendation"].model_config["json_schema_extra"]["examples"][0]
+    path = parquet(tmp_path, [good, good], label=pa.array([1, 2**64 - 1], pa.uint64()))
+    assert read(path, "recommendation") == (1, 2, {"types": [2]})
+    path = parquet(tmp_path, [good, good], rating=pa.array([1, 2**53 + 1], pa.int64()))
+    assert read(path, "recommendation") == (2, 2, {})
 
 
 @pytest.mark.parametrize("end", [-1, -100, 200])

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipelines import leaks
 from pipelines.artifact import read_json
 from pipelines.errors import Refused
 from pipelines.limits import Limits
@@ -87,6 +88,17 @@ def test_a_changed_word_leaves_a_near_duplicate(folder):
     rewrite(folder / TRAIN, 7, lambda row: stolen | {"text_a": words})
     rewrite(folder / TEST, 4, lambda row: row | {"text_a": f"{words} again", "text_b": stolen["text_b"]})
     assert measured(folder) == {"near_leakage": (1, [f"{TEST} line 4"])}
+
+
+@pytest.mark.parametrize("characters", [1, leaks.LOOKED_FOR])
+def test_test_texts_within_longer_ones_of_the_corpus_are_found_in_one_reading_or_in_many(
+    folder, monkeypatch, characters
+):
+    monkeypatch.setattr(leaks, "LOOKED_FOR", characters)
+    said = [" ".join((row["text_a"], row["text_b"])) for row in read_rows(folder / TEST)]
+    rewrite(folder / DOMAIN, 5, lambda row: row | {"text": f"Before. {said[6]} Between. {said[2]} After."})
+    rewrite(folder / DOMAIN, 9, lambda row: row | {"text": f"{said[15]} And {said[2]}"})
+    assert measured(folder)["corpus_leakage"] == (3, [f"{TEST} line {line}" for line in (3, 7, 16)])
 
 
 def test_a_test_text_in_the_corpus_to_train_on_is_found_and_one_held_out_is_none(folder):

@@ -341,3 +341,10 @@ def test_every_format_has_an_example_that_is_of_it():
     for form in FORMATS.values():
         example = form.model_json_schema()["examples"][0]
         form.model_validate(example)
+
+
+def test_rows_beyond_those_looked_at_for_near_copies_are_counted_and_said(found):
+    rows = [row(n) for n in range(40)]
+    assert found(rows, limits=Limits(near_rows=40)) == {}
+    assert found(rows, limits=Limits(near_rows=30)) == {"near_unread": ("warn", [])}
+    assert found(rows, limits=Limits(near_rows=30, near_duplicates=False)) == {}
