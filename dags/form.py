@@ -19,9 +19,9 @@ def trigger_form(recipe: Recipe) -> dict[str, Param]:
         ),
         "method": Param(
             values["method"],
-            enum=["full", "head", "lora"],
+            enum=["full", "head", "lora", "dora", "adalora", "ia3", "bottleneck"],
             title="Fine-tuning method",
-            description="full trains every weight, head only the last layer, lora small low-rank matrices.",
+            description="full: every weight; head: the last layer; others: few weights beside them (docs/methods.md).",
             section="Model",
         ),
         "tokens": Param(

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
 Pair = tuple[Any, Any]
-
-# Decoders made here, Llama style; sizes with the embedding, which is tied to the head.
-SCRATCH: dict[str, dict[str, int]] = {
-    # 4.2 M parameters: learns in half an hour on two cores.
-    "tiny-decoder": {
-        "vocab_size": 8192,
-        "hidden_size": 224,
-        "intermediate_size": 608,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 7,
-        "max_position_embeddings": 512,
-    },
-    # 0.1 M parameters: shows in seconds that everything works.
-    "micro-decoder": {
-        "vocab_size": 1024,
-        "hidden_size": 64,
-        "intermediate_size": 160,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "max_position_embeddings": 512,
-    },
-}
-END = "<|end|>"
 
 
 def load_masked(folder: Path) -> Pair:
@@ -53,9 +30,11 @@ def load_classifier(folder: Path) -> Pair:
     from transformers import AutoModelForSequenceClassification
 
     from models.pair_head import PairClassifier
+    from models.text_head import TextClassifier
 
-    ours = PairClassifier.__name__ in (_config(folder).architectures or ())
-    return _load(PairClassifier if ours else AutoModelForSequenceClassification, folder), load_tokenizer(folder)
+    ours = {kind.__name__: kind for kind in (PairClassifier, TextClassifier)}
+    named = (_config(folder).architectures or [""])[0]
+    return _load(ours.get(named, AutoModelForSequenceClassification), folder), load_tokenizer(folder)
 
 
 def load_encoder(folder: Path) -> Pair:
@@ -123,47 +102,20 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def scratch(name: str, texts: Iterable[str], seed: int) -> Pair:
-    """A new decoder of a configuration of SCRATCH, with a byte-level BPE tokenizer trained on `texts`."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    tokenizer = train_tokenizer(texts, SCRATCH[name]["vocab_size"])
-    end = tokenizer.eos_token_id
-    sizes = {**SCRATCH[name], "vocab_size": len(tokenizer)}
-    config = LlamaConfig(**sizes, tie_word_embeddings=True, bos_token_id=end, eos_token_id=end, pad_token_id=end)
-    torch.manual_seed(seed)
-    return LlamaForCausalLM(config).eval(), tokenizer
-
-
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
-    """A byte-level BPE tokenizer: it can write any text, and no text is unknown to it."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=[END], initial_alphabet=alphabet, show_progress=False
-    )
-    bpe.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token=END, eos_token=END, pad_token=END)
-
-
-def new_classifier(folder: Path, labels: Sequence[str], seed: int, max_length: int) -> Pair:
-    """A classifier over the encoder of a model folder, with a new head for `labels` in sorted order."""
+def new_classifier(folder: Path, labels: Sequence[str], seed: int, max_length: int, texts: int) -> Pair:
+    """A classifier of one text, or two, over the encoder of a model folder, with a new head for the sorted `labels`."""
     from models.pair_head import PairClassifier
+    from models.text_head import TextClassifier
 
     encoder, tokenizer = load_encoder(folder)
-    if tokenizer.sep_token_id is None:
+    if texts == 2 and tokenizer.sep_token_id is None:
         raise ValueError(f"{folder}: pairs of texts need an encoder whose tokenizer has a separator token")
     tokenizer.model_max_length = max_length
     encoder.config.sep_token_id = tokenizer.sep_token_id
     encoder.config.id2label = dict(enumerate(sorted(labels)))
     encoder.config.label2id = {label: number for number, label in encoder.config.id2label.items()}
     torch.manual_seed(seed)
-    return PairClassifier.over(encoder), tokenizer
+    return (PairClassifier if texts == 2 else TextClassifier).over(encoder), tokenizer
 
 
 def _load(kind: Any, folder: Path, may_lack: tuple[str, ...] = ()) -> Any:
@@ -177,10 +129,13 @@ def _load(kind: Any, folder: Path, may_lack: tuple[str, ...] = ()) -> Any:
 
 def _from_pretrained(kind: Any, folder: Path) -> tuple[Any, Any]:
     """In eval mode and fp32: a checkpoint's own bf16 would make small steps of AdamW vanish."""
+    from models.bottleneck import with_adapters
+
     _quiet()
-    model, info = kind.from_pretrained(
+    config = _config(folder)
+    model, info = with_adapters(kind, config).from_pretrained(
         folder,
-        config=_config(folder),
+        config=config,
         dtype=torch.float32,
         local_files_only=True,
         use_safetensors=True,

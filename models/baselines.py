@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from models.metrics import rouge_l
-from models.tasks.pair_classification import answer_of
-from models.tasks.task import Row
+from models.metrics import WORD
+from models.tasks.labels import answer_of
+from models.tasks.task import Row, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Words of alphabetic scripts; single characters of Han, kana and hangul, which are written without spaces.
-CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-WORD = rf"[{CJK}]|[^\W{CJK}]+"
 Embed = Callable[[Sequence[str]], "NDArray[Any]"]
 
 
@@ -24,6 +22,19 @@ def overlap(train: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
     texts = [row[column] for row in train for column in ("text_a", "text_b")]
     words, letters = vectorizer(texts), letter_vectorizer(texts)
     return _fit_and_answer(train, test, lambda rows: _overlap_features(words, letters, rows))
+
+
+def tfidf(train: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
+    """Label texts by logistic regression on the TF-IDF of their words, pairs of words, and runs of letters."""
+    from scipy.sparse import hstack
+
+    texts = [row["text"] for row in train]
+    views = vectorizer(texts), letter_vectorizer(texts)
+
+    def features(rows: Sequence[Row]) -> Any:
+        return hstack([view.transform([row["text"] for row in rows]) for view in views])
+
+    return _fit_and_answer(train, test, features, scale=False)  # TF-IDF is in proportion as it is
 
 
 def cosine(train: Sequence[Row], test: Sequence[Row], embed: Embed) -> list[dict[str, Any]]:
@@ -38,17 +49,32 @@ def cosine(train: Sequence[Row], test: Sequence[Row], embed: Embed) -> list[dict
     return _fit_and_answer(train, test, similarity)
 
 
-def nearest_prompt(train: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
-    """Answer each prompt with the completion of the training prompt nearest in TF-IDF."""
-    words = vectorizer([row["prompt"] for row in train])
-    known, asked = (words.transform([row["prompt"] for row in rows]) for rows in (train, test))
-    answers = [train[int((known @ prompt.T).toarray().argmax())]["completion"] for prompt in asked]
-    references = [row["completion"] for row in test]
-    scores = rouge_l(references, answers)
-    return [
-        {"id": row["id"], "reference": row["completion"], "prediction": answer, "rouge_l": round(score, 6)}
-        for row, answer, score in zip(test, answers, scores, strict=True)
-    ]
+def nearest(task: Task, train: Sequence[Row], test: Sequence[Row]) -> list[str]:
+    """Answer with what answered the training text nearest in TF-IDF."""
+    words = vectorizer([task.read(row)[0] for row in train])
+    known, asked = (words.transform([task.read(row)[0] for row in rows]) for rows in (train, test))
+    return [train[int((known @ text.T).toarray().argmax())][task.target] for text in asked]
+
+
+def copy(task: Task, _: Sequence[Row], test: Sequence[Row]) -> list[str]:
+    """Answer with the text as it came."""
+    return [task.read(row)[0] for row in test]
+
+
+def lead(sentences: int) -> Writer:
+    """Answer with the first sentences of the text."""
+
+    def answers(task: Task, _: Sequence[Row], test: Sequence[Row]) -> list[str]:
+        return ["".join(SENTENCE.findall(task.read(row)[0])[:sentences]).strip() for row in test]
+
+    return answers
+
+
+# A sentence ends with its stop, Latin or Chinese, and what closes after it, or with the line.
+CLOSING = "\"')\u201d\u2019\u300d\u300f\uff09"
+SENTENCE = re.compile(rf".+?(?:[.!?](?=[{CLOSING}]*(?:\s|$))|[\u3002\uff01\uff1f]|\n|$)[{CLOSING}]*\s*", re.DOTALL)
+Writer = Callable[["Task", Sequence[Row], Sequence[Row]], list[str]]
+WRITERS: dict[str, Writer] = {"nearest": nearest, "copy": copy, "lead_1": lead(1), "lead_3": lead(3)}
 
 
 def vectorizer(texts: Sequence[str]) -> Any:
@@ -89,13 +115,14 @@ def _counted(one: list[str], other: list[str]) -> list[float]:
 
 
 def _fit_and_answer(
-    train: Sequence[Row], test: Sequence[Row], features: Callable[[Sequence[Row]], NDArray[Any]]
+    train: Sequence[Row], test: Sequence[Row], features: Callable[[Sequence[Row]], Any], *, scale: bool = True
 ) -> list[dict[str, Any]]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    fitted = make_pipeline(StandardScaler(), LogisticRegression(C=10, max_iter=1000))
+    regression = LogisticRegression(C=10, max_iter=1000)
+    fitted = make_pipeline(StandardScaler(), regression) if scale else regression
     fitted.fit(features(train), [row["label"] for row in train])
     labels, probabilities = fitted.classes_.tolist(), fitted.predict_proba(features(test)).tolist()
     answers = [answer_of(dict(zip(labels, row, strict=True))) for row in probabilities]

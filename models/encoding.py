@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def encode_pairs(tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> list[dict[str, list[int]]]:
-    """Tokens of each pair of texts, unpadded, cut to the tokenizer's `model_max_length`, the longer text first."""
-    if not pairs:
+def encode_texts(tokenizer: Any, rows: Sequence[tuple[str, ...]]) -> list[dict[str, list[int]]]:
+    """Tokens of the text, or of the two texts, of each row.
+
+    They are unpadded, and cut to the tokenizer's `model_max_length`, the longer text first.
+    """
+    if not rows:
         return []
-    one, other = (list(texts) for texts in zip(*pairs, strict=True))
-    encoded = tokenizer(one, other, truncation="longest_first")
-    return [{name: values[number] for name, values in encoded.items()} for number in range(len(pairs))]
+    columns = (list(texts) for texts in zip(*rows, strict=True))
+    encoded = tokenizer(*columns, truncation="longest_first")
+    return [{name: values[number] for name, values in encoded.items()} for number in range(len(rows))]
 
 
 def encode_completion(tokenizer: Any, prompt: str, completion: str, room: int) -> tuple[list[int], int]:

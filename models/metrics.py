@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,22 @@ HIGHER_IS_BETTER = {
     "f1": True,
     "auc": True,
     "ece": False,
+    "rouge_1": True,
+    "rouge_2": True,
     "rouge_l": True,
+    "bleu": True,
+    "chrf": True,
+    "edit_f05": True,
     "bits_per_byte": False,
     "bits_per_byte_domain_change": False,
     "bits_per_byte_general_change": False,
 }
 
 CALIBRATION_BINS = 10
+# Words of alphabetic scripts; single characters of Han, kana and hangul, which are written without spaces.
+RANGES = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+WORD = rf"[{RANGES}]|[^\W{RANGES}]+"
+EXACT = re.compile(rf"{WORD}|[^\w\s]")
 CJK = (("\u3040", "\u30ff"), ("\u3400", "\u9fff"), ("\uac00", "\ud7af"))  # kana, Han, hangul
 
 
@@ -81,19 +91,7 @@ def bits_per_byte(bits: Sequence[float], size: Sequence[float]) -> float:
     return float(sum(bits) / sum(size))
 
 
-def rouge_l(references: Sequence[str], answers: Sequence[str]) -> list[float]:
-    """ROUGE-L F1 of each answer.
-
-    Latin words are stemmed and lower-cased; every Chinese, Japanese or Korean character counts as a word, for
-    rouge-score's own tokenizer drops them and calls identical Chinese texts 0.0.
-    """
-    from rouge_score.rouge_scorer import RougeScorer
-
-    scorer = RougeScorer(["rougeL"], tokenizer=_Words())
-    return [float(scorer.score(r, a)["rougeL"].fmeasure) for r, a in zip(references, answers, strict=True)]
-
-
-class _Words:
+class Words:
     """rouge-score's tokenizer for Latin text, single characters for CJK."""
 
     def __init__(self) -> None:
@@ -104,6 +102,10 @@ class _Words:
     def tokenize(self, text: str) -> list[str]:
         spaced = "".join(f"\n{c}\n" if is_cjk(c) else c for c in text)
         return [word for part in spaced.split("\n") for word in self._words(part)]
+
+    def exactly(self, text: str) -> list[str]:
+        """Words as they stand, with their case and what stands between them; characters where there are no spaces."""
+        return EXACT.findall(text)
 
     def _words(self, part: str) -> list[str]:
         return [part] if is_cjk(part[:1]) else list(self.latin.tokenize(part))

@@ -1,21 +1,25 @@
-"""What is learned: guess masked tokens, continue text, label pairs, complete prompts. Each a plan and a loss."""
+"""What is learned: guess masked tokens, continue text, label texts, complete prompts. Each a plan and a loss."""
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models.backbone import masked_states_and_head
-from models.encoding import encode_completion, encode_pairs
+from models.encoding import encode_completion, encode_texts
+from models.losses import Loss
 from models.masking import masked, vocabulary_of
 from models.packing import IGNORED, Tokens, best_fit, by_count, by_tokens, packed, padded, pieces
 from models.schedule import Batch, Passes, Plan
 
 # Texts tokenised at once.
 CHUNK = 512
+# Logits of shape (answers, vocabulary or labels), and the right answers' numbers.
+Answers = tuple[torch.Tensor, torch.Tensor]
 
 
 def tokenise(tokenizer: Any, texts: Sequence[str], block: int) -> list[list[int]]:
@@ -71,12 +75,12 @@ def masked_plan(tokenizer: Any, documents: Sequence[Tokens], share: float, batch
     return Plan([by_tokens([len(d) for d in documents], batch_tokens, seed)] if documents else [], collate, masked_loss)
 
 
-def masked_loss(model: Any, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy of the tokens to guess; only they go through the vocabulary, half of the work otherwise."""
+def masked_answers(model: Any, batch: Batch) -> Answers:
+    """The tokens to guess; only they go through the vocabulary, half of the work otherwise."""
     labels = batch["labels"]
     wanted = labels != IGNORED
     states, head = masked_states_and_head(model, batch["input_ids"], batch["attention_mask"])
-    return torch.nn.functional.cross_entropy(head(states[wanted]).float(), labels[wanted])
+    return head(states[wanted]).float(), labels[wanted]
 
 
 def causal_plan(documents: Sequence[Tokens], block: int, batch_tokens: int, pad: int, seed: int) -> Plan:
@@ -90,31 +94,32 @@ def causal_plan(documents: Sequence[Tokens], block: int, batch_tokens: int, pad:
     return Plan([batches] if blocks else [], collate, causal_loss)
 
 
-def causal_loss(model: Any, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy of each labelled token, given those before it in its piece."""
+def causal_answers(model: Any, batch: Batch) -> Answers:
+    """Each labelled token, given those before it in its piece."""
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
     labels = batch["labels"][:, 1:]
     # With a cache, transformers would not look for restarting positions, and pieces would see each other.
     logits = model(**inputs, use_cache=False).logits[:, :-1].float()
-    return torch.nn.functional.cross_entropy(logits[labels != IGNORED], labels[labels != IGNORED])
+    return logits[labels != IGNORED], labels[labels != IGNORED]
 
 
-def pair_plan(tokenizer: Any, pairs: Sequence[tuple[str, str]], labels: Sequence[int], passes: Passes) -> Plan:
-    """Passes over pairs of texts, in batches alike in length; pairs of one group stand together."""
-    rows = encode_pairs(tokenizer, pairs)
+def label_plan(tokenizer: Any, texts: Sequence[tuple[str, ...]], labels: Sequence[int], passes: Passes) -> Plan:
+    """Passes over texts, or pairs of texts, in batches alike in length; rows of one group stand together."""
+    rows = encode_texts(tokenizer, texts)
     fill = {n: tokenizer.pad_token_id if n == "input_ids" else 0 for n in rows[0] if n != "attention_mask"}
     lengths = [len(row["input_ids"]) for row in rows]
 
-    def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a pair is the same in every epoch
+    def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a row is the same in every epoch
         return padded([rows[n] for n in items], fill) | {"labels": torch.tensor([labels[n] for n in items])}
 
-    return Plan(_batches(lengths, passes), collate, label_loss)
+    counts = Counter(labels)
+    return Plan(_batches(lengths, passes), collate, label_loss, tuple(counts[n] for n in range(max(counts) + 1)))
 
 
-def label_loss(model: Any, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy of the labels."""
+def label_answers(model: Any, batch: Batch) -> Answers:
+    """The label of each row."""
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-    return torch.nn.functional.cross_entropy(model(**inputs).logits.float(), batch["labels"])
+    return model(**inputs).logits.float(), batch["labels"]
 
 
 def completion_plan(tokenizer: Any, pairs: Sequence[tuple[str, str]], room: int, passes: Passes) -> Plan:
@@ -132,3 +137,6 @@ def completion_plan(tokenizer: Any, pairs: Sequence[tuple[str, str]], room: int,
 def _batches(lengths: Sequence[int], passes: Passes) -> list[list[list[int]]]:
     seeds = range(passes.seed, passes.seed + passes.epochs)
     return [by_count(lengths, passes.size, seed, passes.groups) for seed in seeds]
+
+
+masked_loss, causal_loss, label_loss = Loss(masked_answers), Loss(causal_answers), Loss(label_answers)

@@ -1,4 +1,4 @@
-"""Classify pairs of texts with a fine-tuned encoder."""
+"""Label texts and pairs of texts with a fine-tuned encoder."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch  # noqa: TID253 - this module is itself imported lazily
 
-from models.encoding import encode_pairs
+from models.encoding import encode_texts
 from models.precision import autocast
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Pair = tuple[str, str]
+Texts = tuple[str, ...]  # one text, or two
 # Takes the size of what is done and of all.
 Progress = Callable[[int, int], None]
 
@@ -22,30 +22,30 @@ BATCH = 64
 
 
 def classify(
-    model: Any, tokenizer: Any, pairs: Sequence[Pair], progress: Progress | None = None
+    model: Any, tokenizer: Any, rows: Sequence[Texts], progress: Progress | None = None
 ) -> list[dict[str, float]]:
-    """Probability of every label for each pair, in the order of `pairs`.
+    """Probability of every label for each row, in the order of `rows`.
 
-    Each distinct pair is read once, in batches made of the sorted texts: a pair's answer does not depend on the order
+    Each distinct row is read once, in batches made of the sorted texts: its answer does not depend on the order
     it came in. Texts are cut at the tokenizer's `model_max_length`, the longer of the two first.
     """
-    distinct = sorted(set(pairs), key=lambda pair: (len(pair[0]) + len(pair[1]), pair))
-    answers: dict[Pair, dict[str, float]] = {}
+    distinct = sorted(set(rows), key=lambda texts: (sum(map(len, texts)), texts))
+    answers: dict[Texts, dict[str, float]] = {}
     for start in range(0, len(distinct), BATCH):
         batch = distinct[start : start + BATCH]
         answers |= zip(batch, _classify_batch(model, tokenizer, batch), strict=True)
         if progress:
             progress(_size(answers), _size(distinct))
-    return [answers[pair] for pair in pairs]
+    return [answers[texts] for texts in rows]
 
 
-def _size(pairs: Iterable[Pair]) -> int:
+def _size(rows: Iterable[Texts]) -> int:
     """Characters: they foretell the time, where the number of texts does not."""
-    return sum(len(one) + len(other) for one, other in pairs)
+    return sum(len(text) for texts in rows for text in texts)
 
 
-def _classify_batch(model: Any, tokenizer: Any, batch: Sequence[Pair]) -> list[dict[str, float]]:
-    encoded = tokenizer.pad(encode_pairs(tokenizer, batch), return_tensors="pt").to(model.device)
+def _classify_batch(model: Any, tokenizer: Any, batch: Sequence[Texts]) -> list[dict[str, float]]:
+    encoded = tokenizer.pad(encode_texts(tokenizer, batch), return_tensors="pt").to(model.device)
     with torch.inference_mode(), autocast(model.device):
         logits = model(**encoded).logits
     labels = [model.config.id2label[n] for n in range(model.config.num_labels)]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
+
+if TYPE_CHECKING:
+    from models.hooks import Hook
+    from models.losses import Loss
 
 Batch = dict[str, Any]
 
@@ -17,12 +21,15 @@ class Plan(torch.utils.data.Dataset[Batch]):
 
     The order is data, not a generator's state: a training that was stopped goes on with the very batch that was next.
     `collate` makes the tensors of a batch from its items and the number of its epoch, and depends on nothing else.
-    `loss` is a mean over the batch, a scalar, from the model and the batch.
+    `loss` is a mean over the batch, a scalar, from the model and the batch. `counts` says how many examples have each
+    label, where there are labels. `hooks` are what goes on beside the steps.
     """
 
     epochs: Sequence[Sequence[Sequence[int]]]
     collate: Callable[[Sequence[int], int], Batch]
-    loss: Callable[[Any, Batch], torch.Tensor]
+    loss: Loss
+    counts: tuple[int, ...] = ()
+    hooks: Sequence[Hook] = ()
 
     def __len__(self) -> int:
         return sum(map(len, self.epochs))
@@ -62,7 +69,9 @@ class Pace:
     weight_decay: float = 0.01
     layer_decay: float = 1.0
     clip: float = 1.0
+    noise: float = 0.0  # alpha of NEFTune (Jain et al. 2023)
     accumulation: int = 1
+    optimizer: str = "adamw"
     seed: int = 7
 
     def factor(self, step: int, steps: int) -> float:

@@ -54,31 +54,31 @@ def load(folder: Path, task_name: str) -> Any:
     from models.tasks import TASKS
 
     task = TASKS[task_name]
-    return _classifier(folder, task.texts) if task.answer == "label" else _writer(folder, task.texts[0])
+    return _classifier(folder, task.texts) if task.answer == "label" else _writer(folder, task)
 
 
 def _classifier(folder: Path, texts: tuple[str, ...]) -> Any:
     from models.backbone import load_classifier
     from models.predict import classify
-    from models.tasks.pair_classification import answer_of
+    from models.tasks.labels import answer_of
 
     model, tokenizer = load_classifier(folder)
 
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        pairs = [(str(row[texts[0]]), str(row[texts[1]])) for row in rows]
-        return [dict(answer_of(chances)) for chances in classify(model, tokenizer, pairs)]
+        asked = [tuple(str(row[column]) for column in texts) for row in rows]
+        return [dict(answer_of(chances)) for chances in classify(model, tokenizer, asked)]
 
     return answer
 
 
-def _writer(folder: Path, prompt: str) -> Any:
+def _writer(folder: Path, task: Any) -> Any:
     from models.backbone import load_causal
     from models.generate import generate
 
     model, tokenizer = load_causal(folder)
 
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        return [{"prediction": text} for text in generate(model, tokenizer, [str(row[prompt]) for row in rows])]
+        return [{"prediction": text} for text in generate(model, tokenizer, [task.asked(row) for row in rows])]
 
     return answer
 

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
-from safetensors.torch import save_file
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments  # noqa: TID253
+from safetensors.torch import load_file, save_file
+from transformers import PrinterCallback, Trainer  # noqa: TID253
 
 from models import stop
+from models.arguments import arguments
 from models.checkpoint import WEIGHTS, Checkpoints, keep, last_checkpoint, restore, save_whole, trainable
+from models.each_step import EachStep
+from models.optimizers import OPTIMIZERS
 from models.precision import autocast, gains_by_bf16
-from models.progress import Progress
 from models.schedule import Batch, Pace, Plan, groups
 
 Row = dict[str, Any]
 
-CURVE_ROWS = 100
 RECORD = "record.json"
+HOOK = "hook-{}.safetensors"
 
 
 class Diverged(Exception):
@@ -64,7 +66,9 @@ def train(model: Any, plan: Plan, pace: Pace, checkpoints: Checkpoints, validati
     trainer, checkpoint = PlanTrainer(model, plan, pace, checkpoints, validation), last_checkpoint(checkpoints.folder)
     trainer.resume_record(checkpoint)
     if not trainer.is_stopped_early:
-        with stop.on_signals():
+        with stop.on_signals(), ExitStack() as stack:
+            for hook in plan.hooks:
+                stack.enter_context(hook.during(model))
             trainer.train(resume_from_checkpoint=checkpoint)
     if stop.requested.is_set() and not trainer.is_done:
         raise stop.Stopped(f"checkpoint saved at step {trainer.state.global_step} of {trainer.steps}")
@@ -84,13 +88,13 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
     def __init__(
         self, model: Any, plan: Plan, pace: Pace, checkpoints: Checkpoints, validation: Validation | None = None
     ) -> None:
-        super().__init__(model, _arguments(pace, checkpoints.folder), data_collator=_only, train_dataset=plan)
+        super().__init__(model, arguments(pace, checkpoints.folder), data_collator=_only, train_dataset=plan)
         self.model_accepts_loss_kwargs = False
         self.remove_callback(PrinterCallback)
         self.plan, self.pace, self.checkpoints, self.validation = plan, pace, checkpoints, validation
         self.record = Record(bf16=gains_by_bf16(model.device.type))
         self.steps = -(-len(plan) // pace.accumulation)
-        self.add_callback(_EachStep(self))
+        self.add_callback(EachStep(self))
 
     @property
     def is_done(self) -> bool:
@@ -106,7 +110,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         return torch.utils.data.SequentialSampler(self.plan)
 
     def create_optimizer(self, *_: Any) -> Any:
-        self.optimizer = torch.optim.AdamW(groups(self.model, self.pace), lr=self.pace.learning_rate, fused=True)
+        self.optimizer = OPTIMIZERS[self.pace.optimizer](groups(self.model, self.pace), self.pace.learning_rate)
         return self.optimizer
 
     def create_scheduler(self, *_: Any, **__: Any) -> Any:
@@ -119,15 +123,29 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         return self.pace.factor(step, self.steps)
 
     def compute_loss(self, model: Any, inputs: Batch, *_: Any, **__: Any) -> Any:
-        with autocast(model.device, bf16=self.record.bf16):
-            loss = self.plan.loss(model, inputs)
+        loss = self._loss(model, inputs)
         if not torch.isfinite(loss):
             step = self.state.global_step + 1
             raise Diverged(f"the loss became {loss.item()} at step {step}; lower the learning rate")
         self.record.losses.append(loss.item())
         self.record.epoch_losses.append(loss.item())
         self.record.tokens += _tokens(inputs)
+        return sum((hook.penalty() for hook in self.plan.hooks), start=loss)
+
+    def _loss(self, model: Any, inputs: Batch) -> Any:
+        with autocast(model.device, bf16=self.record.bf16):
+            return self.plan.loss(model, inputs)
+
+    def training_step(self, model: Any, inputs: Batch, *rest: Any) -> Any:
+        loss = super().training_step(model, inputs, *rest)
+        for hook in self.plan.hooks:
+            hook.after_backward(lambda: self._again(model, inputs))
         return loss
+
+    def _again(self, model: Any, inputs: Batch) -> None:
+        """Add the gradients of a batch that was read before."""
+        loss = self._loss(model, self._prepare_inputs(inputs))
+        self.accelerator.backward(loss / self.current_gradient_accumulation_steps)
 
     def add_curve_row(self) -> None:
         losses = self.record.losses
@@ -163,6 +181,8 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         folder = self.checkpoints.folder / f"checkpoint-{self.state.global_step}"
         part = self.checkpoints.folder / "part" / folder.name
         (part / RECORD).write_text(json.dumps(vars(self.record)))
+        for number, hook in enumerate(self.plan.hooks):
+            save_file(hook.state(), part / HOOK.format(number))
         keep(part, folder)
 
     def _get_output_dir(self, *_: Any, **__: Any) -> str:
@@ -175,61 +195,14 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, *_: Any) -> None:
         restore(self.model, Path(resume_from_checkpoint) / WEIGHTS)
+        for number, hook in enumerate(self.plan.hooks):
+            hook.restore(load_file(Path(resume_from_checkpoint) / HOOK.format(number)))
 
     def resume_record(self, checkpoint: str | None) -> None:
         """Take over what the training had done at a checkpoint."""
         if checkpoint:
             self.record = Record(**json.loads((Path(checkpoint) / RECORD).read_text()))
             print(f"resumed from {Path(checkpoint).name}", flush=True)
-
-
-class _EachStep(TrainerCallback):  # type: ignore[misc]
-    """After each step: the curve, the epoch's end, a checkpoint when it is time or a stop was asked for."""
-
-    def __init__(self, trainer: PlanTrainer) -> None:
-        self.trainer = trainer
-        self.saved = time.monotonic()
-
-    def on_train_begin(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
-        record = self.trainer.record
-        self.progress = Progress(self.trainer.steps, state.global_step, record.tokens)
-        numbers = "bf16 with fp32 weights" if record.bf16 else "fp32"
-        print(f"{self.trainer.steps} steps in {numbers} on {torch.get_num_threads()} threads", flush=True)
-
-    def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
-        trainer, record = self.trainer, self.trainer.record
-        self.progress.show(state.global_step, record.tokens, record.epoch_losses[-1])
-        if state.global_step % max(1, trainer.steps // CURVE_ROWS) == 0 or state.global_step == trainer.steps:
-            trainer.add_curve_row()
-        is_epoch_end = state.global_step in {-(-end // trainer.pace.accumulation) for end in trainer.plan.ends}
-        if is_epoch_end:
-            trainer.end_epoch()
-        control.should_training_stop |= trainer.is_stopped_early or stop.requested.is_set()
-        is_time = time.monotonic() - self.saved > trainer.checkpoints.every
-        control.should_save = is_time or stop.requested.is_set() or (is_epoch_end and trainer.validation is not None)
-
-    def on_save(self, *_: Any, **__: Any) -> None:
-        self.saved = time.monotonic()
-
-
-def _arguments(pace: Pace, checkpoints: Path) -> Any:
-    """The Trainer's arguments; whatever writes, logs or evaluates by itself is off."""
-    return TrainingArguments(
-        output_dir=str(checkpoints),
-        per_device_train_batch_size=1,
-        gradient_accumulation_steps=pace.accumulation,
-        num_train_epochs=1,
-        max_grad_norm=pace.clip,
-        learning_rate=pace.learning_rate,
-        seed=pace.seed,
-        logging_strategy="no",
-        save_strategy="no",
-        eval_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        use_cpu=not torch.cuda.is_available(),
-    )
 
 
 def _only(batches: list[Batch]) -> Batch:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pipelines.airflow_api import Airflow
-from pipelines.artifact import write_json
-from pipelines.batch import Outcome
+from pipelines.artifact_root import path_of
+from pipelines.batch import Outcome, keep
 from pipelines.errors import ScriptoriumError
-from pipelines.settings import Settings
+from pipelines.settings import Settings, read_settings
+from pipelines.shared import brought
 from pipelines.version_history import Change
 
 ASSET = "dataset"
@@ -30,10 +30,11 @@ def ingested(outcome: Outcome) -> dict[str, Any]:
 
 def announced(uri: str) -> dict[str, Any] | None:
     """What the event of an outcome says, which from now on counts as announced; None when no row was new."""
-    outcome = Outcome.model_validate_json(Path(uri).read_bytes())
+    settings = read_settings()
+    outcome = Outcome.model_validate_json(brought(path_of(uri, settings), settings).read_bytes())
     if not outcome.changes:
         return None
-    write_json(Path(uri), outcome.model_copy(update={"announced": True}).model_dump(mode="json"))
+    keep(outcome.model_copy(update={"announced": True}), settings)
     return ingested(outcome)
 
 

@@ -18,6 +18,10 @@ MANIFEST = "manifest.json"
 TIMINGS = "timings.json"
 
 
+class NotWhole(ScriptoriumError):
+    """There is no artifact, or it is not what its manifest says."""
+
+
 class FileEntry(BaseModel):
     """One file of an artifact."""
 
@@ -94,40 +98,42 @@ def publish(folder: Path, target: Path) -> None:
     folder.replace(target)
 
 
-def read_manifest(uri: str) -> Manifest:
-    """The manifest of a whole artifact. Raises ScriptoriumError when there is none, or what is there is no manifest."""
-    path = Path(uri) / MANIFEST
+def read_manifest(folder: Path | str) -> Manifest:
+    """The manifest of a whole artifact. Raises NotWhole when there is none, or what is there is no manifest."""
+    path = Path(folder) / MANIFEST
     if not path.is_file():
-        raise ScriptoriumError(f"{uri} is not a whole artifact: it lacks {MANIFEST}; run the step that makes it again")
+        raise NotWhole(f"{folder} is not a whole artifact: it lacks {MANIFEST}; run the step that makes it again")
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValueError:
-        raise ScriptoriumError(f"{path} is no manifest; run the step that makes it again") from None
+        raise NotWhole(f"{path} is no manifest; run the step that makes it again") from None
 
 
-def is_whole(uri: str) -> bool:
+def is_whole(folder: Path | str) -> bool:
     """Whether every file of the manifest is there with its size and digest."""
     try:
-        verify(uri)
-    except (ScriptoriumError, ValueError):
+        verify(folder)
+    except NotWhole:
         return False
     return True
 
 
-def verify(uri: str) -> Manifest:
-    """Re-hash every file of an artifact. Raises ScriptoriumError naming the first that differs."""
-    manifest = read_manifest(uri)
-    present = {p.relative_to(uri).as_posix() for p in _files(Path(uri))}
+def verify(folder: Path | str, called: str = "") -> Manifest:
+    """Re-hash every file of an artifact. Raises NotWhole naming the first that differs, as it is `called`."""
+    manifest, called = read_manifest(folder), called or str(folder)
+    present = {p.relative_to(folder).as_posix() for p in _files(Path(folder))}
     if surplus := present - set(manifest.files):
-        raise ScriptoriumError(f"{uri} holds {min(surplus)}, which its manifest does not name")
+        raise NotWhole(f"{called} holds {min(surplus)}, which its manifest does not name")
     for name, entry in manifest.files.items():
-        path = Path(uri) / name
+        path = Path(folder) / name
         if not path.is_file():
-            raise ScriptoriumError(f"{uri} lacks {name}, which its manifest names")
+            raise NotWhole(f"{called} lacks {name}, which its manifest names")
         if path.stat().st_size != entry.size or sha256_file(path) != entry.sha256:
-            raise ScriptoriumError(f"{path} is not the file its manifest names: sha256 differs")
+            raise NotWhole(f"{called}/{name} is not the file its manifest names: sha256 differs")
     if manifest.digest != content_digest(manifest.files):
-        raise ScriptoriumError(f"{uri}/{MANIFEST} was changed: its digest is not that of the files it names")
+        raise NotWhole(f"{called}/{MANIFEST} was changed: its digest is not that of the files it names")
+    if manifest.key != key_of(manifest.made_from):
+        raise NotWhole(f"{called}/{MANIFEST} was changed: its key is not that of what it was made from")
     return manifest
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from models import threads
 from pipelines.base_source import find
 from pipelines.corpus import bits_per_byte, training_texts, write_training
-from pipelines.errors import Refused, near_miss
+from pipelines.errors import Refused
 from pipelines.language_training import train_on_text
 from pipelines.recipe import Scratch
 from pipelines.room import require_room
@@ -33,12 +33,10 @@ def base(work: Work) -> None:
 
 
 def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
-    """A new decoder: its tokenizer sees both corpora, its weights learn general text."""
-    from models.backbone import SCRATCH, scratch
+    """A new model: its tokenizer sees both corpora, its weights learn general text."""
+    from models.scratch import scratch
 
     recipe = work.run.recipe
-    if name not in SCRATCH:
-        raise Refused(f"base.model.scratch is {name!r}; {near_miss(name, SCRATCH)}")
     general = recipe.data.replay.corpus
     texts = [*training_texts(work, recipe.data.corpus), *training_texts(work, general)]
     model, tokenizer = scratch(name, texts, recipe.seed)

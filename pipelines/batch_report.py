@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipelines.artifact_root import uri_of
 from pipelines.batch import Outcome
 from pipelines.batch_bench import Bench, Checked
 from pipelines.data_page import Part, data_page
 from pipelines.data_summary import Picture, Summary
 from pipelines.page import write_page
+from pipelines.shared import share
 from pipelines.summaries import keep_summary
 from pipelines.version_history import named
 
 
 def keep_report(bench: Bench, checked: Checked, outcome: Outcome) -> str:
-    """Write the page of a batch to `ingest/<recipe>/<batch>.html` at the artifact root; the path of it."""
+    """Write the page of a batch to `ingest/<recipe>/<batch>.html` at the artifact root; its URI."""
     parts = [_part(target, bench, checked, outcome) for target in checked.targets if bench.picture(target).exists()]
     for part in parts:
         _keep_summary(part, bench, outcome)
@@ -24,7 +26,8 @@ def keep_report(bench: Bench, checked: Checked, outcome: Outcome) -> str:
     page = data_page(title, f"{outcome.at[:16].replace('T', ' ')} UTC, {bench.source}", checked.result, parts)
     path = Path(bench.settings.artifacts) / "ingest" / bench.recipe.name / f"{outcome.id}.html"
     write_page(path, page)
-    return str(path)
+    share(path, bench.settings)
+    return uri_of(path, bench.settings)
 
 
 def _part(target: str, bench: Bench, checked: Checked, outcome: Outcome) -> Part:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LINE = "\0line"  # names that no column of a format has
 RAW = "\0raw"
 TEXT, ANSWER, WRITTEN, PLAIN = "\0text", "\0answer", "\0written", "\0plain"
+PLACE = "\0place"  # file and line of a row in one number
 NULL = "\0null"  # stands in a column of texts where a row says null, though it need not
 
 

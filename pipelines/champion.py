@@ -10,9 +10,11 @@ from typing import Any
 
 from pipelines import ledger, registry
 from pipelines.artifact import verify
+from pipelines.artifact_root import uri_of
 from pipelines.dossier import Dossier
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.ledger import SERVED, Entry
+from pipelines.mirror import here
 from pipelines.recipe_file import recipe_named
 from pipelines.served_model import fetched, hashes, load_pyfunc
 from pipelines.settings import Settings
@@ -69,7 +71,7 @@ def write_down(event: ledger.Event, dossier: Dossier, facts: dict[str, str], set
 
 def require_known(name: str, settings: Settings) -> None:
     """Refuse, with the near miss, a name that no recipe has and about which nothing was ever decided."""
-    if not ledger.ledger_path(name, settings).exists():
+    if not ledger.exists(name, settings):
         recipe_named(name, settings)
 
 
@@ -85,8 +87,8 @@ def require_holder(name: str, last: Entry | None, settings: Settings) -> None:
 
 def promoted_folder(name: str, last: Entry, settings: Settings) -> Path:
     """The promoted artifact of an entry, every byte of it verified."""
-    folder = production_folder(name, last.facts["digest"], settings)
-    if verify(str(folder)).digest != last.facts["digest"]:
+    folder = here(uri_of(production_folder(name, last.facts["digest"], settings), settings))
+    if verify(folder).digest != last.facts["digest"]:
         raise ScriptoriumError(f"{folder} is not what was promoted as version {last.facts['version']}: digests differ")
     return folder
 
@@ -138,7 +140,7 @@ def require_served(name: str, version: str, settings: Settings) -> None:
 
 
 def production_folder(name: str, digest: str, settings: Settings) -> Path:
-    """Where the promoted bytes of a model lie."""
+    """Where the promoted bytes of a model lie, on this machine."""
     if len(digest) != 64 or not digest.isalnum():
         raise ScriptoriumError(f"{name}: {digest!r} is not the sha256 of a model: 64 hexadecimal digits are expected")
     return Path(settings.artifacts) / "production" / name / digest

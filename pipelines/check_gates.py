@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from pipelines.artifact import canonical, read_json, read_manifest, sha256_text
+from pipelines.artifact import canonical, read_json, sha256_text
+from pipelines.artifact_root import uri_of
 from pipelines.champion import Champion, champion
 from pipelines.dossier import RUN, Dossier, Model, Opponent, Source, refuse_unless_passed, whole, write
 from pipelines.errors import Refused
 from pipelines.flow import stages
 from pipelines.gates import Verdict, judge
+from pipelines.mirror import here, manifest_of
 from pipelines.packet import packet
 from pipelines.policy import run_to_decide
 from pipelines.run import Run
@@ -47,9 +48,9 @@ def check_gates(run_uri: str, inputs: Mapping[str, str]) -> str:
     settings = read_settings()
     run = run_to_decide(run_uri, settings)
     held = champion(run.recipe.name, settings)
-    opponent = same_champion(held, read_manifest(inputs["report"]).made_from.get("input.champion"))
+    opponent = same_champion(held, manifest_of(inputs["report"]).made_from.get("input.champion"))
     artifacts = artifacts_of(inputs["report"], run, held, settings)
-    evidence = Evidence(run_uri, run, artifacts, read_json(Path(inputs["report"]) / "report.json"))
+    evidence = Evidence(run_uri, run, artifacts, read_json(here(inputs["report"]) / "report.json"))
     tracked = record_run(run_uri, run, artifacts, evidence.report, settings)
     verdicts = judge(run.recipe.gates, evidence.report)
     dossier = assemble(evidence, verdicts, opponent, tracked)
@@ -67,22 +68,22 @@ def artifacts_of(report_uri: str, run: Run, held: Champion | None, settings: Set
     """
     report, order = whole(report_uri), stages(run, champion=held is not None)
     names = {source: name for name, source in order[-1].inputs.items()} | NAMES
-    found = {"champion": str(held.folder)} if held else {}
+    found = {"champion": uri_of(held.folder, settings)} if held else {}
     digests = {"champion": held.digest} if held else {}
     for stage in order:
         facts = made_from(stage.step, run, {name: digests[source] for name, source in stage.inputs.items()})
-        name, uri = names[stage.name], str(target_of(stage.step, facts, settings))
+        name, uri = names[stage.name], uri_of(target_of(stage.step, facts, settings), settings)
         used = report_uri if name == "report" else report.parents.get(name, uri)
         if used != uri:
             raise Refused(f"{used} is not the {name} of this run: {differing(used, facts)}; start a new run")
-        digests[stage.name] = (whole(uri) if name in DECISIVE else read_manifest(uri)).digest
+        digests[stage.name] = (whole(uri) if name in DECISIVE else manifest_of(uri)).digest
         found[name] = uri
     return found
 
 
 def differing(uri: str, facts: Mapping[str, str]) -> str:
     """In what an artifact differs from the one that was expected, for a message."""
-    made = read_manifest(uri).made_from
+    made = manifest_of(uri).made_from
     names = sorted(name for name in facts.keys() | made.keys() if facts.get(name) != made.get(name))
     return f"{', '.join(names)} differ" if names else "it lies elsewhere"
 
@@ -101,7 +102,7 @@ def assemble(evidence: Evidence, verdicts: list[Verdict], opponent: Opponent | N
     """Put the evidence into one dossier."""
     run, artifacts = evidence.run, {RUN: evidence.run_uri, **evidence.artifacts}
     recipe = run.recipe.model_dump(mode="json")
-    sources = {name: Source(uri=uri, digest=read_manifest(uri).digest) for name, uri in sorted(artifacts.items())}
+    sources = {name: Source(uri=uri, digest=manifest_of(uri).digest) for name, uri in sorted(artifacts.items())}
     return Dossier(
         name=run.recipe.name,
         run_uri=evidence.run_uri,
@@ -116,7 +117,7 @@ def assemble(evidence: Evidence, verdicts: list[Verdict], opponent: Opponent | N
         code_revision=run.code_revision,
         lock_sha256=run.lock_sha256,
         base=sources["base"],
-        model=Model(files=read_manifest(artifacts["tuned"]).files, **sources["tuned"].model_dump()),
+        model=Model(files=manifest_of(artifacts["tuned"]).files, **sources["tuned"].model_dump()),
         artifacts=sources,
         report={key: value for key, value in evidence.report.items() if key not in PICTURES},
         gates=tuple(verdicts),

@@ -17,7 +17,9 @@ from pipelines.errors import Refused, near_miss
 from pipelines.facts import View
 from pipelines.findings import EXIT_CODES
 from pipelines.formats import FORMATS
-from pipelines.limits import Limits
+from pipelines.limits import Limits, Toxicity
+from pipelines.pins import pinned_limits
+from pipelines.settings import read_settings
 
 Files = Annotated[list[Path], typer.Argument(help="JSONL, CSV (plain, .gz, .zst), Parquet, or an archive of these")]
 
@@ -29,6 +31,10 @@ def validate(  # noqa: PLR0913, PLR0917
     test: Annotated[list[Path], typer.Option(help="An evaluation file; may be repeated")] = [],  # noqa: B006
     labels: Annotated[str, typer.Option(help="The labels that rows may have: a,b,c")] = "",
     lang: Annotated[str, typer.Option(help="The language of every row, such as zh, whatever the rows say")] = "",
+    toxicity: Annotated[
+        str, typer.Option(help="A recipe whose champion labels toxic texts, or a classifier's folder")
+    ] = "",
+    toxic_label: Annotated[str, typer.Option(help="The label by which it calls them so")] = "toxic",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output")] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder for accepted.jsonl, quarantined.jsonl and validation.json")
@@ -51,7 +57,8 @@ def validate(  # noqa: PLR0913, PLR0917
     if against and not report:
         raise Refused("--against is for the report: add --report page.html")
     pictures: dict[str, Picture] | None = {} if report else None
-    form, limits = format_of(task), Limits()
+    screen = Toxicity(model=toxicity, label=toxic_label) if toxicity else None
+    form, limits = format_of(task), pinned_limits(Limits(toxicity=screen), read_settings())
     view = View(FORMATS[form], limits, lang or None, datetime.now(UTC))
     before = earlier([*files, *train], against, view, _say) if report else None
     result = check_files(

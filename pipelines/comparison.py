@@ -9,7 +9,7 @@ from typing import Any
 
 from models.metrics import HIGHER_IS_BETTER
 from models.statistics import Interval, difference, interval
-from models.tasks.pair_classification import certainty
+from models.tasks.labels import certainty
 from models.tasks.task import Prediction, Row, Task
 from pipelines.gates import CONFIDENCE
 
@@ -92,7 +92,7 @@ def examples(
 def _mistakes(task: Task, predictions: Predictions) -> list[int]:
     """Positions of the wrong answers, the surest first; of texts, those least like their reference."""
     if task.answer == "text":
-        return sorted(range(len(predictions)), key=lambda n: (predictions[n]["rouge_l"], predictions[n]["id"]))
+        return sorted(range(len(predictions)), key=lambda n: (predictions[n][task.worst], predictions[n]["id"]))
     confidence, correct = certainty(predictions)
     wrong = [n for n in range(len(predictions)) if not correct[n]]
     return sorted(wrong, key=lambda n: (-confidence[n], predictions[n]["id"]))

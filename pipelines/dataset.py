@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pipelines.data_version import DataVersion, difference, read_version, version_of, write_version
 from pipelines.errors import Refused
+from pipelines.locks import lock
 from pipelines.settings import ROOT, Settings, read_settings
-from pipelines.steps import Work, lock
+from pipelines.steps import Work
 from pipelines.version_history import current, history, version_file, versions
 from pipelines.version_swap import finish
 from pipelines.versions import Cause, adopt, pin, who

@@ -21,6 +21,7 @@ from pipelines.artifact import MANIFEST, read_json
 from pipelines.audit import audit
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.follow import PATIENCE_S, answer_run, ask, dag_of, follow_run
+from pipelines.mirror import here
 from pipelines.settings import Settings
 
 RECIPE = "summary_checker"
@@ -122,7 +123,7 @@ def outputs(run_id: str, settings: Settings) -> dict[str, Path]:
     """What the trainings and the evaluation of a run made, as far as it got."""
     airflow, dag_id = Airflow(settings, "engineer", PATIENCE_S), dag_of(RECIPE)
     ended = {task.task_id for task in airflow.tasks(dag_id, run_id) if task.state == "success"}
-    return {name: Path(airflow.result(dag_id, run_id, name)) for name in (*TRAININGS, "evaluate") if name in ended}
+    return {name: here(airflow.result(dag_id, run_id, name)) for name in (*TRAININGS, "evaluate") if name in ended}
 
 
 def was_made_before(run_id: str, artifacts: Iterable[Path], settings: Settings) -> bool:

@@ -6,6 +6,9 @@ import base64
 import hashlib
 import math
 import zlib
+from pathlib import Path
+
+BLOCK = 1 << 20
 
 
 class Digests:
@@ -66,3 +69,12 @@ class Digests:
         rest = [self._in_part.digest()] if self.size % self._part or not self._parts else []
         joined = b"".join(self._parts + rest)
         return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{max(1, math.ceil(self.size / self._part))}"
+
+
+def digests_of(path: Path, part: int | None = None) -> Digests:
+    """The digests of a file on this machine."""
+    found = Digests(part)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            found.update(block)
+    return found

@@ -126,6 +126,18 @@ def remote(settings: Settings) -> Check:
     return Check("dvc remote", ok=True, detail=place + ("" if there else " (empty so far)"))
 
 
+def artifacts(settings: Settings) -> Check:
+    """Where outputs lie; of a store, whether it answers, can be written to, and keeps two machines apart."""
+    from pipelines.growing import heeds_conditions
+
+    if settings.store is None:
+        return Check("artifacts", ok=True, detail=settings.artifacts)
+    detail = f"{settings.store} answers and can be written to; copies in {settings.artifacts}"
+    if not heeds_conditions(settings.store):
+        detail += "; it ignores conditional writes, so let only one machine at a time decide or change data"
+    return Check("artifacts", ok=True, detail=detail)
+
+
 def recipes(settings: Settings) -> Check:
     """Every recipe can be read, and everybody whom one names as a reviewer can answer."""
     found = [load_recipe(path) for path in sorted(settings.recipes.glob("*.toml"))]
@@ -165,6 +177,7 @@ CHECKS: dict[str, Callable[[Settings], Check]] = {
     "memory": memory,
     "data": data,
     "dvc remote": remote,
+    "artifacts": artifacts,
     "recipes": recipes,
     "secrets": secrets,
     "services": running,

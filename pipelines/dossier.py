@@ -10,10 +10,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.artifact import FileEntry, Manifest, canonical, sha256_file, sha256_text, verify
-from pipelines.errors import Refused, ScriptoriumError
+from pipelines.artifact import FileEntry, Manifest, NotWhole, canonical, sha256_file, sha256_text, verify
+from pipelines.artifact_root import path_of, uri_of
+from pipelines.errors import Refused
 from pipelines.gates import Verdict
+from pipelines.mirror import here
 from pipelines.settings import Settings
+from pipelines.shared import brought, share
 
 DOSSIER, PACKET = "dossier.json", "packet.md"
 # Among the artifacts of a dossier: the frozen run that it is about.
@@ -81,38 +84,52 @@ class Dossier(Part):
         return canonical(self.model_dump(mode="json"))
 
 
+def folder(settings: Settings) -> Path:
+    """Where the dossiers are, on this machine."""
+    return Path(settings.artifacts) / "dossiers"
+
+
 def dossier_uri(sha256: str, settings: Settings) -> str:
     """Where the dossier with this seal lies. Raises Refused for what is no seal."""
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
         raise Refused(f"{sha256!r} is not the sha256 of a dossier: 64 hexadecimal digits are expected")
-    return str(Path(settings.artifacts) / "dossiers" / sha256)
+    return uri_of(folder(settings) / sha256, settings)
 
 
 def write(dossier: Dossier, packet: str, settings: Settings) -> str:
     """Put a dossier and the reviewer's packet in place at once; one that already stands there is left as it is."""
-    target = Path(dossier_uri(dossier.sha256, settings))
+    uri = dossier_uri(dossier.sha256, settings)
+    target = path_of(uri, settings)
+    brought(target / DOSSIER, settings)
     if target.exists():
-        read(str(target), settings)
-        return str(target)
+        read(uri, settings)
+    else:
+        _write(target, dossier.text, packet)
+    # The dossier last: where it is, all of it is.
+    for name in (PACKET, DOSSIER):
+        share(brought(target / name, settings), settings)
+    return uri
+
+
+def _write(target: Path, text: str, packet: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
+    part = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
     try:
-        write_synced(folder / DOSSIER, dossier.text)
-        write_synced(folder / PACKET, packet)
-        Path.rename(folder, target)
+        write_synced(part / DOSSIER, text)
+        write_synced(part / PACKET, packet)
+        part.rename(target)
     except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
         if not target.exists():
             raise
-    return str(target)
 
 
 def read(uri: str, settings: Settings) -> Dossier:
     """Read a dossier whose bytes are those of its seal. Raises Refused when they are not, or when it lies elsewhere."""
-    path = Path(uri)
-    if str(path) != dossier_uri(path.name, settings):
-        raise Refused(f"{uri} is not a dossier of {Path(settings.artifacts) / 'dossiers'}")
-    if not (path / DOSSIER).is_file():
+    path = path_of(uri, settings)
+    if uri_of(path, settings) != dossier_uri(path.name, settings):
+        raise Refused(f"{uri} is not a dossier of {uri_of(folder(settings), settings)}")
+    if not brought(path / DOSSIER, settings).is_file():
         raise Refused(f"there is no dossier {path.name[:12]} in {path.parent}; run check_gates again")
     if sha256_file(path / DOSSIER) != path.name:
         raise Refused(f"{path / DOSSIER} was changed after it was sealed: its sha256 is not {path.name}")
@@ -128,8 +145,8 @@ def check_belonging(dossier: Dossier, run_uri: str) -> None:
 def whole(uri: str) -> Manifest:
     """The manifest of a piece of evidence, every byte of it hashed anew. Raises Refused naming what differs."""
     try:
-        return verify(uri)
-    except ScriptoriumError as error:
+        return verify(here(uri))
+    except NotWhole as error:
         raise Refused(f"the evidence is not whole: {error}") from None
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from pipelines.data_version import DataVersion, write_version
 from pipelines.errors import ScriptoriumError
+from pipelines.locks import lock
 from pipelines.settings import ROOT, Settings
-from pipelines.steps import lock
 
 EMBEDDED = "embedded"
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from models.tasks import TASKS
 from pipelines.artifact import read_json, read_manifest, write_json
+from pipelines.artifact_root import uri_of
 from pipelines.comparison import Comparison, calibration_rows, examples
 from pipelines.gates import CONFIDENCE
+from pipelines.mirror import here
 from pipelines.report import render_report
 from pipelines.rows import read_rows
 from pipelines.score import read_split
@@ -49,7 +51,7 @@ def _subject(work: Work, comparison: Comparison) -> dict[str, Any]:
         "confidence": CONFIDENCE,
         "dataset_md5": work.run.dataset_md5,
         "settings": recipe.model_dump(mode="json", include={"data", "base", "pretrain", "finetune", "seed"}),
-        "digests": {name: read_manifest(str(uri)).digest for name, uri in sorted(work.inputs.items())},
+        "digests": {name: read_manifest(folder).digest for name, folder in sorted(work.inputs.items())},
     }
 
 
@@ -70,13 +72,18 @@ def _scores(
 
 def _answers(work: Work, name: str) -> list[dict[str, Any]]:
     """A model's predictions on the test set; a model already asked is not asked again."""
-    inputs = {"dataset": str(work.inputs["dataset"]), "model": str(work.inputs[name])}
-    return read_rows(Path(make("score", work.run_uri, inputs)) / "predictions.jsonl")
+    inputs = {"dataset": _uri(work, "dataset"), "model": _uri(work, name)}
+    return read_rows(here(make("score", work.run_uri, inputs)) / "predictions.jsonl")
+
+
+def _uri(work: Work, name: str) -> str:
+    """The name of an input, for the steps within this one."""
+    return uri_of(work.inputs[name], work.settings)
 
 
 def _baseline_answers(work: Work) -> dict[str, list[dict[str, Any]]]:
-    inputs = {name: str(work.inputs[name]) for name in ("dataset", "base")}
-    folder = Path(make("baselines", work.run_uri, inputs))
+    inputs = {name: _uri(work, name) for name in ("dataset", "base")}
+    folder = here(make("baselines", work.run_uri, inputs))
     return {name: read_rows(folder / f"predictions_{name}.jsonl") for name in read_json(folder / "metrics.json")}
 
 
@@ -84,8 +91,8 @@ def language(work: Work) -> dict[str, Any]:
     """Bits per byte on domain and general text after each stage: what was learned, and what was forgotten."""
     before, after = (read_json(work.inputs[name] / "metrics.json")["bits_per_byte"] for name in ("base", "adapted"))
     change = {corpus: round(after[corpus] / before[corpus] - 1, 6) for corpus in before}
-    inputs = {name: str(work.inputs[name]) for name in ("dataset", "adapted", "tuned")}
-    last = read_json(Path(make("retention", work.run_uri, inputs)) / "metrics.json")["bits_per_byte"]
+    inputs = {name: _uri(work, name) for name in ("dataset", "adapted", "tuned")}
+    last = read_json(here(make("retention", work.run_uri, inputs)) / "metrics.json")["bits_per_byte"]
     return {
         "bits_per_byte": {"base": before, "pretrained": after, "finetuned": last},
         "bits_per_byte_change": change,

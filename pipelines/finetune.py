@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from models import threads
 from models.tasks import TASKS
+from pipelines.chosen_method import chosen_method
 from pipelines.corpus import refused_when_diverged, write_training
 from pipelines.errors import Refused
 from pipelines.room import require_room
@@ -16,6 +17,7 @@ from pipelines.steps import Work
 
 if TYPE_CHECKING:
     from models.schedule import Passes, Plan
+    from models.tasks.task import Task
     from models.train import Validation
 
 Rows = list[dict[str, Any]]
@@ -26,27 +28,14 @@ def finetune(work: Work) -> None:
     threads.use(work.settings.threads)
     from models.backbone import save
     from models.checkpoint import Checkpoints
-    from models.methods import METHODS, count, freeze_bottom, merged, set_dropout
-    from models.schedule import Pace
+    from models.methods import merged
     from models.train import train
 
-    settings, seed = work.run.recipe.finetune, work.run.recipe.seed
     started = time.monotonic()
     build = _labels if TASKS[work.run.recipe.task].answer == "label" else _texts
     model, tokenizer, plan, validation = build(work)
     require_room(model, work.run.recipe)  # a base that was reused was never compared with today's max_length
-    set_dropout(model, settings.dropout)
-    if settings.frozen_layers is not None:
-        freeze_bottom(model, settings.frozen_layers)
-    model = METHODS[settings.method](model, settings.rank)
-    print("{:,} of {:,} weights learn (method {})".format(*count(model), settings.method), flush=True)
-    pace = Pace(
-        settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        layer_decay=settings.layer_decay,
-        accumulation=settings.accumulation,
-        seed=seed,
-    )
+    model, plan, pace = chosen_method(work.run.recipe, model, plan)
     checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every)
     with refused_when_diverged():
         record = train(model, plan, pace, checkpoints, validation)
@@ -59,28 +48,32 @@ Training = tuple[Any, Any, "Plan", "Validation"]
 
 
 def _labels(work: Work) -> Training:
-    """A classifier of pairs of texts."""
+    """A classifier of texts, or of pairs of them."""
     from models import objectives
     from models.backbone import new_classifier
 
-    settings, seed = work.run.recipe.finetune, work.run.recipe.seed
+    task, settings, seed = TASKS[work.run.recipe.task], work.run.recipe.finetune, work.run.recipe.seed
     rows, held = (_rows(work, split) for split in ("train", "validation"))
     labels = sorted({row["label"] for row in rows})
-    model, tokenizer = new_classifier(work.inputs["model"] / "model", labels, seed, settings.max_length)
-    pairs, numbers = _pairs(rows), [labels.index(row["label"]) for row in rows]
-    plan = objectives.pair_plan(tokenizer, pairs, numbers, _passes(work, rows))
-    print(f"{len(rows):,} pairs, labels {', '.join(labels)}; {len(held):,} to validate", flush=True)
+    folder = work.inputs["model"] / "model"
+    model, tokenizer = new_classifier(folder, labels, seed, settings.max_length, len(task.texts))
+    texts, numbers = [task.read(row) for row in rows], [labels.index(row["label"]) for row in rows]
+    plan = objectives.label_plan(tokenizer, texts, numbers, _passes(work, rows))
+    print(f"{len(rows):,} examples, labels {', '.join(labels)}; {len(held):,} to validate", flush=True)
     return model, tokenizer, plan, _validation(work, _measure_labels(work, tokenizer, held))
 
 
 def _measure_labels(work: Work, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
     from models.predict import classify
-    from models.tasks.pair_classification import answer_of
+    from models.tasks.labels import answer_of
+
+    task = TASKS[work.run.recipe.task]
+    texts = [task.read(row) for row in rows]
 
     def measure(model: Any) -> dict[str, float]:
-        answers = [answer_of(found) for found in classify(model, tokenizer, _pairs(rows))]
+        answers = [answer_of(found) for found in classify(model, tokenizer, texts)]
         told = [{"label": row["label"], **answer} for row, answer in zip(rows, answers, strict=True)]
-        return {n: round(v, 6) for n, v in TASKS[work.run.recipe.task].metrics(told).items()}
+        return {n: round(v, 6) for n, v in task.metrics(told).items()}
 
     return measure
 
@@ -93,16 +86,18 @@ def _texts(work: Work) -> Training:
     rows, held = (_rows(work, split) for split in ("train", "validation"))
     model, tokenizer = load_causal(work.inputs["model"] / "model")
     room = work.run.recipe.finetune.max_length
-    plan = objectives.completion_plan(tokenizer, _pairs(rows), room, _passes(work))
+    task = TASKS[work.run.recipe.task]
+    pairs = [(task.asked(row), row[task.target]) for row in rows]
+    plan = objectives.completion_plan(tokenizer, pairs, room, _passes(work))
     print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
-    return model, tokenizer, plan, _validation(work, _measure_texts(tokenizer, held))
+    return model, tokenizer, plan, _validation(work, _measure_texts(task, tokenizer, held))
 
 
-def _measure_texts(tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
+def _measure_texts(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
     """Bits per byte of the completions: writing them all after every epoch would take longer than the training."""
     from models.generate import completion_bits
 
-    prompts, completions = ([row[column] for row in rows] for column in ("prompt", "completion"))
+    prompts, completions = [task.asked(row) for row in rows], [row[task.target] for row in rows]
     size = sum(len(text.encode()) for text in completions)
 
     def measure(model: Any) -> dict[str, float]:
@@ -124,7 +119,8 @@ def _validation(work: Work, measure: Callable[[Any], dict[str, float]]) -> Valid
     from models.metrics import HIGHER_IS_BETTER
     from models.train import Validation
 
-    metric = TASKS[work.run.recipe.task].primary
+    task = TASKS[work.run.recipe.task]
+    metric = task.primary if task.answer == "label" else "bits_per_byte"
     return Validation(measure, metric, HIGHER_IS_BETTER[metric], work.run.recipe.finetune.early_stopping)
 
 
@@ -133,9 +129,3 @@ def _rows(work: Work, split: str) -> Rows:
     if rows := read_rows(path):
         return rows
     raise Refused(f"{path} has no rows; fine-tuning needs examples to learn from and examples to validate")
-
-
-def _pairs(rows: Rows) -> list[tuple[str, str]]:
-    """The two columns of text of each row, or its prompt and completion."""
-    columns = ("prompt", "completion") if "prompt" in rows[0] else ("text_a", "text_b")
-    return [(row[columns[0]], row[columns[1]]) for row in rows]

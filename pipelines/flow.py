@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.artifact import is_whole, read_manifest
+from pipelines import mirror
+from pipelines.artifact_root import uri_of
 from pipelines.run import Run
 from pipelines.settings import Settings
 from pipelines.steps import made_from, make, target_of
@@ -59,13 +60,13 @@ def train(run_uri: str, run: Run, champion: str | None) -> str:
 
 def plan(run: Run, champion: str | None, settings: Settings) -> list[Forecast]:
     """Say for every stage whether a whole output exists, and if not, what differs from the newest one."""
-    digests: dict[str, str] = {"champion": read_manifest(champion).digest} if champion else {}
+    digests: dict[str, str] = {"champion": mirror.manifest_of(champion).digest} if champion else {}
     forecasts = []
     for stage in stages(run, champion=bool(champion)):
         forecast = _forecast(stage, digests, run, settings)
         forecasts.append(forecast)
         if forecast.uri:
-            digests[stage.name] = read_manifest(forecast.uri).digest
+            digests[stage.name] = mirror.manifest_of(forecast.uri).digest
     return forecasts
 
 
@@ -74,17 +75,18 @@ def _forecast(stage: Stage, digests: dict[str, str], run: Run, settings: Setting
         return Forecast(stage.name, reused=False, why=f"{waiting[0]} runs first", uri=None)
     facts = made_from(stage.step, run, {name: digests[source] for name, source in stage.inputs.items()})
     target = target_of(stage.step, facts, settings)
-    if is_whole(str(target)):
-        return Forecast(stage.name, reused=True, why="a whole output of the same inputs exists", uri=str(target))
+    if mirror.is_there(target, settings):
+        uri = uri_of(target, settings)
+        return Forecast(stage.name, reused=True, why="a whole output of the same inputs exists", uri=uri)
     # Every try has the folder; a whole checkpoint in it has this name, see models/checkpoint.py.
     if any((settings.work / stage.step / target.name / "checkpoints").glob("checkpoint-*")):
         return Forecast(stage.name, reused=False, why="continues a try that was stopped", uri=None)
-    return Forecast(stage.name, reused=False, why=_why(target.parent, facts), uri=None)
+    return Forecast(stage.name, reused=False, why=_why(target.parent, facts, settings), uri=None)
 
 
-def _why(folder: Path, facts: dict[str, str]) -> str:
+def _why(step: Path, facts: dict[str, str], settings: Settings) -> str:
     """The facts that differ from the nearest output of this step, in words."""
-    manifests = [read_manifest(str(p.parent)).made_from for p in folder.glob("*/manifest.json")]
+    manifests = [manifest.made_from for manifest in mirror.manifests(step, settings).values()]
     if not manifests:
         return "never made here"
     nearest = min(manifests, key=lambda other: len(_differences(facts, other)))

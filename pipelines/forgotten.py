@@ -10,9 +10,9 @@ from pipelines import chain
 from pipelines.artifact import write_json
 from pipelines.chain import Link
 from pipelines.lineage import Told
+from pipelines.locks import lock
 from pipelines.row_search import Row, digest_of, name_of
 from pipelines.settings import Settings
-from pipelines.steps import lock
 
 BROKEN = "Nothing is forgotten until the record is restored from its backup"
 

@@ -18,11 +18,11 @@ from pipelines.batch_report import keep_report
 from pipelines.data_version import DataVersion, folder_md5, write_version
 from pipelines.errors import Refused
 from pipelines.landing import take
+from pipelines.locks import lock
 from pipelines.recipe import Recipe
 from pipelines.routing import targets
 from pipelines.settings import Settings
 from pipelines.step_key import code_hash
-from pipelines.steps import lock
 from pipelines.version_history import Change, Record, current, history, version_file
 from pipelines.version_swap import finish
 from pipelines.versions import Cause, Edit, new_version, who

@@ -18,9 +18,9 @@ from pipelines import storage
 from pipelines.artifact import MANIFEST, publish, sha256_text, write_json
 from pipelines.delivery import Delivery, TakenFile, deliveries, landing, last_taken
 from pipelines.fetching import TELL_S, Arrived, Say, Work, arrived, fetch_all
+from pipelines.locks import lock
 from pipelines.safe_names import folders, objection, shown
 from pipelines.settings import Settings
-from pipelines.steps import lock
 from pipelines.storage import Stored
 
 QUIET_S = 2.0  # a local file that was written later than this is looked at again before it is taken

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.blocks import PLACE
 from pipelines.facts import ANSWER_SEED
 from pipelines.formats import Recommendation
 from pipelines.measure import EXAMPLES, Measure, shown
 from pipelines.reading import read_blocks
-from pipelines.tally import PLACE, Tally
+from pipelines.tally import Tally
 from pipelines.whole_set import gathered
 
 if TYPE_CHECKING:

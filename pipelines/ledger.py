@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pipelines import chain
+from pipelines import chain, growing
 from pipelines.chain import Link
+from pipelines.locks import lock
 from pipelines.settings import Settings
-from pipelines.steps import lock
 
 Event = Literal["approved", "rejected", "registered", "promoted", "reaffirmed"]
 PROMOTIONS: tuple[Event, ...] = ("promoted", "reaffirmed")
@@ -27,6 +27,12 @@ class Entry(Link):
 
 def ledger_path(name: str, settings: Settings) -> Path:
     return Path(settings.artifacts) / "ledger" / f"{name}.jsonl"
+
+
+def exists(name: str, settings: Settings) -> bool:
+    """Whether anything was ever decided about a model, here or on another machine."""
+    growing.refresh(ledger_path(name, settings))
+    return ledger_path(name, settings).exists()
 
 
 def read(path: Path) -> list[Entry]:

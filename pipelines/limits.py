@@ -11,6 +11,18 @@ from pipelines.section import Section
 MIB = 1 << 20
 
 
+class Toxicity(Section):
+    """Looking for toxic texts: which model says so, how many rows it looks at, and how many may be toxic."""
+
+    model: str = Field(description="A recipe whose champion says it, or a classifier's folder (with a /)")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of its weights; a run holds it")
+    label: str = Field("toxic", description="What it says of a toxic text")
+    at_least: float = Field(0.5, gt=0, lt=1, description="How sure it must be")
+    rows: int = Field(2000, ge=1, description="Rows of a set that it looks at")
+    warn: float = Field(0.01, ge=0, le=1, description="Warn above this share")
+    share: float = Field(0.2, ge=0, le=1, description="Refuse above this share")
+
+
 class Limits(Section):
     """What is refused (bytes, rows, leakage), set aside (bad rows) and warned of (doubtful shares).
 
@@ -49,6 +61,7 @@ class Limits(Section):
     unordered: float = Field(0.01, ge=0, le=1, description="Interactions older than the user's one before")
     cold_items: float = Field(0.1, ge=0, le=1, description="Test interactions with items that training never showed")
 
+    toxicity: Toxicity | None = Field(None, description="Not looked for unless a model is named")
     leakage: float = Field(0.0, ge=0, le=1, description="Evaluation texts that training shows too")
     near_leakage: float = Field(0.2, ge=0, le=1, description="Evaluation texts nearly the same as one of training")
     corpus_leakage: float = Field(0.01, ge=0, le=1, description="Test texts in the corpus to pretrain on")

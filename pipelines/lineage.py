@@ -6,17 +6,19 @@ Read from what lies at the artifact root. MLflow, where it answers, adds under w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines import dossier as dossiers
 from pipelines import ledger
+from pipelines.artifact_root import uri_of
 from pipelines.dossier import Dossier
 from pipelines.errors import ScriptoriumError
 from pipelines.gates import passed
+from pipelines.run import runs
 from pipelines.settings import Settings
+from pipelines.shared import bring_all
 
 Use = Literal["corpus", "replay", "train", "validation", "test"]
 # What shapes weights: texts that are learned from, and those by which the best epoch is chosen.
@@ -128,7 +130,8 @@ def read_lineage(settings: Settings) -> Lineage:
 
 def _runs(settings: Settings, gaps: list[str]) -> list[KeptRun]:
     found = []
-    for path in sorted(Path(settings.artifacts).glob("runs/*/*/run.json")):
+    bring_all(runs(settings), settings)
+    for path in sorted(runs(settings).glob("*/*/run.json")):
         try:
             found.append(KeptRun.model_validate_json(path.read_bytes()))
         except (ValidationError, OSError):
@@ -138,9 +141,10 @@ def _runs(settings: Settings, gaps: list[str]) -> list[KeptRun]:
 
 def _dossiers(settings: Settings, gaps: list[str]) -> list[Dossier]:
     found = []
-    for path in sorted(Path(settings.artifacts).glob("dossiers/*/dossier.json")):
+    bring_all(dossiers.folder(settings), settings, named={dossiers.DOSSIER})
+    for path in sorted(dossiers.folder(settings).glob(f"*/{dossiers.DOSSIER}")):
         try:
-            found.append(dossiers.read(str(path.parent), settings))
+            found.append(dossiers.read(uri_of(path.parent, settings), settings))
         except (ScriptoriumError, ValidationError) as error:
             gaps.append(f"a dossier cannot be read: {str(error).splitlines()[0]}")
     return found

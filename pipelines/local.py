@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from pipelines import flow
 from pipelines.artifact import read_json
 from pipelines.errors import ScriptoriumError
 from pipelines.gates import Verdict, judge
+from pipelines.mirror import here
+from pipelines.pins import pinned
 from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
 from pipelines.run import Run, freeze, new_run
 from pipelines.settings import Settings
@@ -25,10 +26,10 @@ def train(recipe: str, changes: dict[str, Any], settings: Settings) -> tuple[dic
     run = decide(recipe, changes, f"local-{datetime.now(UTC):%Y%m%dT%H%M%S}", settings)
     champion, known = champion_folder(run.recipe.name, settings)
     uri = flow.train(freeze(run, settings), run, champion)
-    report = read_json(Path(uri) / "report.json")
+    report = read_json(here(uri) / "report.json")
     if not known:
         del report["champion"]
-    print(f"report: {uri}/report.html")
+    print(f"report: {here(uri)}/report.html")
     return report, judge(run.recipe.gates, report)
 
 
@@ -47,7 +48,8 @@ def decide(recipe: str, changes: dict[str, Any], run_id: str, settings: Settings
     refresh = taken_refresh(changes)
     form = {name: changes.pop(name) for name in list(changes) if name in PARAMETERS}
     overrides = changes | (overrides_from_form(load_recipe(path), form) if form else {})
-    return new_run(load_recipe(path, overrides), run_id, current_md5(), "local", refresh=refresh)
+    recipe_now = pinned(load_recipe(path, overrides), settings)
+    return new_run(recipe_now, run_id, current_md5(), "local", refresh=refresh)
 
 
 def champion_folder(name: str, settings: Settings) -> tuple[str | None, bool]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pipelines.artifact import read_json
 from pipelines.dossier import Dossier
+from pipelines.mirror import here
 from pipelines.settings import Settings
 from pipelines.tracking import Tracked, run_page
 
@@ -18,7 +18,7 @@ MARKUP = re.compile(r"([\\`*_\[\]<>|~!#&$])")
 
 def packet(dossier: Dossier, settings: Settings) -> str:
     """Markdown: the verdict, the gates, the change against the champion, ten examples, and where to look closer."""
-    report = read_json(Path(dossier.artifacts["report"].uri) / "report.json")
+    report = read_json(here(dossier.artifacts["report"].uri) / "report.json")
     parts = [
         f"**{verdict_line(dossier)}**",
         _about(dossier),
@@ -60,7 +60,7 @@ def examples(rows: Sequence[Mapping[str, Any]]) -> str:
     """The examples side by side: the text, the right answer, the candidate's and the champion's."""
     if not rows:
         return "The report holds none."
-    texts = [name for name in ("text_a", "text_b", "text", "prompt") if name in rows[0]]
+    texts = [name for name in ("text_a", "text_b", "text", "prompt", "document", "source") if name in rows[0]]
     target = "label" if "label" in rows[0] else "reference"
     head = [*texts, target, "candidate", "champion"]
     return table(head, ([*(cell(row[name]) for name in (*texts, target)), *_answers(row)] for row in rows))

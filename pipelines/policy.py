@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.artifact_root import uri_of
 from pipelines.errors import Refused
 from pipelines.recipe_file import recipe_named
 from pipelines.run import Run, place_of, read_run
@@ -11,8 +12,8 @@ from pipelines.settings import Settings
 def run_to_decide(uri: str, settings: Settings) -> Run:
     """The run frozen at `uri`, under the rules of today. Raises Refused for one that lies where no run is frozen."""
     run = read_run(uri)
-    if uri != str(place_of(run, settings)):
-        raise Refused(f"{uri} is not where run {run.run_id} of {run.recipe.name} is frozen: {place_of(run, settings)}")
+    if uri != (place := uri_of(place_of(run, settings), settings)):
+        raise Refused(f"{uri} is not where run {run.run_id} of {run.recipe.name} is frozen: {place}")
     return under_todays_rules(run, settings)
 
 

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import dossier as dossiers
-from pipelines import ledger, registry
-from pipelines.artifact import read_json
+from pipelines import ledger, mirror, registry
+from pipelines.artifact import publish, read_json
 from pipelines.champion import champion, history, is_served, load, production_folder, write_down
 from pipelines.dossier import Dossier, check_belonging, refuse_unless_passed, whole
 from pipelines.errors import NothingToDo, Refused
 from pipelines.gates import judge
+from pipelines.locks import lock
 from pipelines.policy import run_to_decide
 from pipelines.review import Review, dag_of, decide, facts, read_answer, read_review
 from pipelines.run import Run
 from pipelines.settings import Settings, read_settings
-from pipelines.steps import lock
 
 # How far a probability may lie from the evaluated one: batches of other sizes round differently in bf16.
 ROUNDING = 0.05
@@ -75,7 +75,7 @@ def check_evidence(dossier: Dossier, run: Run) -> None:
     for source in (report, dossier.model):
         if whole(source.uri).digest != source.digest:
             raise Refused(f"{source.uri} is not what the dossier names: its digest differs")
-    verdicts = judge(run.recipe.gates, read_json(Path(report.uri) / "report.json"))
+    verdicts = judge(run.recipe.gates, read_json(mirror.here(report.uri) / "report.json"))
     if tuple(verdicts) != dossier.gates:
         raise Refused(
             f"the recipe's gates of today judge the report otherwise than dossier {dossier.sha256[:12]} says: they "
@@ -109,17 +109,18 @@ def release(dossier: Dossier, review: Review, settings: Settings) -> str:
 def copy_bytes(dossier: Dossier, settings: Settings) -> Path:
     """Copy the model's artifact to its place among the promoted, flushed to the disk and hashed there."""
     target = production_folder(dossier.name, dossier.model.digest, settings)
-    if not (target.exists() and whole(str(target)).digest == dossier.model.digest):
+    is_here = mirror.settled(target, settings) or target.exists()
+    if not (is_here and whole(str(target)).digest == dossier.model.digest):
         part = target.with_name(f".{target.name}.part")
         shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(dossier.model.uri, part)
+        shutil.copytree(mirror.here(dossier.model.uri), part)
         for path in [*part.rglob("*"), part]:
             flush(path)
         if whole(str(part)).digest != dossier.model.digest:
             raise Refused(f"{dossier.model.uri} changed while it was copied; nothing was promoted")
-        part.rename(target)
+        publish(part, target)
         flush(target.parent)
-    print(f"promoted bytes: {target}", flush=True)
+    print(f"promoted bytes: {mirror.send(target, settings)}", flush=True)
     return target
 
 
@@ -134,7 +135,7 @@ def flush(path: Path) -> None:
 
 def try_out(version: str, dossier: Dossier, settings: Settings) -> None:
     """Load the registered version and ask it one example. Raises Refused unless it answers as it was evaluated."""
-    row = next(iter(read_json(Path(dossier.artifacts["report"].uri) / "report.json")["examples"]), None)
+    row = next(iter(read_json(mirror.here(dossier.artifacts["report"].uri) / "report.json")["examples"]), None)
     if row is None:
         raise Refused("the report holds no example to try the model with; run evaluate again")
     with load(dossier.name, version, settings) as model:

@@ -22,6 +22,7 @@ from pipelines.findings import Verdict
 from pipelines.outputs import QUARANTINED
 from pipelines.row_text import strings_in, texts_of
 from pipelines.settings import Settings
+from pipelines.shared import bring_all, brought, place
 
 PERSONAL = "personal_data"
 SHOWN = 80  # characters of a text
@@ -81,7 +82,7 @@ def keep(checked: Path, batch: Batch, settings: Settings) -> Path:
         raise Refused(f"batch {batch.batch[:80]!r} is not made of 1 to 200 letters, digits and _ - . : +")
     source, target = checked / QUARANTINED, folder(settings) / batch.batch
     whole = batch.model_copy(update={"sha256": sha256_file(source), "rows": _count(source)})
-    if (target / MANIFEST).is_file():
+    if brought(target / MANIFEST, settings).is_file():
         if read_batch(batch.batch, settings) != whole:
             raise Refused(f"a batch {batch.batch} with other rows is in quarantine already")
         return target
@@ -92,13 +93,15 @@ def keep(checked: Path, batch: Batch, settings: Settings) -> Path:
     shutil.copyfile(source, part)
     with part.open("rb") as file:
         os.fsync(file.fileno())
-    part.replace(target / QUARANTINED)
-    write_json(target / MANIFEST, whole.model_dump(mode="json"))
+    place(part, target / QUARANTINED, settings)
+    write_json(part, whole.model_dump(mode="json"))
+    place(part, target / MANIFEST, settings)
     return target
 
 
 def batches(settings: Settings) -> list[Batch]:
     """Every whole batch, by name."""
+    bring_all(folder(settings), settings, named={MANIFEST})
     return [_read(path) for path in sorted(folder(settings).glob(f"*/{MANIFEST}"))]
 
 
@@ -113,7 +116,7 @@ def read_batch(name: str, settings: Settings) -> Batch:
 
 def rows_of(batch: Batch, settings: Settings) -> Iterator[Aside]:
     """The rows of a batch in order. Raises ScriptoriumError when they are not those that were kept."""
-    path = folder(settings) / batch.batch / QUARANTINED
+    path = brought(folder(settings) / batch.batch / QUARANTINED, settings)
     if not path.is_file() or sha256_file(path) != batch.sha256:
         raise ScriptoriumError(f"{path} is not what was kept: its sha256 is another; restore it from a backup")
     from pydantic_core import from_json

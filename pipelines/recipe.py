@@ -15,7 +15,8 @@ from pipelines.schedules import Cron, Ingest
 from pipelines.section import Section
 
 Objective = Literal["masked", "causal"]
-Method = Literal["full", "head", "lora"]
+Method = Literal["full", "head", "lora", "dora", "adalora", "ia3", "bottleneck"]
+Optimizer = Literal["adamw", "sgd", "adafactor"]
 
 
 class Replay(Section):
@@ -87,7 +88,19 @@ class Finetune(Section):
         None, ge=0, description="Lowest layers that stay as they are, the embeddings with them; 0: these alone"
     )
     early_stopping: int = Field(0, ge=0, description="Epochs without a better validation score; 0 never stops")
-    rank: int = Field(16, ge=1, le=512, description="Rank of LoRA's matrices")
+    rank: int = Field(
+        16, ge=1, le=512, description="Rank of the matrices of lora, dora and adalora; width of bottleneck's adapters"
+    )
+    optimizer: Optimizer = "adamw"
+    gradient_clipping: float = Field(
+        1.0, ge=0, allow_inf_nan=False, description="Length that longer gradients are cut to; 0 cuts none"
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of each right answer spread over all answers")
+    class_weights: bool = Field(False, description="Rare labels count more, at most ten times as much as common ones")
+    focal: float = Field(0.0, ge=0, le=10, description="Gamma of the focal loss: how little easy examples count")
+    r_drop: float = Field(0.0, ge=0, le=100, description="How much two readings under dropout must agree (alpha)")
+    fgm: float = Field(0.0, ge=0, le=100, description="How far words move against the model in a second reading")
+    neftune: float = Field(0.0, ge=0, le=100, description="Noise on the words' embeddings while training (alpha)")
 
 
 class Evaluate(Section):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from models.scratch import names
 from models.tasks import TASKS
 from models.tasks.task import Task
 from pipelines.errors import near_miss
 from pipelines.formats import FORMATS
 
 if TYPE_CHECKING:
-    from pipelines.recipe import Gate, Recipe
+    from pipelines.recipe import Finetune, Gate, Recipe
 
 # Measured of every model: what continued pretraining did to bits per byte on held-out text.
 CHANGES = ("bits_per_byte_domain_change", "bits_per_byte_general_change")
@@ -22,17 +23,28 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     task = TASKS[recipe.task]
     if recipe.pretrain.objective != task.objective:
         yield f"pretrain.objective is {recipe.pretrain.objective!r}; the task {task.name} needs {task.objective!r}"
-    if not isinstance(recipe.base.model, str) and task.objective == "masked":
-        yield f"base.model.scratch makes a decoder, and the task {task.name} needs an encoder; name a base model"
+    if not isinstance(recipe.base.model, str) and recipe.base.model.scratch not in (known := names(task.objective)):
+        wrong = recipe.base.model.scratch
+        yield f"base.model.scratch is {wrong!r}, and the task {task.name} takes another; {near_miss(wrong, known)}"
     if recipe.pretrain.batch_tokens % recipe.pretrain.accumulation:
         yield "pretrain.accumulation must divide pretrain.batch_tokens"
     if recipe.data.labels is not None and FORMATS[task.format].LABEL is None:
         yield f"data.labels: the rows of the task {task.name} have no label; leave it out"
     if recipe.finetune.batch_size % recipe.finetune.accumulation:
         yield "finetune.accumulation must divide finetune.batch_size"
+    yield from _method_problems(recipe.finetune, task)
     for number, gate in enumerate(recipe.gates):
         if problem := _gate_problem(gate, task):
             yield f"gates.{number}.{problem}"
+
+
+def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:
+    if task.answer != "label":
+        for key in ("class_weights", "focal"):
+            if getattr(finetune, key):
+                yield f"finetune.{key} is for tasks that answer with a label; {task.name} does not; leave it out"
+    if finetune.r_drop and not finetune.dropout:
+        yield "finetune.r_drop compares two readings that dropout makes differ; set finetune.dropout to 0.1, say"
 
 
 def _gate_problem(gate: Gate, task: Task) -> str | None:

@@ -11,6 +11,7 @@ from pipelines.artifact import verify
 from pipelines.dossier import Dossier, check_belonging, refuse_unless_passed
 from pipelines.errors import Refused, ScriptoriumError, TryAgain
 from pipelines.ledger import SERVED
+from pipelines.mirror import here
 from pipelines.served_model import log_model
 from pipelines.settings import Settings, read_settings
 from pipelines.tracking import connect, experiment_id
@@ -45,7 +46,7 @@ def register_candidate(dossier: Dossier, settings: Settings) -> str:
     client, name = connect(settings), candidates(dossier.name)
     version = version_of(client, name, dossier.sha256)
     if version is None:
-        version, _ = register_bytes(name, Path(dossier.model.uri), dossier, dossier.mlflow_experiment, settings)
+        version, _ = register_bytes(name, here(dossier.model.uri), dossier, dossier.mlflow_experiment, settings)
     client.set_registered_model_alias(name, CHALLENGER, version)
     return f"models:/{name}/{version}"
 
@@ -64,7 +65,7 @@ def register_bytes(
     name: str, artifact: Path, dossier: Dossier, experiment: str, settings: Settings
 ) -> tuple[str, dict[str, str]]:
     """A new version of registered model `name` that holds an artifact's model, and the sha256 of each of its files."""
-    if verify(str(artifact)).digest != dossier.model.digest:
+    if verify(artifact).digest != dossier.model.digest:
         raise Refused(f"{artifact} is not the model of dossier {dossier.sha256[:12]}: its digest differs")
     client = connect(settings)
     ensure_model(client, name)

@@ -14,9 +14,9 @@ from pipelines.add_rows import add_rows
 from pipelines.announce import facts
 from pipelines.chain import Link
 from pipelines.errors import Refused
+from pipelines.locks import lock
 from pipelines.quarantine import Aside, Batch, folder, read_batch, rows_of, with_personal_data
 from pipelines.settings import Settings
-from pipelines.steps import lock
 from pipelines.version_history import Record, current, history
 from pipelines.versions import Cause, who
 

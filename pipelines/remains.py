@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from pipelines.artifact import read_manifest
+from pipelines import mirror, quarantine
+from pipelines.artifact_root import uri_of
 from pipelines.delivery import landing
 from pipelines.dvc_objects import open_objects
-from pipelines.errors import ScriptoriumError
 from pipelines.row_search import Match
 from pipelines.settings import Settings
 
@@ -24,23 +22,16 @@ def remains(versions: Collection[str], matches: Mapping[str, Sequence[Match]], s
             f"the DVC remote, which keeps older versions ({len(versions)} hold them), so that what models were made of "
             f"can be proved: {objects}"
         )
-    said += [f"the copy that trainings read: {folder}" for folder in _materialised(versions, settings)]
+    said += [f"the copy that trainings read: {uri}" for uri in _materialised(versions, settings)]
     if landing(settings).is_dir():
         said.append(f"files as they were delivered, if they held them: {landing(settings)}")
-    kept = Path(settings.artifacts) / "quarantine"
-    if kept.is_dir():
+    if quarantine.batches(settings):
+        kept = uri_of(quarantine.folder(settings), settings)
         said.append(f"rows that were set aside, if they are among them: {kept}")
     return tuple(said)
 
 
-def _materialised(versions: Collection[str], settings: Settings) -> list[Path]:
-    """The artifacts of the dataset step that hold one of these versions."""
-    return [folder for folder in sorted((Path(settings.artifacts) / "dataset").glob("*"))
-            if _version_in(folder) in versions]  # fmt: skip
-
-
-def _version_in(folder: Path) -> str | None:
-    try:
-        return read_manifest(str(folder)).made_from.get("dataset_md5")
-    except (ScriptoriumError, ValidationError):
-        return None
+def _materialised(versions: Collection[str], settings: Settings) -> list[str]:
+    """The artifacts of the dataset step that hold one of these versions, on this machine or in the store."""
+    found = mirror.manifests(Path(settings.artifacts) / "dataset", settings)
+    return [uri for uri, manifest in found.items() if manifest.made_from.get("dataset_md5") in versions]

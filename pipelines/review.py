@@ -11,12 +11,14 @@ from pydantic import BaseModel, ConfigDict
 
 from pipelines import dossier as dossiers
 from pipelines.artifact import canonical
+from pipelines.artifact_root import path_of, uri_of
 from pipelines.champion import write_down
 from pipelines.dossier import PACKET, Dossier, check_belonging, dossier_uri, write_synced
 from pipelines.errors import Refused
 from pipelines.policy import run_to_decide
 from pipelines.run import Run
 from pipelines.settings import Settings, read_settings
+from pipelines.shared import brought, place
 
 REVIEW = "review.json"
 
@@ -50,7 +52,9 @@ class Review(BaseModel):
 
 def read_packet(uri: str) -> str:
     """The Markdown that the reviewer reads, for the dossier at `uri`."""
-    return (Path(dossier_uri(Path(uri).name, read_settings())) / PACKET).read_text(encoding="utf-8")
+    settings = read_settings()
+    folder = path_of(dossier_uri(Path(uri).name, settings), settings)
+    return brought(folder / PACKET, settings).read_text(encoding="utf-8")
 
 
 def dag_of(run: Run) -> str:
@@ -129,28 +133,29 @@ def decide(answer: Answer, run: Run, dossier: Dossier, candidate: str) -> Review
 
 def review_uri(seal: str, settings: Settings) -> str:
     """Where the review of a dossier lies."""
-    return str(Path(settings.artifacts) / "reviews" / Path(dossier_uri(seal, settings)).name)
+    return uri_of(Path(settings.artifacts) / "reviews" / Path(dossier_uri(seal, settings)).name, settings)
 
 
 def write_review(review: Review, settings: Settings) -> str:
     """Put a review in place at once. Raises Refused when another decision already stands: decisions are final."""
-    folder = Path(review_uri(review.dossier, settings))
-    folder.mkdir(parents=True, exist_ok=True)
-    if (folder / REVIEW).exists() and (before := read_review(str(folder), settings)) != review:
+    uri = review_uri(review.dossier, settings)
+    path = path_of(uri, settings) / REVIEW
+    if brought(path, settings).exists() and (before := read_review(uri, settings)) != review:
         raise Refused(
             f"{before.reviewer} {before.decision} dossier {review.dossier[:12]} at {before.decided_at:%Y-%m-%d %H:%M}; "
             "a decision is final: start a new run for another"
         )
-    part = folder / f".{REVIEW}.part"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{REVIEW}.part")
     write_synced(part, canonical(review.model_dump(mode="json")))
-    part.replace(folder / REVIEW)
-    return str(folder)
+    place(part, path, settings)
+    return uri
 
 
 def read_review(uri: str, settings: Settings) -> Review:
     """The review at a URI. Raises Refused when it lies elsewhere than its dossier says, or is none."""
-    path = Path(uri)
-    if str(path) != review_uri(path.name, settings) or not (path / REVIEW).is_file():
+    path = path_of(uri, settings)
+    if uri_of(path, settings) != review_uri(path.name, settings) or not brought(path / REVIEW, settings).is_file():
         raise Refused(f"{uri} is not a recorded review; run record_review again")
     review = Review.model_validate_json((path / REVIEW).read_bytes())
     if review.dossier != path.name:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from pipelines.artifact import publish, seal, sha256_file, sha256_text, verify, write_json
-from pipelines.errors import Refused, ScriptoriumError
+from pipelines import mirror
+from pipelines.artifact import NotWhole, publish, seal, sha256_file, sha256_text, verify, write_json
+from pipelines.artifact_root import uri_of
+from pipelines.errors import Refused
 from pipelines.recipe import Recipe
 from pipelines.settings import ROOT, Settings
 
@@ -48,31 +50,38 @@ def new_run(recipe: Recipe, run_id: str, dataset_md5: str, requested_by: str, *,
 def freeze(run: Run, settings: Settings) -> str:
     """Write the run's folder and return its URI; the same run frozen twice must be the same."""
     target = place_of(run, settings)
-    if target.exists():
-        if read_run(str(target)) != run:
-            raise Refused(f"run {run.run_id} was frozen with other settings in {target}; start a new run")
-        return str(target)
+    uri = uri_of(target, settings)
+    if target.exists() or mirror.is_there(target, settings):
+        if read_run(uri) != run:
+            raise Refused(f"run {run.run_id} was frozen with other settings in {uri}; start a new run")
+        return mirror.send(target, settings)
     folder = settings.work / "runs" / sha256_text(str(target))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_json(folder / "run.json", run.model_dump(mode="json"))
     seal(folder, "freeze", {"run": run.run_id}, {})
     publish(folder, target)
-    return str(target)
+    return mirror.send(target, settings)
 
 
 def place_of(run: Run, settings: Settings) -> Path:
-    """Where a run is frozen."""
-    return Path(settings.artifacts) / "runs" / run.recipe.name / run.run_id
+    """Where a run is frozen, on this machine."""
+    return runs(settings) / run.recipe.name / run.run_id
+
+
+def runs(settings: Settings) -> Path:
+    """Where all runs are frozen, by recipe, on this machine."""
+    return Path(settings.artifacts) / "runs"
 
 
 def read_run(uri: str) -> Run:
     """The run frozen at `uri`. Raises Refused unless every byte of it is as it was frozen."""
     try:
-        verify(uri)
-    except ScriptoriumError as error:
+        folder = mirror.here(uri)
+        verify(folder)
+    except NotWhole as error:
         raise Refused(f"the run is not as it was frozen: {error}; start a new run") from None
-    return Run.model_validate_json((Path(uri) / "run.json").read_bytes(), strict=False)
+    return Run.model_validate_json((folder / "run.json").read_bytes(), strict=False)
 
 
 def code_revision() -> str:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipelines.digests import Digests
+from pipelines.digests import BLOCK, Digests
 from pipelines.errors import Refused, ScriptoriumError, TryAgain
 from pipelines.s3_errors import Changed, Damaged, in_words, lost
 
-BLOCK = 1 << 20
 PART = 16 << 20  # of an upload; bytes
 CONNECTIONS = 16
 # A connection that is refused or hangs is reported after at most 12 s; a lost one is taken up again this often.
@@ -26,6 +25,9 @@ LOST = 3
 PLAIN = re.compile(r"[0-9a-f]{32}")
 COLD = {"GLACIER", "DEEP_ARCHIVE"}
 GONE = {"PreconditionFailed", "412", "NoSuchKey", "404", "InvalidRange"}
+MISSING = {"404", "NoSuchKey"}
+REFUSED = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+UNKNOWN = {"NotImplemented", "501"}
 
 
 def address(uri: str) -> tuple[str, str]:
@@ -74,7 +76,7 @@ def head(bucket: str, key: str) -> Mapping[str, Any] | None:
         try:
             return dict(client().head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED"))
         except ClientError as error:
-            if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
+            if error.response["Error"]["Code"] in MISSING:
                 return None
             raise
 
@@ -160,16 +162,52 @@ def _same(name: str, mine: str, theirs: str, where: str) -> str:
     return name
 
 
-def upload(path: Path, bucket: str, key: str) -> None:
+def upload(path: Path, bucket: str, key: str, sent: Callable[[int], None]) -> None:
     """Put a file there, in parts when it is large; boto3 sends a checksum that the store compares."""
     from boto3.s3.transfer import TransferConfig
 
     config = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=4)
     with in_words(f"s3://{bucket}/{key}"):
-        client().upload_file(str(path), bucket, key, Config=config)
+        client().upload_file(str(path), bucket, key, Config=config, Callback=sent)
 
 
 def remove(bucket: str, key: str) -> None:
     """Delete an object."""
     with in_words(f"s3://{bucket}/{key}"):
         client().delete_object(Bucket=bucket, Key=key)
+
+
+def small(bucket: str, key: str) -> tuple[bytes, str] | None:
+    """All of an object and its ETag; None when there is none."""
+    from botocore.exceptions import ClientError
+
+    with in_words(f"s3://{bucket}/{key}"):
+        try:
+            found = client().get_object(Bucket=bucket, Key=key)
+            return bytes(found["Body"].read()), str(found["ETag"]).strip('"')
+        except ClientError as error:
+            if error.response["Error"]["Code"] in MISSING:
+                return None
+            raise
+
+
+def swap(bucket: str, key: str, content: bytes, etag: str | None) -> bool:
+    """Put an object in the place of the one with this ETag, or of none; False when another lies there by now.
+
+    Not every store heeds the condition; one that says so is asked without it.
+    """
+    from botocore.exceptions import ClientError
+
+    asked = {"Bucket": bucket, "Key": key, "Body": content}
+    with in_words(f"s3://{bucket}/{key}"):
+        try:
+            client().put_object(**asked, **({"IfMatch": f'"{etag}"'} if etag else {"IfNoneMatch": "*"}))
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in UNKNOWN:
+                client().put_object(**asked)
+            elif code in REFUSED | MISSING:
+                return False
+            else:
+                raise
+    return True

@@ -10,7 +10,10 @@ from urllib.parse import urlsplit
 from pipelines.errors import Refused, ScriptoriumError, TryAgain
 
 NOT_ACCEPTED = "the credentials are not accepted; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN"
-NOT_ALLOWED = "access is denied; the credentials need s3:ListBucket and s3:GetObject there (s3:PutObject to write)"
+NOT_ALLOWED = (
+    "access is denied; the credentials need s3:ListBucket and s3:GetObject there, "
+    "to write s3:PutObject and s3:DeleteObject too"
+)
 BUSY = "the store asks to slow down or has a fault of its own; what was fetched is kept, so try again later"
 ANSWERS: Mapping[str, tuple[type[ScriptoriumError], str]] = {
     "NoSuchBucket": (Refused, "there is no such bucket; check its name, and AWS_ENDPOINT_URL"),

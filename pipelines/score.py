@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.tasks import TASKS
-from models.tasks.pair_classification import answer_of
+from models.tasks.labels import answer_of
+from models.tasks.task import Task
 from pipelines.artifact import write_json
+from pipelines.loop_progress import progress
 from pipelines.rows import read_rows
 from pipelines.steps import Work
+
+if TYPE_CHECKING:
+    from models.baselines import Writer
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -26,7 +31,7 @@ def score(work: Work) -> None:
     rows = read_split(work, "test")
     print(f"answering {len(rows):,} test examples", flush=True)
     answer = _labels if task.answer == "label" else _texts
-    predictions = answer(work.inputs["model"] / "model", rows)
+    predictions = answer(task, work.inputs["model"] / "model", rows)
     write_predictions(work.out / "predictions.jsonl", predictions)
     write_json(work.out / "metrics.json", rounded(task.metrics(predictions)))
     print(_spoken("the model", task.metrics(predictions)), flush=True)
@@ -63,40 +68,35 @@ def rounded(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 6) for name, value in metrics.items()}
 
 
-def _labels(folder: Path, rows: Rows) -> list[dict[str, Any]]:
+def _labels(task: Task, folder: Path, rows: Rows) -> list[dict[str, Any]]:
     from models.backbone import load_classifier
     from models.predict import classify
 
     model, tokenizer = load_classifier(folder)
-    pairs = [(row["text_a"], row["text_b"]) for row in rows]
-    answers = [answer_of(found) for found in classify(model, tokenizer, pairs, progress("pairs"))]
+    asked = [task.read(row) for row in rows]
+    answers = [answer_of(found) for found in classify(model, tokenizer, asked, progress("texts"))]
     return [
         {"id": row["id"], "label": row["label"], **answer, "probability": round(answer["probability"], 6)}
         for row, answer in zip(rows, answers, strict=True)
     ]
 
 
-def _texts(folder: Path, rows: Rows) -> list[dict[str, Any]]:
+def _texts(task: Task, folder: Path, rows: Rows) -> list[dict[str, Any]]:
     from models.backbone import load_causal
     from models.generate import generate
-    from models.metrics import rouge_l
+    from models.tasks.texts import judged
 
     model, tokenizer = load_causal(folder)
-    prompts, references = ([row[column] for row in rows] for column in ("prompt", "completion"))
-    written = generate(model, tokenizer, prompts, progress("texts"))
-    likely = _likelihoods(model, tokenizer, rows)
-    overlaps = rouge_l(references, written)
-    return [
-        {**known, "prediction": text, "rouge_l": round(overlap, 6)}
-        for known, text, overlap in zip(likely, written, overlaps, strict=True)
-    ]
+    written = generate(model, tokenizer, [task.asked(row) for row in rows], progress("texts"))
+    likely = _likelihoods(task, model, tokenizer, rows)
+    return [known | found for known, found in zip(likely, judged(task, rows, written), strict=True)]
 
 
-def _likelihoods(model: Any, tokenizer: Any, rows: Rows) -> list[dict[str, Any]]:
+def _likelihoods(task: Task, model: Any, tokenizer: Any, rows: Rows) -> list[dict[str, Any]]:
     """How many bits the model needs for each row's reference."""
     from models.generate import completion_bits
 
-    prompts, references = ([row[column] for row in rows] for column in ("prompt", "completion"))
+    prompts, references = [task.asked(row) for row in rows], [row[task.target] for row in rows]
     bits = completion_bits(model, tokenizer, prompts, references)
     return [
         {"id": row["id"], "reference": text, "bits": round(needed, 4), "bytes": len(text.encode())}
@@ -107,8 +107,12 @@ def _likelihoods(model: Any, tokenizer: Any, rows: Rows) -> list[dict[str, Any]]
 def _baselines(work: Work) -> dict[str, Callable[[Rows, Rows], list[dict[str, Any]]]]:
     from models import baselines as trivial
 
-    if TASKS[work.run.recipe.task].answer == "text":
-        return {"nearest_prompt": trivial.nearest_prompt, "frozen_base": _frozen_decoder(work.inputs["base"] / "model")}
+    task = TASKS[work.run.recipe.task]
+    if task.answer == "text":
+        writers = {name: partial(_written, task, trivial.WRITERS[name]) for name in task.rivals}
+        return writers | {"frozen_base": partial(_known_to, task, work.inputs["base"] / "model")}
+    if task.texts == ("text",):
+        return {"tfidf": trivial.tfidf}
     found: dict[str, Callable[[Rows, Rows], list[dict[str, Any]]]] = {"overlap_tfidf": trivial.overlap}
     if work.run.recipe.pretrain.objective == "masked":
         embed = _frozen_encoder(work.inputs["base"] / "model")
@@ -118,12 +122,17 @@ def _baselines(work: Work) -> dict[str, Callable[[Rows, Rows], list[dict[str, An
     return found
 
 
-def _frozen_decoder(folder: Path) -> Callable[[Rows, Rows], list[dict[str, Any]]]:
+def _written(task: Task, writer: Writer, train: Rows, test: Rows) -> list[dict[str, Any]]:
+    from models.tasks.texts import judged
+
+    return judged(task, test, writer(task, train, test))
+
+
+def _known_to(task: Task, folder: Path, _: Rows, test: Rows) -> list[dict[str, Any]]:
     """What the base model knew of the references before it saw the domain or the task."""
     from models.backbone import load_causal
 
-    model, tokenizer = load_causal(folder)
-    return lambda _, test: _likelihoods(model, tokenizer, test)
+    return _likelihoods(task, *load_causal(folder), test)
 
 
 def _frozen_encoder(folder: Path) -> Any:
@@ -136,17 +145,3 @@ def _frozen_encoder(folder: Path) -> Any:
 
 def _spoken(who: str, metrics: Mapping[str, float]) -> str:
     return f"{who}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-
-
-def progress(unit: str, every: float = 5.0) -> Callable[[int, int], None]:
-    """A function that prints how far a loop is and how long the rest will take, at most every few seconds."""
-    start = told = time.monotonic()
-
-    def tell(done: int, total: int) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if now - told >= every and done < total:
-            told = now
-            print(f"  {done / total:.0%} of the {unit}, {(now - start) / done * (total - done):.0f} s left", flush=True)
-
-    return tell

@@ -13,6 +13,7 @@ import psutil
 
 from pipelines import health
 from pipelines.errors import ScriptoriumError
+from pipelines.locks import lock
 from pipelines.processes import alive, children, of_home, require_free, terminate
 from pipelines.recipe_file import load_recipe, require_readable
 from pipelines.reviewers import require_reviewers
@@ -20,7 +21,6 @@ from pipelines.server_state import ServerState, State, log_of, read_state, state
 from pipelines.settings import ROOT, Settings
 from pipelines.shutdown import SERVERS_GRACE_S, TASKS_GRACE_S, end_all
 from pipelines.stack import Stack, ports, prepare, process_environment, read_stack
-from pipelines.steps import lock
 
 # 40 s are enough on two idle cores; beside two trainings it took minutes. What crashes is noticed sooner.
 START_LIMIT_S = 600.0

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines import s3
 from pipelines.errors import ScriptoriumError, near_miss
+from pipelines.safe_names import objection
 
 ROOT = Path(__file__).resolve().parent.parent
 
 VARIABLES = {
     "SCRIPTORIUM_HOME": "folder for everything the project writes (default: .scriptorium)",
     "SCRIPTORIUM_DATA": "the versioned data folder (default: data)",
-    "SCRIPTORIUM_ARTIFACTS": "artifact root: a folder (default: HOME/artifacts)",
+    "SCRIPTORIUM_ARTIFACTS": "artifact root: a folder, or s3://bucket/prefix (default: HOME/artifacts)",
     "SCRIPTORIUM_RECIPES": "folder of recipes (default: pipelines/recipes)",
     "SCRIPTORIUM_MODELS": "folders searched first for base models, separated by ':'",
     "SCRIPTORIUM_AIRFLOW_PORT": "port of Airflow's web pages and API on 127.0.0.1 (default: 8080)",
@@ -46,6 +48,7 @@ class Settings:
     threads: int
     task_lost_after: int
     checkpoint_every: int
+    store: str | None = None  # the artifact root where that is in S3; `artifacts` then holds this machine's copies
 
     @property
     def locks(self) -> Path:
@@ -67,13 +70,13 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     for name in environ:
         if name.startswith("SCRIPTORIUM_") and name not in VARIABLES:
             raise ScriptoriumError(f"environment variable {name} is unknown; {near_miss(name, VARIABLES)}")
-    home = home_folder(environ)
+    home, store = home_folder(environ), _store(environ)
     airflow_port = _port(environ, "SCRIPTORIUM_AIRFLOW_PORT", 8080)
     mlflow_port = _port(environ, "SCRIPTORIUM_MLFLOW_PORT", 5000)
     return Settings(
         home=home,
         data=_folder(environ, "SCRIPTORIUM_DATA", ROOT / "data"),
-        artifacts=str(_folder(environ, "SCRIPTORIUM_ARTIFACTS", home / "artifacts")),
+        artifacts=str(_mirror(store, home) if store else _folder(environ, "SCRIPTORIUM_ARTIFACTS", home / "artifacts")),
         recipes=_folder(environ, "SCRIPTORIUM_RECIPES", ROOT / "pipelines" / "recipes"),
         models=tuple(Path(p) for p in environ.get("SCRIPTORIUM_MODELS", "").split(":") if p),
         airflow_port=airflow_port,
@@ -83,6 +86,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         threads=_threads(environ),
         task_lost_after=_seconds(environ, "SCRIPTORIUM_TASK_LOST_AFTER", 120, LEAST_PATIENCE_S),
         checkpoint_every=_seconds(environ, "SCRIPTORIUM_CHECKPOINT_EVERY", 45, 1),
+        store=store,
     )
 
 
@@ -96,7 +100,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
     values = {
         "SCRIPTORIUM_HOME": settings.home,
         "SCRIPTORIUM_DATA": settings.data,
-        "SCRIPTORIUM_ARTIFACTS": settings.artifacts,
+        "SCRIPTORIUM_ARTIFACTS": settings.store or settings.artifacts,
         "SCRIPTORIUM_RECIPES": settings.recipes,
         "SCRIPTORIUM_MODELS": ":".join(str(path.resolve()) for path in settings.models),
         "SCRIPTORIUM_AIRFLOW_PORT": settings.airflow_port,
@@ -108,6 +112,24 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "SCRIPTORIUM_CHECKPOINT_EVERY": settings.checkpoint_every,
     }
     return {name: str(value) for name, value in values.items()}
+
+
+def _store(environ: Mapping[str, str]) -> str | None:
+    """The artifact root if it is in S3, in its one spelling."""
+    root = environ.get("SCRIPTORIUM_ARTIFACTS") or ""
+    if root.startswith("s3://"):
+        bucket, key = s3.address(root)
+        if key and (why := objection(key.rstrip("/"))):
+            raise ScriptoriumError(f"SCRIPTORIUM_ARTIFACTS is no prefix that a folder can stand for: {why}")
+        return f"s3://{bucket}/{key}".rstrip("/")
+    if "://" in root:
+        raise ScriptoriumError("SCRIPTORIUM_ARTIFACTS takes a folder, or s3://bucket/prefix")
+    return None
+
+
+def _mirror(store: str, home: Path) -> Path:
+    """One for each root, so that what lay in another is never taken for what lies in this one."""
+    return home / "mirror" / store.removeprefix("s3://")
 
 
 def _folder(environ: Mapping[str, str], name: str, default: Path) -> Path:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.artifact import is_whole, key_of, publish, read_manifest, seal
+from pipelines import mirror
+from pipelines.artifact import key_of, publish, seal
+from pipelines.artifact_root import uri_of
 from pipelines.errors import Refused
+from pipelines.locks import lock
 from pipelines.run import Run, read_run
 from pipelines.settings import Settings, read_settings
 from pipelines.step_key import code_hash, recipe_values
@@ -30,7 +31,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Work:
-    """What a step's function gets: it reads `inputs` and writes `out`, and may keep checkpoints."""
+    """What a step's function gets: folders of this machine. It reads `inputs`, writes `out`, may keep checkpoints."""
 
     run: Run
     inputs: Mapping[str, Path]
@@ -76,19 +77,21 @@ def make(name: str, run_uri: str, inputs: Mapping[str, str]) -> str:
     One process at a time makes one key; a killed try leaves checkpoints for the next.
     """
     settings, run = read_settings(), read_run(run_uri)
-    facts = made_from(name, run, {n: read_manifest(uri).digest for n, uri in inputs.items()})
+    facts = made_from(name, run, {n: mirror.manifest_of(uri).digest for n, uri in inputs.items()})
     target = target_of(name, facts, settings)
+    uri = uri_of(target, settings)
     with lock(settings.locks / f"{name}-{target.name}", f"another process is making {name} {target.name[:12]}"):
-        if is_whole(str(target)):
-            print(f"{name}: reused {target}", flush=True)
-            return str(target)
+        if mirror.settled(target, settings):
+            print(f"{name}: reused {uri}", flush=True)
+            return uri
         out, checkpoints = _folders(name, target, settings)
-        _make(name, Work(run, {n: Path(u) for n, u in inputs.items()}, out, checkpoints, settings, run_uri))
+        _make(name, Work(run, {n: mirror.here(u) for n, u in inputs.items()}, out, checkpoints, settings, run_uri))
         seal(out, name, facts, dict(inputs))
         publish(out, target)
         shutil.rmtree(out.parent)
-    print(f"{name}: made {target}", flush=True)
-    return str(target)
+        mirror.send(target, settings)
+    print(f"{name}: made {uri}", flush=True)
+    return uri
 
 
 def made_from(name: str, run: Run, digests: Mapping[str, str]) -> dict[str, str]:
@@ -137,16 +140,3 @@ def _folders(name: str, target: Path, settings: Settings) -> tuple[Path, Path]:
 def _make(name: str, work: Work) -> None:
     module, function = STEPS[name].function.split(":")
     getattr(importlib.import_module(module), function)(work)
-
-
-@contextmanager
-def lock(path: Path, waiting: str) -> Iterator[None]:
-    """Hold an exclusive lock that ends with the process; say so when another one has it, and wait."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{waiting}; waiting for it", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

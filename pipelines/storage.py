@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipelines import s3
 from pipelines.artifact import sha256_text
-from pipelines.digests import Digests
+from pipelines.digests import BLOCK, Digests, digests_of
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.s3_errors import Changed, Damaged
 
@@ -139,7 +139,7 @@ def fetch(stored: Stored, target: Path, arrived: Callable[[int], None] = lambda 
         target.unlink()
     with target.open("a+b") as file:
         file.seek(0)
-        while block := file.read(s3.BLOCK):
+        while block := file.read(BLOCK):
             digests.update(block)
         # An empty rest is not asked for: S3 refuses such a range.
         for block in _read(stored, digests.size) if digests.size < stored.size else ():
@@ -173,7 +173,7 @@ def _read(stored: Stored, offset: int) -> Iterator[bytes]:
     try:
         with Path(stored.uri).open("rb") as file:
             file.seek(offset)
-            while block := file.read(s3.BLOCK):
+            while block := file.read(BLOCK):
                 yield block
     except FileNotFoundError:
         raise Changed(f"{stored.uri} was deleted before it was read") from None
@@ -191,19 +191,17 @@ def _prove(stored: Stored, digests: Digests) -> str:
     return "unchanged while read"
 
 
-def put(path: Path, uri: str) -> Stored:
+def put(path: Path, uri: str, sent: Callable[[int], None] = lambda _: None) -> Stored:
     """Put a file at a path or s3:// address and prove that it arrived; what this returns, `delete` takes back.
 
+    `sent` counts the bytes that go to S3.
     Raises ScriptoriumError when the store then holds something else.
     """
-    mine = Digests(s3.PART)
-    with path.open("rb") as file:
-        while block := file.read(s3.BLOCK):
-            mine.update(block)
+    mine = digests_of(path, s3.PART)
     if not uri.startswith("s3://"):
         return _put_locally(path, Path(uri), mine)
     bucket, key = s3.address(uri)
-    s3.upload(path, bucket, key)
+    s3.upload(path, bucket, key, sent)
     there = _object(bucket, key)
     if there is None or there.size != mine.size:
         raise Damaged(f"{uri}: {path} was put there, but the store does not hold its {mine.size:,} bytes; try again")
@@ -216,7 +214,7 @@ def _put_locally(path: Path, target: Path, mine: Digests) -> Stored:
     part = target.with_name(target.name + ".part")
     there = Digests()
     with path.open("rb") as source, part.open("w+b") as file:
-        while block := source.read(s3.BLOCK):
+        while block := source.read(BLOCK):
             file.write(block)
             there.update(block)
         file.flush()

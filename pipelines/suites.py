@@ -131,6 +131,10 @@ def _doubts(form: type[Row], limits: Limits) -> Iterator[Check]:
         yield _share("near_copies", what, cure, limits.near_copies)
         what = f"rows not looked at for near copies and near leaks, beyond the first {limits.near_rows:,}"
         yield Check("near_unread", what, "raise near_rows in the recipe's [validation]", at_most=0, severity="warn")
+    if limits.toxicity and form is not Recommendation:
+        what, cure = "rows looked at that are toxic", "remove them, or raise the limit when the domain needs them"
+        yield _share("toxicity", what, cure, min(limits.toxicity.warn, limits.toxicity.share))
+        yield _share("toxicity", what, cure, limits.toxicity.share, "reject")
     what, cure = "rows that begin or end as many others do", "remove what is no text: menus, signatures, notices"
     yield _share("boilerplate", what, cure, limits.boilerplate)
     if form is Recommendation:

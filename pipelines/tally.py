@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pipelines.blocks import LINE, TEXT, Block
+from pipelines.blocks import LINE, PLACE, TEXT, Block
 from pipelines.containers import Unreadable
 from pipelines.facts import BEYOND_A_LIMIT, DOUBTFUL, SET_ASIDE, TEXT_SEED, View, facts
 from pipelines.faults import FAULTS, NOTES, OF_FILES
@@ -18,6 +18,7 @@ from pipelines.measure import EXAMPLES, Measure, shown
 from pipelines.plain_text import plain
 from pipelines.spill import Spill, Texts
 from pipelines.text_lines import Fault
+from pipelines.toxicity import Sample
 
 if TYPE_CHECKING:
     import polars as pl
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 # What a set is for: a part of one may hold one class only, if no more were named, and what came in today in any case.
 Role = Literal["part", "batch", "training", "evaluation"]
 FILE = 40  # bits of a place that are its line; its file is above them
-PLACE = "\0place"
 
 
 class Tally:
@@ -49,6 +49,8 @@ class Tally:
         self.edges = Spill(folder, "edges", ("key", PLACE))
         self.users = Spill(folder, "users", ("user_key", "timestamp", PLACE))
         self.items = Spill(folder, "items", ("item_key", PLACE))
+        toxicity = view.limits.toxicity if view.form is not Recommendation else None
+        self.sample = Sample(toxicity.rows) if toxicity else None
         self.near: NearSet | None = None
         self.unread = 0  # rows beyond those that are looked at for near duplicates
         self.looked_for = Texts(folder / "texts.jsonl")  # of evaluation rows, to be looked for in longer ones
@@ -129,6 +131,8 @@ class Tally:
         if frame["empty_texts"].any():
             frame = frame.filter(~pl.col("empty_texts"))
         self.texts.add(frame)
+        if self.sample:
+            self.sample.add(frame)
         if self.role == "evaluation" and self.view.form not in {Dialog, Recommendation}:
             self.firsts.add(frame.with_columns(text_key=plain(frame[self.view.form.TEXTS[0]]).hash(TEXT_SEED)))
         for edge in ("start_key", "end_key"):

@@ -6,7 +6,9 @@ import importlib
 import json
 from collections.abc import Mapping
 
-from pipelines.errors import ScriptoriumError, near_miss
+from pipelines.artifact_root import uri_of
+from pipelines.errors import Refused, near_miss
+from pipelines.pins import pinned
 from pipelines.recipe_file import load_recipe, overrides_from_form, taken_refresh
 from pipelines.reviewers import require_reviewers
 from pipelines.run import freeze, new_run, read_run
@@ -30,8 +32,10 @@ def run_task(name: str, run: str | None, inputs: Mapping[str, str], settings: Se
         from pipelines.ingest_task import ingest_from_form
 
         return ingest_from_form(inputs, settings)
-    if run is None or name not in {*STEPS, *DECISIONS}:
-        raise ScriptoriumError(f"step {name!r} needs a RUN and a known name; {near_miss(name, [*STEPS, *DECISIONS])}")
+    if name not in {*STEPS, *DECISIONS}:
+        raise Refused(f"there is no step {name!r}; {near_miss(name, [*STEPS, *DECISIONS])}")
+    if run is None:
+        raise Refused(f"{name} needs a run, and got none: was freeze marked as success by hand? Clear it")
     if name in DECISIONS:
         decision, needed = DECISIONS[name]
         require_inputs(name, inputs, needed)
@@ -54,7 +58,7 @@ def freeze_from_form(values: Mapping[str, str], settings: Settings) -> str:
     require_reviewers([recipe], settings)
     for key, value in overrides.items():
         print(f"{key} = {value} (from the form)")
-    run = new_run(recipe, values["run"], current_md5(), values["requester"], refresh=refresh)
+    run = new_run(pinned(recipe, settings), values["run"], current_md5(), values["requester"], refresh=refresh)
     print(f"{run.run_id}: recipe {recipe.name}, data {run.dataset_md5}, code {run.code_revision[:12]}")
     return freeze(run, settings)
 
@@ -64,4 +68,4 @@ def champion_input(name: str, settings: Settings) -> dict[str, str]:
     from pipelines.champion import champion
 
     holder = champion(name, settings)
-    return {"champion": str(holder.folder)} if holder else {}
+    return {"champion": uri_of(holder.folder, settings)} if holder else {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.baselines import WORD
+from models.metrics import WORD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

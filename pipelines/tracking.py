@@ -6,12 +6,12 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.artifact import read_manifest, sha256_text
+from pipelines.artifact import sha256_text
 from pipelines.errors import TryAgain
 from pipelines.gates import metric_value
+from pipelines.mirror import here, manifest_of
 from pipelines.run import Run
 from pipelines.settings import Settings
 from pipelines.step_key import recipe_values
@@ -72,7 +72,7 @@ def record_run(
     `artifacts` are URIs by input name; "report" is needed, "validation" gives its page.
     """
     client = connect(settings)
-    digest = read_manifest(artifacts["report"]).digest
+    digest = manifest_of(artifacts["report"]).digest
     tracked, written = _find_or_create(client, run_uri, run)
     if written == digest:
         return tracked
@@ -80,7 +80,7 @@ def record_run(
     _log_dataset(client, tracked.run, run)
     _log_numbers(client, tracked.run, report)
     for name, file in FILES:
-        if name in artifacts and (path := Path(artifacts[name]) / file).is_file():
+        if name in artifacts and (path := here(artifacts[name]) / file).is_file():
             client.log_artifact(tracked.run, str(path))
     # Last: its presence means that everything before it was written.
     client.set_tag(tracked.run, "report", digest)

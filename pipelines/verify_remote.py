@@ -9,6 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pipelines import mirror
+from pipelines.artifact_root import path_of
 from pipelines.bytes_progress import BytesProgress
 from pipelines.data_version import folder_md5, folder_text, md5_file
 from pipelines.dvc_objects import open_objects
@@ -103,7 +105,7 @@ def _healed(md5: str, want: Wanted, problem: Problem, settings: Settings) -> Pro
 
 
 def _copies(md5: str, want: Wanted, bench: Workbench) -> Iterator[Path]:
-    """Where a whole copy may lie: the data folder, DVC's cache, the data that trainings have got; likely ones first."""
+    """Where a whole copy may lie: the data folder, DVC's cache, what trainings have got, here and then elsewhere."""
     if md5.endswith(".dir"):
         listing = bench.folder / "listing"
         listing.write_text(folder_text(want.versions[0].version.files), encoding="utf-8")
@@ -117,3 +119,7 @@ def _copies(md5: str, want: Wanted, bench: Workbench) -> Iterator[Path]:
     yield from (folder / name for folder in artifacts for name in names)
     for folder in [settings.data, *artifacts]:
         yield from (p for p in sorted(folder.rglob("*")) if p.is_file() and p.stat().st_size == want.size)
+    for uri, manifest in mirror.manifests(Path(settings.artifacts) / "dataset", settings).items():
+        folder, md5s = path_of(uri, settings), {record.md5 for record in want.versions}
+        if not folder.exists() and manifest.made_from.get("dataset_md5") in md5s and mirror.settled(folder, settings):
+            yield from (folder / name for name in names)

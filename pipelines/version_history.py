@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipelines import chain
 from pipelines.chain import Link
 from pipelines.data_version import DataVersion, read_version, write_version
-from pipelines.errors import Refused
+from pipelines.errors import Refused, TryAgain
 from pipelines.settings import Settings
+from pipelines.shared import share
 
 BROKEN = "No version is made until the history is restored from its backup"
 NEWEST = 5  # versions named when none was found
@@ -88,11 +89,18 @@ def history(settings: Settings) -> list[Record]:
 
 
 def record(draft: Record, settings: Settings) -> Record:
-    """Keep the version's `.dvc` text and append the event; from then on it has happened. The caller holds the lock."""
+    """Keep the version's `.dvc` text and append the event; from then on it has happened. The caller holds the lock.
+
+    Raises TryAgain when another machine made a version current since `draft` was begun.
+    """
     kept = dvc_text(draft.md5, settings)
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_version(draft.version, settings.data, kept)
-    return chain.append(folder(settings) / "history.jsonl", history(settings), draft)
+    share(kept, settings)
+    events = history(settings)
+    if events and events[-1].md5 != draft.parent:
+        raise TryAgain(f"another machine made version {events[-1].md5} current meanwhile; nothing changed, try again")
+    return chain.append(folder(settings) / "history.jsonl", events, draft)
 
 
 def dvc_text(md5: str, settings: Settings) -> Path:

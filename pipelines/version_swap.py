@@ -19,8 +19,8 @@ from pipelines.artifact import read_json, write_json
 from pipelines.data_version import folder_md5, md5_file, read_version, write_version
 from pipelines.dvc_objects import open_objects
 from pipelines.errors import Refused, ScriptoriumError
+from pipelines.locks import lock
 from pipelines.settings import Settings
-from pipelines.steps import lock
 from pipelines.version_files import Workbench
 from pipelines.version_history import Record, changed, folder, history, in_git, record, version_file
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from pipelines.blocks import PLACE
 from pipelines.formats import Recommendation
 from pipelines.measure import EXAMPLES, Measure, shown
-from pipelines.tally import PLACE, Tally
+from pipelines.tally import Tally
+from pipelines.toxicity import toxic
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,6 +32,9 @@ def set_measures(tally: Tally) -> dict[str, Measure]:
     if tally.view.form is Recommendation:
         found["unordered"] = gathered(tally, map(_unordered, tally.users.parts()))
     found["near_copies"] = _near_copies(tally)
+    if tally.sample and tally.view.limits.toxicity:
+        found["toxicity"], places = toxic(tally.sample, tally.view.limits.toxicity)
+        found["toxicity"].places = tally.places(places)
     found["near_unread"] = Measure(tally.unread)
     for measure in found.values():
         measure.of = measure.of or rows

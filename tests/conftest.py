@@ -10,7 +10,9 @@ import pytest
 
 from pipelines.settings import ROOT, Settings, read_settings
 from tests import evidence
+from tests.machines import BUCKET, Machines
 from tests.mlflow_server import mlflow_server
+from tests.s3_server import Server, s3_server
 
 NUMBERS = count()
 
@@ -74,3 +76,18 @@ def mlflow_settings(tmp_path: Path, mlflow_url: str, monkeypatch: pytest.MonkeyP
 def product() -> str:
     """The name of a recipe of the test's own, for MLflow is the same for all."""
     return f"checker_{next(NUMBERS)}"
+
+
+@pytest.fixture(scope="session")
+def artifact_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real S3 server with a bucket for artifacts."""
+    folder = tmp_path_factory.mktemp("s3") / "buckets"
+    (folder / BUCKET).mkdir(parents=True)
+    with s3_server(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def machines(tmp_path: Path, artifact_store: Server, monkeypatch: pytest.MonkeyPatch) -> Machines:
+    """Machines that share an artifact root in S3, of the test's own."""
+    return Machines(tmp_path, f"of/{next(NUMBERS)}", artifact_store, monkeypatch)

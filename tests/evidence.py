@@ -7,7 +7,9 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.artifact import publish, read_manifest, seal
+from pipelines.artifact import publish, seal
+from pipelines.artifact_root import uri_of
+from pipelines.mirror import manifest_of, send
 from pipelines.recipe_file import parse_recipe
 from pipelines.run import freeze, new_run, read_run
 from pipelines.steps import made_from, target_of
@@ -29,6 +31,7 @@ examples = "tasks/summary_check"
 replay = { corpus = "corpus/general.jsonl", share = 0.1 }
 [base]
 model = "tiny"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
 [pretrain]
 objective = "masked"
 tokens = 1000
@@ -68,7 +71,7 @@ def finished_run(settings: Settings, run_id: str, **changes: Any) -> tuple[str, 
     tuned = artifact(settings, run_uri, "finetune", {"dataset": dataset, "model": adapted}, files)
     inputs = {"dataset": dataset, "base": base, "adapted": adapted, "tuned": tuned, "control": control}
     if changes.get("champion"):
-        inputs["champion"] = str(changes["champion"])
+        inputs["champion"] = uri_of(changes["champion"], settings)
     report = report_of(changes.get("accuracy", 0.8), bool(changes.get("champion")), changes.get("examples", EXAMPLES))
     html = {"report.html": "<p>report</p>", "report.json": json.dumps(report)}
     return run_uri, artifact(settings, run_uri, "evaluate", inputs, html)
@@ -76,7 +79,7 @@ def finished_run(settings: Settings, run_id: str, **changes: Any) -> tuple[str, 
 
 def artifact(settings: Settings, run_uri: str, step: str, inputs: dict[str, str], files: dict[str, str | Path]) -> str:
     """Seal files under a step's name, from the facts that the step itself would have had."""
-    facts = made_from(step, read_run(run_uri), {name: read_manifest(uri).digest for name, uri in inputs.items()})
+    facts = made_from(step, read_run(run_uri), {name: manifest_of(uri).digest for name, uri in inputs.items()})
     folder = settings.work / "made" / step
     for name, content in files.items():
         path = folder / name
@@ -85,7 +88,7 @@ def artifact(settings: Settings, run_uri: str, step: str, inputs: dict[str, str]
     seal(folder, step, facts, inputs)
     target = target_of(step, facts, settings)
     publish(folder, target)
-    return str(target)
+    return send(target, settings)
 
 
 EXAMPLES = [

@@ -31,11 +31,12 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         str(folder / "files"),
     ]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
-    # mlflow starts uvicorn by name.
+    # mlflow starts uvicorn by name. A process of somebody's home would be stopped with it.
+    others = {name: value for name, value in os.environ.items() if not name.startswith("SCRIPTORIUM_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
-            command, stdout=log, stderr=log, start_new_session=True, env=os.environ | quiet | {"PATH": path}
+            command, stdout=log, stderr=log, start_new_session=True, env=others | quiet | {"PATH": path}
         )
     try:
         _wait(f"http://127.0.0.1:{port}", server, folder)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from pipelines.artifact import sha256_file
 from pipelines.base_source import find
 from pipelines.errors import Refused
-from pipelines.settings import Settings, read_settings
+from pipelines.pins import pinned
+from pipelines.recipe_file import load_recipe, parse_recipe
+from pipelines.settings import ROOT, Settings, read_settings
 
 NAME = "hf://writers/small"
 
@@ -64,15 +67,29 @@ def test_the_folders_of_the_settings_come_first_then_the_home_then_packages(sett
     assert find(NAME, sha256, settings) == packaged
 
 
-def test_without_a_pinned_digest_a_package_is_known_by_its_name_and_its_digest_is_said(
-    settings, tmp_path, monkeypatch, capsys
-):
+def test_without_a_pinned_digest_a_package_is_known_by_its_name_which_is_said(settings, tmp_path, monkeypatch, capsys):
     packaged = install(tmp_path / "site", b"w" * 200_000)
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *sys.path])
     assert find("hf://writers/Weights", None, settings) == packaged
-    assert f"package small-weights 1.0: sha256 {digest(packaged)}; pin it" in capsys.readouterr().out
+    assert "taken from package small-weights 1.0" in capsys.readouterr().out
     with pytest.raises(Refused, match="was not found"):
         find("hf://writers/eights", None, settings)
+
+
+def test_a_run_holds_the_digest_that_a_name_stood_for_when_it_was_decided(settings, tmp_path):
+    first = digest(model(tmp_path / "models" / "writers" / "small"))
+    unpinned = recipe(model=NAME)
+    assert pinned(unpinned, settings).base.sha256 == first
+    (tmp_path / "models" / "writers" / "small" / "model.safetensors").write_bytes(b"v" * 200_000)
+    assert pinned(unpinned, settings).base.sha256 != first, "other weights by the same name make another run"
+    assert pinned(recipe(model=NAME, sha256=first), settings).base.sha256 == first, "what is pinned stays pinned"
+    writer = load_recipe(ROOT / "pipelines" / "recipes" / "docs_writer.toml")
+    assert pinned(writer, settings) == writer, "a model that is made here has no digest before it is made"
+
+
+def recipe(**base):
+    values = tomllib.loads((ROOT / "pipelines" / "recipes" / "summary_checker.toml").read_text())
+    return parse_recipe({**values, "base": base}, "test")
 
 
 def test_another_digest_is_refused_naming_both(settings, tmp_path):

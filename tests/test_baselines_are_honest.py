@@ -66,6 +66,21 @@ def test_the_nearest_prompt_lends_its_completion():
         {"id": "2", "prompt": "list all queues", "completion": "Lists them."},
     ]
     test = [{"id": "3", "prompt": "list the queues", "completion": "Lists the queues."}]
-    (answer,) = baselines.nearest_prompt(train, test)
-    assert answer["prediction"] == "Lists them."
-    assert 0 < answer["rouge_l"] < 1
+    assert baselines.nearest(TASKS["generation"], train, test) == ["Lists them."]
+
+
+def test_the_lead_is_the_first_sentences_in_english_and_in_chinese():
+    task = TASKS["summarisation"]
+    documents = [
+        ("Rates of 3.5 % rose (again). Why? Nobody said.", "Rates of 3.5 % rose (again)."),
+        ("“涨了。”他说。市场上涨。", "“涨了。”"),
+        ("A title\nThen text.", "A title"),
+        ("no stop", "no stop"),
+    ]
+    rows = [{"document": document} for document, _ in documents]
+    assert baselines.lead(1)(task, [], rows) == [first for _, first in documents]
+    assert baselines.lead(3)(task, [], rows)[0] == documents[0][0]
+
+
+def test_a_copy_changes_nothing():
+    assert baselines.copy(TASKS["rewriting"], [], [{"source": " He go. "}]) == [" He go. "]

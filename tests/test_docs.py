@@ -45,7 +45,7 @@ def test_every_file_named_in_the_tree_exists():
 
 
 def test_every_task_is_in_the_readme():
-    assert [name for name in TASKS if f'"{name}"' not in README] == []
+    assert [name for name in TASKS if f"| `{name}` |" not in README] == []
 
 
 def test_a_page_or_picture_that_the_readme_links_to_exists():

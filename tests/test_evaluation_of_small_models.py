@@ -85,7 +85,7 @@ def checker(settings, tmp_path):
     model, tokenizer, _ = masked_from_encoder(encoder, 7)
     save(model, tokenizer, tmp_path / "base")
     for seed, name in enumerate(("tuned", "control")):
-        save(*new_classifier(encoder, ["yes", "no"], seed, 64), tmp_path / name)
+        save(*new_classifier(encoder, ["yes", "no"], seed, 64, 2), tmp_path / name)
     made = {"dataset": artifact(settings, run, "dataset", {}, dataset(pairs))}
     made["base"] = base_of(settings, run, made["dataset"], model_files(tmp_path / "base", 3.0, 2.0))
     base = {name: made[name] for name in ("dataset", "base")}
@@ -144,7 +144,8 @@ def test_a_changed_model_has_another_score_and_the_same_one_is_bit_for_bit_the_s
 
 
 def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
-    from models.backbone import save, scratch
+    from models.backbone import save
+    from models.scratch import scratch
 
     (tmp_path / "writer").mkdir()
     model, tokenizer = scratch("micro-decoder", TEXTS, 7)
@@ -159,18 +160,18 @@ def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
     made["adapted"] = artifact(settings, run, "pretrain", made, files)
     made["tuned"] = artifact(settings, run, "finetune", {"dataset": made["dataset"], "model": made["adapted"]}, files)
     report = read_json(Path(make("evaluate", run, made)) / "report.json")
-    assert set(report["metrics"]) == {"rouge_l", "bits_per_byte"}
+    assert set(report["metrics"]) == {"rouge_l", "bleu", "chrf", "bits_per_byte"}
     assert report["primary"] == "bits_per_byte"
-    assert report["baselines"]["nearest_prompt"]["metrics"]["rouge_l"] > 0
-    assert report["baselines"]["nearest_prompt"]["difference"] is None
+    assert report["baselines"]["nearest"]["metrics"]["rouge_l"] > 0
+    assert report["baselines"]["nearest"]["difference"] is None
     assert report["baselines"]["frozen_base"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}, "the same model"
     assert report["control"] is None
     assert {"prompt", "reference", "prediction"} <= set(report["examples"][0])
 
 
 def test_greedy_writing_does_not_depend_on_its_neighbours():
-    from models.backbone import scratch
     from models.generate import generate
+    from models.scratch import scratch
 
     model, tokenizer = scratch("micro-decoder", TEXTS, 7)
     asked = [text[: 5 + n % 30] for n, text in enumerate(TEXTS)]
@@ -183,8 +184,8 @@ def test_a_model_to_which_all_tokens_are_alike_writes_nothing_and_needs_the_bits
 
     import torch
 
-    from models.backbone import scratch
     from models.generate import completion_bits, generate
+    from models.scratch import scratch
 
     model, tokenizer = scratch("micro-decoder", TEXTS, 7)
     with torch.no_grad():
@@ -200,9 +201,9 @@ def test_a_model_to_which_all_tokens_are_alike_writes_nothing_and_needs_the_bits
 def test_bits_of_a_completion_are_those_of_its_tokens_one_by_one():
     import torch
 
-    from models.backbone import scratch
     from models.encoding import encode_completion
     from models.generate import completion_bits
+    from models.scratch import scratch
 
     model, tokenizer = scratch("micro-decoder", TEXTS, 7)
     tokens, start = encode_completion(tokenizer, "Deletes the table", "of the user.", 128)

@@ -49,6 +49,11 @@ def test_a_step_whose_input_was_left_out_is_not_run(settings, finished):
         make("validate", run_uri, {"dataset": made["dataset"], "base": made["base"]})
 
 
+def test_a_step_of_a_run_that_was_never_frozen_is_not_run(settings):
+    with pytest.raises(Refused, match=r"dataset needs a run, and got none: was freeze marked as success by hand"):
+        run_task("dataset", None, {}, settings)
+
+
 def test_only_the_control_and_the_champion_may_be_missing(settings, finished):
     run = read_run(finished[0])
     for name, step in STEPS.items():

@@ -9,7 +9,10 @@ pytestmark = pytest.mark.slow
 KINDS = ("masked", "classifier", "causal")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+METHODS = ("adalora", "fgm", "r_drop", "sgd", "weighted")
+
+
+@pytest.mark.parametrize("kind", (*KINDS, *(f"classifier+{method}" for method in METHODS)))
 def test_four_parts_end_where_one_batch_ends(kind: str, tmp_path: Path):
     import torch
 
@@ -21,23 +24,62 @@ def test_four_parts_end_where_one_batch_ends(kind: str, tmp_path: Path):
 
 def trained(kind: str, folder: Path, accumulation: int) -> tuple[float, list[object]]:
     """Norm of the gradient of 16 texts of one length, and the weights after one plain step with it."""
+    from contextlib import ExitStack
+
     import torch
 
     from models.checkpoint import Checkpoints
     from models.schedule import Pace, Plan
     from models.train import PlanTrainer
 
+    kind, _, method = kind.partition("+")
     model, batch, loss = example(kind)
+    model, loss, hooks = with_method(method, model, loss)
     size = 16 // accumulation
     starts = [list(range(start, start + size)) for start in range(0, 16, size)]
-    plan = Plan([starts], lambda items, _: {n: t[list(items)] for n, t in batch.items()}, loss)
-    trainer = PlanTrainer(model, plan, Pace(0.1, accumulation=accumulation, clip=1e9), Checkpoints(folder))
-    trainer.create_optimizer = lambda *_: setattr(trainer, "optimizer", torch.optim.SGD(model.parameters(), 0.1))
+    plan = Plan([starts], lambda items, _: {n: t[list(items)] for n, t in batch.items()}, loss, hooks=hooks)
+    pace = Pace(0.1, accumulation=accumulation, clip=1e9, optimizer="sgd")
+    trainer = PlanTrainer(model, plan, pace, Checkpoints(folder))
+    if method != "sgd":
+        trainer.create_optimizer = lambda *_: setattr(trainer, "optimizer", torch.optim.SGD(model.parameters(), 0.1))
     trainer.record.bf16 = False  # whose rounding would hide what is compared here
     norms = []
     trainer._get_grad_norm = lambda _, grad_norm=None: norms.append(float(grad_norm))
-    trainer.train()
+    with ExitStack() as stack:
+        for hook in hooks:
+            stack.enter_context(hook.during(model))
+        trainer.train()
     return norms[0], [p.detach() for p in model.parameters()]
+
+
+def with_method(method: str, model: object, loss: object) -> tuple[object, object, list[object]]:
+    """Model, loss and hooks of a method, or as they are."""
+    from dataclasses import replace
+
+    from models import methods
+    from models.hooks import FastGradient, RankAllocation
+    from models.losses import Criterion
+
+    if method == "adalora":
+        model = methods.adalora(model, 4, 10)
+        return model, loss, [RankAllocation(model)]
+    if method == "r_drop":
+        # No generator draws alike for a batch and for its parts; here a reading differs by its number.
+        return model, replace(loss, read=in_two_ways(loss.read), r_drop=2.0), []
+    if method == "weighted":
+        return model, replace(loss, criterion=Criterion(0.1, 2.0, (0.5, 1.5))), []
+    return model, loss, [FastGradient(0.5)] if method == "fgm" else []
+
+
+def in_two_ways(read: object) -> object:
+    """Every second reading gives logits twice as large."""
+    numbers = iter(range(100))
+
+    def reading(model: object, batch: object) -> object:
+        logits, labels = read(model, batch)
+        return logits * (1 + next(numbers) % 2), labels
+
+    return reading
 
 
 def example(kind: str) -> tuple[object, dict[str, object], object]:

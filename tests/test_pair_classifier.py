@@ -13,16 +13,16 @@ PAIRS = [("Deletes the table of the user.", "Lists the key."), ("Deletes the tab
 def classifier(tmp_path: Path):
     from models import backbone
 
-    return backbone.new_classifier(toy_models.encoder_folder(tmp_path), ["no", "yes"], 1, 64)
+    return backbone.new_classifier(toy_models.encoder_folder(tmp_path), ["no", "yes"], 1, 64, 2)
 
 
 def test_joined_pairs_are_taken_apart_into_texts_as_the_tokenizer_frames_them(classifier):
-    from models.encoding import encode_pairs
+    from models.encoding import encode_texts
     from models.packing import padded
     from models.pair_head import NOTHING, separated
 
     tokenizer = classifier[1]
-    rows = [{"input_ids": row["input_ids"]} for row in encode_pairs(tokenizer, PAIRS)]
+    rows = [{"input_ids": row["input_ids"]} for row in encode_texts(tokenizer, PAIRS)]
     batch = padded(rows, {"input_ids": tokenizer.pad_token_id})
     texts = separated(batch["input_ids"], batch["attention_mask"], tokenizer.sep_token_id)
     for column, tokens in enumerate(texts):

@@ -52,7 +52,7 @@ def test_a_recipe_is_read_whole(path):
         ("[finetune]\nepoch = 3", "unknown key 'finetune.epoch'; did you mean 'epochs'?"),
         ("[finetune]\nepochs = 0", "finetune.epochs: Input should be greater than or equal to 1"),
         ('[finetune]\nepochs = "3"', "finetune.epochs: Input should be a valid integer"),
-        ('[finetune]\nmethod = "magic"', "finetune.method: Input should be 'full', 'head' or 'lora'"),
+        ('[finetune]\nmethod = "magic"', "finetune.method: Input should be 'full', 'head', 'lora', 'dora', "),
     ],
 )
 def test_a_wrong_key_or_value_is_refused_with_its_place(path, line, message):
@@ -88,11 +88,14 @@ def test_a_gate_with_two_conditions_is_refused(path):
         ("at_least = 0.7", "at_least = nan", "gates.0.at_least: Input should be a finite number"),
         ("at_least = 0.7", "at_least = 0.7\nmargin = 0.1", "gates.0: margin goes with above or not_below"),
         ("at_least = 0.7", "at_least = 0.7\nconfidence = 0.9", "unknown key 'gates.0.confidence'"),
+        ("epochs = 2", "r_drop = 1.0", "r_drop compares two readings that dropout makes differ; set finetune.dropout"),
+        ("epochs = 2", "focal = -1.0", "finetune.focal: Input should be greater than or equal to 0"),
+        ("epochs = 2", 'optimizer = "adam"', "finetune.optimizer: Input should be 'adamw', 'sgd' or 'adafactor'"),
         ("epochs = 2", "accumulation = 5", "finetune.accumulation must divide finetune.batch_size"),
         ("tokens = 1000", "tokens = 1000\naccumulation = 3", "pretrain.accumulation must divide pretrain.batch_tokens"),
         ('"masked"', '"causal"', "pretrain.objective is 'causal'; the task pair_classification needs 'masked'"),
         ('"pair_classification"', '"generation"', "pretrain.objective is 'masked'; the task generation needs 'causal'"),
-        ('model = "hf://org/name"', 'model = { scratch = "tiny-decoder" }', "makes a decoder, and the task"),
+        ('model = "hf://org/name"', 'model = { scratch = "tiny-decoder" }', "takes another; did you mean"),
     ],
 )
 def test_parts_that_do_not_fit_each_other_are_refused_before_anything_runs(path, before, after, message):
@@ -105,17 +108,34 @@ def test_parts_that_do_not_fit_each_other_are_refused_before_anything_runs(path,
     assert all(line.startswith("checker.toml: ") and len(line) < 250 for line in str(refusal.value).splitlines())
 
 
+@pytest.mark.parametrize("key", ["class_weights = true", "focal = 2.0"])
+def test_what_is_for_labels_is_refused_where_texts_are_written(path, key):
+    text = RECIPE.replace('"pair_classification"', '"generation"').replace('"masked"', '"causal"')
+    path.write_text(text.replace("epochs = 2", key))
+    with pytest.raises(Refused, match=f"finetune.{key.split()[0]} is for tasks that answer with a label; generation"):
+        load_recipe(path)
+
+
 def test_the_metrics_that_a_gate_may_name_are_those_that_are_measured():
     from models.metrics import HIGHER_IS_BETTER
 
+    labelled = [{"label": a, "prediction": "no", "probability": 0.4} for a in ("no", "yes")]
+    written = {"bits": 9.0, "bytes": 6, "bleu": [1] * 10, "edit_f05": [1, 2, 2]}
+    written |= dict.fromkeys(("rouge_1", "rouge_2", "rouge_l", "chrf"), 0.5)
     answers = {
-        "pair_classification": [{"label": a, "prediction": "no", "probability": 0.4} for a in ("no", "yes")],
-        "generation": [{"rouge_l": 0.5, "bits": 9.0, "bytes": 6}],
+        **dict.fromkeys(("classification", "pair_classification"), labelled),
+        **{key: [written] for key in ("generation", "rewriting", "summarisation", "translation")},
     }
     for name, task in TASKS.items():
-        assert set(task.measures) == set(task.metrics(answers[name])) == set(task.statistics(answers[name]))
+        kept = [{key: value for key, value in answer.items() if task.answer == "label" or key in shown(task)}
+                for answer in answers[name]]  # fmt: skip
+        assert set(task.measures) == set(task.metrics(kept)) == set(task.statistics(kept))
         assert task.primary in task.measures
     assert set(HIGHER_IS_BETTER) == {*CHANGES, *(metric for task in TASKS.values() for metric in task.measures)}
+
+
+def shown(task):
+    return {"bits", "bytes", *task.measures}
 
 
 def test_a_recipe_that_does_not_exist_names_the_near_miss(path):

@@ -108,7 +108,7 @@ def test_the_same_report_is_the_same_page():
 
 def test_a_first_model_has_no_champion_to_be_compared_with():
     first = render_report(report())
-    assert "this would be the first" in first
+    assert "no champion was compared with" in first
     assert "champion" not in summary(report())
 
 
@@ -127,18 +127,21 @@ def test_generated_texts_have_a_page_too(capsys):
         "metrics": compared.intervals(said),
         "baselines": {
             "frozen_base": compared.opponent(said, [{"id": p["id"], "bits": 12.0, "bytes": 6} for p in said]),
-            "nearest_prompt": compared.opponent(said, [{"id": p["id"], "rouge_l": 0.6} for p in said]),
+            "nearest": compared.opponent(said, [{"id": p["id"], "rouge_l": 0.6} for p in said]),
         },
         "control": None,
         "calibration": calibration_rows(task, said),
         "examples": examples(task, texts, said, said),
     }
     page = render_report(written)
-    assert "Nearest training prompt cannot be compared on this; its ROUGE-L is 0.600, this model's 0.500" in page
+    assert (
+        "Answer to the nearest training text cannot be compared on this; its ROUGE-L is 0.600, this model's 0.500"
+        in page
+    )
     assert summary(written).startswith("It clearly beats every trivial answer that has this metric.")
     terminal.scores(written)
     assert "it has rouge_l 0.600" in capsys.readouterr().out
-    assert "| baseline nearest\\_prompt | -, it has rouge\\_l 0.6000 |" in _change(written)
+    assert "| baseline nearest | -, it has rouge\\_l 0.6000 |" in _change(written)
     assert [r["name"] for r in rivals(written) if r["kind"] == "baseline"] == ["Base model, untrained"]
     assert "Can its confidence be believed?" not in page
     assert set(written["metrics"]) == {"rouge_l", "bits_per_byte"}

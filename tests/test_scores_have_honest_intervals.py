@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from models import metrics, statistics
+from models import metrics, statistics, text_metrics
 from models.statistics import interval
 from models.tasks import TASKS
 
@@ -98,9 +98,11 @@ def test_examples_of_one_document_widen_the_interval():
 
 
 def test_rouge_l_reads_words_in_english_and_characters_in_chinese():
-    same, half, none, chinese = metrics.rouge_l(
-        ["Deletes the table.", "a b c d", "one", "机器学习"], ["deletes the tables", "a b", "two", "机器学习"]
+    references, answers = (
+        [["Deletes the table."], ["a b c d"], ["one"], ["机器学习"]],
+        ["deletes the tables", "a b", "two", "机器学习"],
     )
+    same, half, none, chinese = (found["rouge_l"] for found in text_metrics.rouge(answers, references, answers))
     assert (same, none, chinese) == (1, 0, 1)
     assert half == pytest.approx(2 / 3)
 

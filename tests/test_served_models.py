@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from pipelines import promote, registry
-from pipelines.artifact import read_json
+from pipelines.artifact import read_json, sha256_file
 from pipelines.audit import audit
 from pipelines.champion import champion, load
 from pipelines.errors import Refused, ScriptoriumError
+from pipelines.limits import Limits, Toxicity
+from pipelines.pins import pinned_limits
 from pipelines.predict import predict_lines
+from pipelines.toxicity import classifier_folder
 from pipelines.tracking import connect
 from tests.promotions import ROW, candidate, released, review_of
 
@@ -55,6 +58,17 @@ def test_the_champion_loads_in_a_fresh_process_without_this_tree(mlflow_settings
     assert answer["probability"] == pytest.approx(evaluated["probability"], abs=1e-3)
     assert champion(product, mlflow_settings).version == version
     assert predicted(mlflow_settings, product)[0]["probability"] == pytest.approx(answer["probability"], abs=1e-3)
+
+
+def test_a_limit_on_toxicity_keeps_to_the_champion_that_its_run_was_decided_with(mlflow_settings, product):
+    released(mlflow_settings, product)
+    held = pinned_limits(Limits(toxicity=Toxicity(model=product)), mlflow_settings).toxicity
+    assert held.sha256 == sha256_file(champion(product, mlflow_settings).folder / "model" / "model.safetensors")
+    folder = classifier_folder(held, mlflow_settings)
+    assert sha256_file(folder / "model.safetensors") == held.sha256
+    gone = held.model_copy(update={"sha256": "0" * 64})
+    with pytest.raises(Refused, match=f"no {product} has the weights 0000"):
+        classifier_folder(gone, mlflow_settings)
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "unexpected", "pickle"])

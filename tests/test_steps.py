@@ -158,7 +158,7 @@ def test_a_killed_holder_frees_its_lock(tmp_path):
     code = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from pipelines.steps import lock
+        from pipelines.locks import lock
         with lock(Path(sys.argv[1]), "busy"):
             print("held", flush=True)
             time.sleep(60)

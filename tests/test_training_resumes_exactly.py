@@ -13,18 +13,22 @@ from pipelines.artifact import sha256_file
 pytestmark = pytest.mark.slow
 
 KINDS = ("masked", "causal", "classifier")
+# Those with something of their own to lose: state, or draws of the generator.
+METHODS = ("adalora", "fgm", "r_drop", "sgd", "adafactor", "neftune")
+VARIANTS = (*KINDS, *(f"classifier+{method}" for method in METHODS))
 ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from models import backbone
+    from models.scratch import scratch
     from tests import toy_models
 
     encoder = toy_models.encoder_folder(tmp_path_factory.mktemp("encoder"))
     decoder = tmp_path_factory.mktemp("decoder")
-    backbone.save(*backbone.scratch("micro-decoder", toy_models.TEXTS * 3, 1), decoder)
-    return {"masked": encoder, "classifier": encoder, "causal": decoder}
+    backbone.save(*scratch("micro-decoder", toy_models.TEXTS * 3, 1), decoder)
+    return dict.fromkeys(VARIANTS, encoder) | {"causal": decoder}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +36,7 @@ def undisturbed(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
     """Folders of trainings that nothing happened to."""
     from tests import train_toy
 
-    found = {kind: tmp_path_factory.mktemp(kind) for kind in KINDS}
+    found = {kind: tmp_path_factory.mktemp(kind) for kind in VARIANTS}
     for kind, folder in found.items():
         train_toy.run(kind, bases[kind], folder)
     return found
@@ -42,7 +46,7 @@ def digest(folder: Path) -> str:
     return sha256_file(folder / "model" / "model.safetensors")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", VARIANTS)
 def test_a_stopped_training_goes_on_to_the_same_weights(kind, bases, undisturbed, tmp_path, monkeypatch):
     from models import stop, train
     from tests import train_toy
@@ -71,6 +75,10 @@ def test_a_stopped_training_goes_on_to_the_same_weights(kind, bases, undisturbed
     assert len(steps) == len(train_toy.prepared(kind, bases[kind])[2])
 
 
+def test_each_method_ends_in_other_weights(undisturbed):
+    assert len({digest(folder) for folder in undisturbed.values()}) == len(VARIANTS)
+
+
 def test_another_seed_ends_in_other_weights(bases, undisturbed, tmp_path, monkeypatch):
     from models.schedule import Pace
     from tests import train_toy
@@ -86,13 +94,13 @@ def test_a_training_that_stopped_early_is_not_gone_on_with(bases, tmp_path, monk
     from models.schedule import Pace, Passes
     from tests import train_toy
 
-    model, tokenizer = backbone.new_classifier(bases["classifier"], ["no", "yes"], 1, 64)
-    plan = objectives.pair_plan(tokenizer, train_toy.PAIRS, [0] * len(train_toy.PAIRS), Passes(16, 6, 1))
+    model, tokenizer = backbone.new_classifier(bases["classifier"], ["no", "yes"], 1, 64, 2)
+    plan = objectives.label_plan(tokenizer, train_toy.PAIRS, [0] * len(train_toy.PAIRS), Passes(16, 6, 1))
     values = iter([0.3, 0.9, 0.5, 0.4, 0.1, 0.1])
     validation = train.Validation(lambda _: {"accuracy": next(values)}, "accuracy", higher_is_better=True, patience=2)
     first = train.train(model, plan, Pace(1e-3), Checkpoints(tmp_path), validation)
     weights = {n: p.clone() for n, p in model.named_parameters()}
-    again = backbone.new_classifier(bases["classifier"], ["no", "yes"], 1, 64)[0]
+    again = backbone.new_classifier(bases["classifier"], ["no", "yes"], 1, 64, 2)[0]
     second = train.train(again, plan, Pace(1e-3), Checkpoints(tmp_path), validation)
     assert (first.best_epoch, len(first.epochs)) == (2, 4)
     assert second == first
@@ -115,7 +123,8 @@ def test_a_loss_that_is_no_number_ends_the_training_with_its_step(bases, tmp_pat
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("kind", "number"), [*((kind, signal.SIGKILL) for kind in KINDS), ("classifier", signal.SIGTERM)]
+    ("kind", "number"),
+    [*((kind, signal.SIGKILL) for kind in (*KINDS, "classifier+adalora")), ("classifier", signal.SIGTERM)],
 )
 def test_a_killed_process_goes_on_to_the_same_weights(kind, number, bases, undisturbed, tmp_path):
     process = start(kind, bases[kind], tmp_path, rest=0.3)

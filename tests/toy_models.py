@@ -41,9 +41,9 @@ def word_pieces(texts: list[str]) -> Any:
 
 
 def decoder_tokenizer(texts: list[str] = TEXTS) -> Any:
-    from models.backbone import train_tokenizer
+    from models import scratch
 
-    return train_tokenizer(texts * 3, 400)
+    return scratch.decoder_tokenizer(texts * 3, 400)
 
 
 def decoder(vocabulary: int) -> Any:

@@ -1,6 +1,7 @@
 """A toy training of each kind, run as a process of its own by tests that stop and kill it.
 
-Arguments: kind (masked, causal, classifier), folder of the base model, folder to work in, seconds to rest a step.
+Arguments: kind (masked, causal, classifier, classifier+METHOD), folder of the base model, folder to work in, seconds to
+rest a step.
 """
 
 import sys
@@ -12,8 +13,9 @@ from typing import Any
 
 import torch  # noqa: TID253 - a script of its own, imported lazily
 
-from models import backbone, objectives, stop, train
+from models import backbone, methods, objectives, stop, train
 from models.checkpoint import Checkpoints
+from models.hooks import FastGradient, RankAllocation
 from models.schedule import Pace, Passes, Plan
 from tests.toy_models import TEXTS
 
@@ -28,19 +30,36 @@ def prepared(kind: str, base: Path) -> tuple[Any, Any, Plan]:
         model, tokenizer, _ = backbone.masked_from_encoder(base, seed=1)
         documents = objectives.tokenise(tokenizer, TEXTS * 4, 64)
         return model, tokenizer, objectives.masked_plan(tokenizer, documents, 0.15, 256, 1)
-    if kind == "classifier":
-        model, tokenizer = backbone.new_classifier(base, ["no", "yes"], 1, 64)
+    if kind.startswith("classifier"):
+        model, tokenizer = backbone.new_classifier(base, ["no", "yes"], 1, 64, 2)
         labels = [len(one) % 2 for one, _ in PAIRS]
-        return model, tokenizer, objectives.pair_plan(tokenizer, PAIRS, labels, Passes(16, 2, 1))
+        return model, tokenizer, objectives.label_plan(tokenizer, PAIRS, labels, Passes(16, 2, 1))
     model, tokenizer = backbone.load_causal(base)
     for layer in model.model.layers:
         layer.self_attn.attention_dropout = 0.1
     return model, tokenizer, objectives.causal_plan(objectives.tokenise(tokenizer, TEXTS * 4, 64), 64, 256, 0, 1)
 
 
+def with_method(method: str, model: Any, plan: Plan, pace: Pace) -> tuple[Any, Plan, Pace]:
+    """Model, plan and pace of a method, or as they are."""
+    if method == "adalora":
+        model = methods.adalora(model, 4, len(plan))
+        plan = replace(plan, hooks=[RankAllocation(model)])
+    elif method == "fgm":
+        plan = replace(plan, hooks=[FastGradient(0.5)])
+    elif method == "r_drop":
+        plan = replace(plan, loss=replace(plan.loss, r_drop=2.0))
+    elif method == "neftune":
+        pace = replace(pace, noise=5.0)
+    elif method:
+        pace = replace(pace, optimizer=method)
+    return model, plan, pace
+
+
 def run(kind: str, base: Path, work: Path, rest: float = 0.0) -> train.Record:
     """Train and save; a checkpoint at every step."""
     model, tokenizer, plan = prepared(kind, base)
+    model, plan, pace = with_method(kind.partition("+")[2], model, plan, Pace(1e-3))
 
     def rested(items: Any, epoch: int) -> Any:
         time.sleep(rest)
@@ -48,11 +67,9 @@ def run(kind: str, base: Path, work: Path, rest: float = 0.0) -> train.Record:
 
     torch.set_num_threads(THREADS)
     validation = train.Validation(lambda m: {"loss": probe(m, plan)}, "loss", higher_is_better=False)
-    judged = validation if kind == "classifier" else None
-    record = train.train(
-        model, replace(plan, collate=rested), Pace(1e-3), Checkpoints(work / "checkpoints", 0.0), judged
-    )
-    backbone.save(model, tokenizer, work / "model")
+    judged = validation if kind.startswith("classifier") else None
+    record = train.train(model, replace(plan, collate=rested), pace, Checkpoints(work / "checkpoints", 0.0), judged)
+    backbone.save(methods.merged(model), tokenizer, work / "model")
     return record
 
 

@@ -1,10 +1,18 @@
 """TASKS: every content task, by the name that a recipe uses."""
 
+from models.tasks.classification import CLASSIFICATION
 from models.tasks.generation import GENERATION
 from models.tasks.pair_classification import PAIR_CLASSIFICATION
+from models.tasks.rewriting import REWRITING
+from models.tasks.summarisation import SUMMARISATION
 from models.tasks.task import Task
+from models.tasks.translation import TRANSLATION
 
 TASKS: dict[str, Task] = {
+    "classification": CLASSIFICATION,
     "generation": GENERATION,
     "pair_classification": PAIR_CLASSIFICATION,
+    "rewriting": REWRITING,
+    "summarisation": SUMMARISATION,
+    "translation": TRANSLATION,
 }

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from models.statistics import Statistic
 
 Row = Mapping[str, Any]
+# Sources, references and answers in; what must be kept of each answer, by metric.
+Judge = Callable[[Sequence[str], Sequence[Sequence[str]], Sequence[str]], Sequence[Mapping[str, Any]]]
 # One answer of a model, as it stands in predictions.jsonl.
 Prediction = Mapping[str, Any]
 
@@ -32,11 +34,27 @@ class Task:
     group: Callable[[Row], str]  # rows of one group are resampled together: their errors are not independent
     metrics: Callable[[Sequence[Prediction]], dict[str, float]]
     statistics: Callable[[Sequence[Prediction]], dict[str, Statistic]]  # the same metrics, for the bootstrap
+    prompt: str = ""  # of a text to be written: the columns in braces, and what asks for the answer
+    judges: tuple[Judge, ...] = ()  # what is kept of each written text, for the metrics
+    worst: str = ""  # the metric of one written text by which mistakes are sorted
+    rivals: tuple[str, ...] = ()  # the trivial writers of models/baselines.py that must be beaten
 
     @property
     def objective(self) -> Literal["masked", "causal"]:
         """The pretraining of models that can give its answers."""
         return "masked" if self.answer == "label" else "causal"
+
+    def asked(self, row: Row) -> str:
+        """What a writing model is to continue."""
+        return self.prompt.format_map(row)
+
+    def references(self, row: Row) -> list[str]:
+        """The right answers to a row: its own, and others that it may bring along."""
+        return [str(row[self.target]), *(row.get("refs") or ())]
+
+    def read(self, row: Row) -> tuple[str, ...]:
+        """What the model reads of a row."""
+        return tuple(str(row[column]) for column in self.texts)
 
     @property
     def columns(self) -> tuple[str, ...]:

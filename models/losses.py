@@ -1,0 +1,79 @@
+"""How wrong a model is: cross-entropy, and what may be made of it where labels are noisy, skewed or few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch  # noqa: TID253 - this module is itself imported lazily
+from torch.nn.functional import cross_entropy, kl_div  # noqa: TID253
+
+if TYPE_CHECKING:
+    from models.schedule import Batch
+
+# A label weighs at most so many times as much as the commonest: one example of a rare one is still one example.
+MOST_WEIGHT = 10.0
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """Cross-entropy, with a share of each answer spread over all labels, easy answers or common labels made light.
+
+    `focus` is the gamma of the focal loss (Lin et al. 2017), which has each answer's loss shrink as it becomes right.
+    """
+
+    smoothing: float = 0.0
+    focus: float = 0.0
+    weights: tuple[float, ...] = ()
+
+    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean over the answers, from logits of shape (answers, labels) and the right labels' numbers.
+
+        A mean over answers even where labels have weights, not over weights: parts of a batch then add up to it.
+        """
+        each = cross_entropy(logits, labels, label_smoothing=self.smoothing, reduction="none")
+        if self.focus:
+            wrong = 1 - logits.softmax(-1).gather(-1, labels[:, None])[:, 0]
+            # Below this the power's slope may be no number.
+            each = each * wrong.clamp(min=1e-6) ** self.focus
+        if self.weights:
+            each = each * torch.tensor(self.weights, device=labels.device)[labels]
+        return each.mean()
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What training lowers: the criterion of what `read` gives, logits and labels, of a model and a batch.
+
+    With `r_drop`, the batch is read twice, and how far the two answers that dropout made lie apart is added: half of
+    the loss of Liang et al. 2021 (R-Drop), so that it is as large as that of one reading. `r_drop` is their alpha.
+    """
+
+    read: Callable[[Any, Batch], tuple[torch.Tensor, torch.Tensor]]
+    criterion: Criterion = field(default_factory=Criterion)
+    r_drop: float = 0.0
+
+    def __call__(self, model: Any, batch: Batch) -> torch.Tensor:
+        """A scalar: a mean over the batch."""
+        logits, labels = self.read(model, batch)
+        if not self.r_drop:
+            return self.criterion(logits, labels)
+        again, _ = self.read(model, batch)
+        both = self.criterion(logits, labels) + self.criterion(again, labels)
+        return (both + self.r_drop * apart(logits, again)) / 2
+
+
+def apart(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Mean over rows of the symmetric Kullback-Leibler divergence of two answers, given as logits (rows, labels)."""
+    p, q = one.log_softmax(-1), other.log_softmax(-1)
+    there, back = (kl_div(a, b, reduction="batchmean", log_target=True) for a, b in ((p, q), (q, p)))
+    return (there + back) / 2
+
+
+def class_weights(counts: Sequence[int]) -> tuple[float, ...]:
+    """What each label weighs, the rarer the more, when so many examples have it: 1 on average over the examples."""
+    most = max(counts)
+    raw = [min(most / count, MOST_WEIGHT) for count in counts]
+    mean = sum(weight * count for weight, count in zip(raw, counts, strict=True)) / sum(counts)
+    return tuple(weight / mean for weight in raw)

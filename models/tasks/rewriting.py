@@ -1,0 +1,33 @@
+"""Rewriting: a text in, the same corrected, polished or made simpler out."""
+
+from models import text_metrics
+from models.tasks import texts
+from models.tasks.task import Row, Task
+
+
+def group(row: Row) -> str:
+    """The row's `group`, else its source: answers to one text share its difficulty."""
+    return str(row.get("group") or row["source"])
+
+
+REWRITING = Task(
+    name="rewriting",
+    format="rewriting",
+    version=1,
+    answer="text",
+    texts=("source",),
+    target="target",
+    prompt="{source}\n\nRewritten:",
+    primary="edit_f05",
+    measures=("edit_f05", "chrf", "rouge_l", "bits_per_byte"),
+    group=group,
+    metrics=texts.measured,
+    statistics=texts.resampled,
+    judges=(
+        text_metrics.edits,
+        text_metrics.chrf,
+        text_metrics.rouge,
+    ),
+    worst="chrf",
+    rivals=("copy",),
+)

@@ -1,0 +1,29 @@
+"""Summarisation: a document in, its summary or headline out."""
+
+from models import text_metrics
+from models.tasks import texts
+from models.tasks.task import Row, Task
+
+
+def group(row: Row) -> str:
+    """The row's `group`, else its document: answers to one text share its difficulty."""
+    return str(row.get("group") or row["document"])
+
+
+SUMMARISATION = Task(
+    name="summarisation",
+    format="summarisation",
+    version=1,
+    answer="text",
+    texts=("document",),
+    target="summary",
+    prompt="{document}\n\nSummary:",
+    primary="rouge_l",
+    measures=("rouge_1", "rouge_2", "rouge_l", "bits_per_byte"),
+    group=group,
+    metrics=texts.measured,
+    statistics=texts.resampled,
+    judges=(text_metrics.rouge,),
+    worst="rouge_l",
+    rivals=("lead_1", "lead_3"),
+)

@@ -1,0 +1,96 @@
+"""What tasks that answer with a text have in common: how it is judged, and what a resample of judgements is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from models import statistics
+from models.statistics import Statistic
+from models.tasks.task import Prediction, Row, Task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def judged(task: Task, rows: Sequence[Row], answers: Sequence[str]) -> list[dict[str, Any]]:
+    """Each answer as a prediction: what was written, the reference, and what its metrics are summed from."""
+    sources, references = [task.read(row)[0] for row in rows], [task.references(row) for row in rows]
+    found = [
+        {"id": row["id"], "reference": row[task.target], "prediction": answer}
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+    for judge in task.judges:
+        for prediction, numbers in zip(found, judge(sources, references, answers), strict=True):
+            kept = {name: _rounded(value) for name, value in numbers.items() if name in task.measures}
+            prediction.update(kept)
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
+    """Every metric whose parts stand in all of the predictions.
+
+    A baseline that is only asked how likely the references are writes nothing; one that copies has no likelihood.
+    """
+    import numpy as np
+
+    once = np.ones((1, len(predictions)))
+    return {name: float(statistic(once)[0]) for name, statistic in resampled(predictions).items()}
+
+
+def resampled(predictions: Sequence[Prediction]) -> dict[str, Statistic]:
+    """The metrics of `measured` as functions of resampling weights."""
+    known = set.intersection(*(set(prediction) for prediction in predictions))
+    return {name: of(predictions, name) for name, (column, of) in METRICS.items() if column in known}
+
+
+def _mean(predictions: Sequence[Prediction], name: str) -> Statistic:
+    return statistics.mean([float(prediction[name]) for prediction in predictions])
+
+
+def _bits_per_byte(predictions: Sequence[Prediction], _: str) -> Statistic:
+    """Bits that the model needs for each reference, over the reference's UTF-8 bytes."""
+    return statistics.ratio(*([float(p[column]) for p in predictions] for column in ("bits", "bytes")))
+
+
+def _bleu(predictions: Sequence[Prediction], name: str) -> Statistic:
+    """BLEU of a corpus, from 0 to 100, as sacreBLEU counts it."""
+    from sacrebleu.metrics.bleu import BLEU
+
+    def score(sums: NDArray[Any]) -> float:
+        counts = sums.astype(int).tolist()
+        matches, grams, (answer, reference) = counts[:4], counts[4:8], counts[8:]
+        return float(BLEU.compute_bleu(matches, grams, answer, reference).score)
+
+    return _of_sums(predictions, name, score)
+
+
+def _f_half(predictions: Sequence[Prediction], name: str) -> Statistic:
+    """F0.5 of all edits together."""
+
+    def score(sums: NDArray[Any]) -> float:
+        right, made, wanted = sums.tolist()
+        return 1.25 * right / (made + 0.25 * wanted) if made or wanted else 1.0
+
+    return _of_sums(predictions, name, score)
+
+
+def _of_sums(predictions: Sequence[Prediction], name: str, score: Callable[[NDArray[Any]], float]) -> Statistic:
+    """A score of the sums over a resample of the numbers that are kept of each example."""
+    import numpy as np
+
+    table = np.array([prediction[name] for prediction in predictions], float)
+    return lambda weights: np.array([score(sums) for sums in weights @ table])
+
+
+# By metric: the column that a prediction must have, and how a resample's value comes of it.
+METRICS: dict[str, tuple[str, Callable[[Sequence[Prediction], str], Statistic]]] = {
+    "bits_per_byte": ("bits", _bits_per_byte),
+    **{name: (name, _mean) for name in ("rouge_1", "rouge_2", "rouge_l", "chrf")},
+    "bleu": ("bleu", _bleu),
+    "edit_f05": ("edit_f05", _f_half),
+}

@@ -1,0 +1,32 @@
+"""Translation: a text in, the same in another language out."""
+
+from models import text_metrics
+from models.tasks import texts
+from models.tasks.task import Row, Task
+
+
+def group(row: Row) -> str:
+    """The row's `group`, else its source: answers to one text share its difficulty."""
+    return str(row.get("group") or row["source"])
+
+
+TRANSLATION = Task(
+    name="translation",
+    format="translation",
+    version=1,
+    answer="text",
+    texts=("source",),
+    target="target",
+    prompt="{source}\n\n{source_lang} - {target_lang}:",
+    primary="chrf",
+    measures=("chrf", "bleu", "bits_per_byte"),
+    group=group,
+    metrics=texts.measured,
+    statistics=texts.resampled,
+    judges=(
+        text_metrics.chrf,
+        text_metrics.bleu,
+    ),
+    worst="chrf",
+    rivals=("nearest",),
+)

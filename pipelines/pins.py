@@ -1,0 +1,45 @@
+"""What a recipe names, as it is now: a run must not mean another model tomorrow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.artifact import sha256_file
+from pipelines.base_source import pinned_base
+from pipelines.champion import champion, require_known
+from pipelines.errors import Refused
+from pipelines.limits import Limits
+from pipelines.recipe import Recipe
+from pipelines.settings import Settings
+from pipelines.toxicity import WEIGHTS
+
+
+def pinned(recipe: Recipe, settings: Settings) -> Recipe:
+    """The recipe with the digest of every model that it only names. Raises Refused for one that is nowhere."""
+    now = {"base": pinned_base(recipe.base, settings), "validation": pinned_limits(recipe.validation, settings)}
+    return recipe.model_copy(update=now)
+
+
+def pinned_limits(limits: Limits, settings: Settings) -> Limits:
+    """The limits with the digest of the classifier that its name stands for now.
+
+    Raises Refused when there is none.
+    """
+    toxicity = limits.toxicity
+    if toxicity is None or toxicity.sha256:
+        return limits
+    digest = sha256_file(_folder_now(toxicity.model, settings) / WEIGHTS)
+    return limits.model_copy(update={"toxicity": toxicity.model_copy(update={"sha256": digest})})
+
+
+def _folder_now(model: str, settings: Settings) -> Path:
+    if "/" in model:
+        folder = Path(model).expanduser()
+        if not (folder / WEIGHTS).is_file():
+            raise Refused(f"validation.toxicity.model: {folder} has no {WEIGHTS}; name one that has")
+        return folder
+    require_known(model, settings)
+    held = champion(model, settings)
+    if held is None:
+        raise Refused(f"validation.toxicity.model: {model} has no champion yet; train it, and have it approved")
+    return held.folder / "model"
