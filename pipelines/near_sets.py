@@ -68,7 +68,7 @@ class NearSet:
             columns = (kept, np.stack((starts, sizes), axis=1), np.array(places[at : at + len(chunk)], np.uint64))
             for path, column in zip(self._files, columns, strict=True):
                 with path.open("ab") as file:
-                    column.tofile(file)
+                    file.write(column.tobytes())
             self._count, self._end, at = self._count + len(chunk), self._end + int(sizes.sum()), at + len(chunk)
 
     def repeats(self) -> Array:

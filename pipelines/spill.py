@@ -68,7 +68,8 @@ class Spill:
         ends = np.cumsum(np.bincount(part, minlength=PARTS))
         for number, block in enumerate(np.split(rows, ends[:-1])):
             with self._path(number).open("ab") as file:
-                block.tofile(file)
+                # Not by numpy's tofile, which does not say that a disk is full.
+                file.write(block.tobytes())
         self.held, self.on_disk = [], True
 
     def _path(self, number: int) -> Path:

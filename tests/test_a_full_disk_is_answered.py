@@ -86,6 +86,15 @@ def test_whatever_library_was_writing(on_a_small_disk):
     assert all(line.endswith(" 75") for line in result.stdout.splitlines())
 
 
+@pytest.mark.slow
+def test_while_near_copies_are_looked_for(on_a_small_disk, tmp_path):
+    texts = [" ".join(str(number * word) for word in range(60)) for number in range(2_000)]
+    rows = [{"id": f"{n}", "text": text, "label": "ab"[n % 2], "lang": "en"} for n, text in enumerate(texts)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ("-m", "pipelines.cli", "validate", str(tmp_path / "a.jsonl"), "--task", "classification")
+    answered(on_a_small_disk(256, *command, TMPDIR="/mnt"))
+
+
 @pytest.fixture
 def step(tmp_path, monkeypatch):
     """The arguments of a real fine-tuning of a tiny encoder, whose inputs lie on an ordinary disk."""
