@@ -18,6 +18,7 @@ SLEEP = ("python", "-c", "import time; time.sleep(60)")
 
 @pytest.fixture
 def supervise(tmp_path):
+    """A supervisor in a thread; it ends all children of this process, so that no test here may be a `service` one."""
     running = []
 
     def run(*servers):
@@ -96,7 +97,6 @@ def test_what_cannot_be_made_ends_it_all_and_is_named(supervise, tmp_path):
     until(lambda: of_home(tmp_path) == [])
 
 
-@pytest.mark.slow
 def test_a_server_that_ends_at_once_is_given_ever_more_time(supervise):
     state = supervise(Server(name="one", command=("python", "-c", "")))
     time.sleep(4)
