@@ -1,7 +1,7 @@
 """What lies at a source and has not been taken: taken once, whole, and gone on with after a kill.
 
 A delivery is HOME/landing/<id>/: `files/` as they lay at the source, and manifest.json. It appears at once, when all of
-it has arrived; until then its files stand in HOME/work/landing.
+it has arrived; until then its files stand in the work folder of HOME.
 """
 
 from __future__ import annotations

@@ -1,13 +1,7 @@
 """Classification: one text in, one label out (its topic, its sentiment, what its writer wants)."""
 
 from models.tasks import labels
-from models.tasks.task import Row, Task
-
-
-def group(row: Row) -> str:
-    """The row's `group`, else its text: the same text twice is one example."""
-    return str(row.get("group") or row["text"])
-
+from models.tasks.task import Task
 
 CLASSIFICATION = Task(
     name="classification",
@@ -18,7 +12,6 @@ CLASSIFICATION = Task(
     target="label",
     primary="accuracy",
     measures=labels.MEASURES,
-    group=group,
     metrics=labels.measured,
     statistics=labels.resampled,
 )

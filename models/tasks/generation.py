@@ -2,13 +2,7 @@
 
 from models import text_metrics
 from models.tasks import texts
-from models.tasks.task import Row, Task
-
-
-def group(row: Row) -> str:
-    """The row's `group`, else its prompt: answers to one text share its difficulty."""
-    return str(row.get("group") or row["prompt"])
-
+from models.tasks.task import Task
 
 GENERATION = Task(
     name="generation",
@@ -20,7 +14,6 @@ GENERATION = Task(
     prompt="{prompt}",
     primary="bits_per_byte",
     measures=("bits_per_byte", "rouge_l", "bleu", "chrf"),
-    group=group,
     metrics=texts.measured,
     statistics=texts.resampled,
     judges=(

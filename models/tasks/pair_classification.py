@@ -1,13 +1,7 @@
 """Pair classification: two texts in, one label out (does this summary belong to this document?)."""
 
 from models.tasks import labels
-from models.tasks.task import Row, Task
-
-
-def group(row: Row) -> str:
-    """The row's `group`, else its first text: pairs of one document share its difficulty."""
-    return str(row.get("group") or row["text_a"])
-
+from models.tasks.task import Task
 
 PAIR_CLASSIFICATION = Task(
     name="pair_classification",
@@ -18,7 +12,6 @@ PAIR_CLASSIFICATION = Task(
     target="label",
     primary="accuracy",
     measures=labels.MEASURES,
-    group=group,
     metrics=labels.measured,
     statistics=labels.resampled,
 )

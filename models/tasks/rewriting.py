@@ -2,13 +2,7 @@
 
 from models import text_metrics
 from models.tasks import texts
-from models.tasks.task import Row, Task
-
-
-def group(row: Row) -> str:
-    """The row's `group`, else its source: answers to one text share its difficulty."""
-    return str(row.get("group") or row["source"])
-
+from models.tasks.task import Task
 
 REWRITING = Task(
     name="rewriting",
@@ -20,7 +14,6 @@ REWRITING = Task(
     prompt="{source}\n\nRewritten:",
     primary="edit_f05",
     measures=("edit_f05", "chrf", "rouge_l", "bits_per_byte"),
-    group=group,
     metrics=texts.measured,
     statistics=texts.resampled,
     judges=(

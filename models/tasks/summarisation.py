@@ -2,13 +2,7 @@
 
 from models import text_metrics
 from models.tasks import texts
-from models.tasks.task import Row, Task
-
-
-def group(row: Row) -> str:
-    """The row's `group`, else its document: answers to one text share its difficulty."""
-    return str(row.get("group") or row["document"])
-
+from models.tasks.task import Task
 
 SUMMARISATION = Task(
     name="summarisation",
@@ -20,7 +14,6 @@ SUMMARISATION = Task(
     prompt="{document}\n\nSummary:",
     primary="rouge_l",
     measures=("rouge_1", "rouge_2", "rouge_l", "bits_per_byte"),
-    group=group,
     metrics=texts.measured,
     statistics=texts.resampled,
     judges=(text_metrics.rouge,),

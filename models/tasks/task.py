@@ -31,7 +31,6 @@ class Task:
     target: str  # the column that the model must answer with
     primary: str  # the metric that decides
     measures: tuple[str, ...]  # every metric that it may have
-    group: Callable[[Row], str]  # rows of one group are resampled together: their errors are not independent
     metrics: Callable[[Sequence[Prediction]], dict[str, float]]
     statistics: Callable[[Sequence[Prediction]], dict[str, Statistic]]  # the same metrics, for the bootstrap
     prompt: str = ""  # of a text to be written: the columns in braces, and what asks for the answer
@@ -43,6 +42,10 @@ class Task:
     def objective(self) -> Literal["masked", "causal"]:
         """The pretraining of models that can give its answers."""
         return "masked" if self.answer == "label" else "causal"
+
+    def group(self, row: Row) -> str:
+        """The row's `group`, else its first text: answers to one text share its difficulty, and are drawn together."""
+        return str(row.get("group") or row[self.texts[0]])
 
     def asked(self, row: Row) -> str:
         """What a writing model is to continue."""

@@ -2,13 +2,7 @@
 
 from models import text_metrics
 from models.tasks import texts
-from models.tasks.task import Row, Task
-
-
-def group(row: Row) -> str:
-    """The row's `group`, else its source: answers to one text share its difficulty."""
-    return str(row.get("group") or row["source"])
-
+from models.tasks.task import Task
 
 TRANSLATION = Task(
     name="translation",
@@ -20,7 +14,6 @@ TRANSLATION = Task(
     prompt="{source}\n\n{source_lang} - {target_lang}:",
     primary="chrf",
     measures=("chrf", "bleu", "bits_per_byte"),
-    group=group,
     metrics=texts.measured,
     statistics=texts.resampled,
     judges=(
