@@ -11,7 +11,7 @@ from pipelines.errors import Refused
 from pipelines.limits import Limits
 from pipelines.recipe import Recipe
 from pipelines.settings import Settings
-from pipelines.toxicity import WEIGHTS
+from pipelines.toxicity import WEIGHTS, require_labels
 
 
 def pinned(recipe: Recipe, settings: Settings) -> Recipe:
@@ -28,7 +28,9 @@ def pinned_limits(limits: Limits, settings: Settings) -> Limits:
     toxicity = limits.toxicity
     if toxicity is None or toxicity.sha256:
         return limits
-    digest = sha256_file(_folder_now(toxicity.model, settings) / WEIGHTS)
+    folder = _folder_now(toxicity.model, settings)
+    require_labels(folder, toxicity)
+    digest = sha256_file(folder / WEIGHTS)
     return limits.model_copy(update={"toxicity": toxicity.model_copy(update={"sha256": digest})})
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.artifact import Manifest, sha256_file
+from pipelines.artifact import Manifest, read_json, sha256_file
 from pipelines.blocks import PLACE, WRITTEN
 from pipelines.errors import Refused
 from pipelines.limits import Toxicity
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 WEIGHTS = "model.safetensors"
+PAIRS = "PairClassifier"  # of models/pair_head.py; importing it would load torch
 LONGEST = 2000  # characters of a text that are looked at; classifiers cut it sooner
 
 
@@ -45,10 +46,12 @@ def toxic(sample: Sample, toxicity: Toxicity) -> tuple[Measure, list[int]]:
 
     if sample.texts is None:
         return Measure(), []
-    model, tokenizer = _loaded(classifier_folder(toxicity, read_settings()))
-    labels = sorted(model.config.id2label.values())
-    if toxicity.label not in labels:
-        raise Refused(f"validation.toxicity.label is {toxicity.label!r}; {toxicity.model} says {', '.join(labels)}")
+    folder = classifier_folder(toxicity, read_settings())
+    require_labels(folder, toxicity)
+    try:
+        model, tokenizer = _loaded(folder)
+    except ValueError as error:
+        raise Refused(f"validation.toxicity.model: {error}") from None
     said = progress("texts looked at for toxicity", to=sys.stderr)
     answers = classify(model, tokenizer, [(text,) for text in sample.texts[WRITTEN]], said)
     places = sample.texts[PLACE].to_list()
@@ -72,6 +75,18 @@ def classifier_folder(toxicity: Toxicity, settings: Settings) -> Path:
         if (place / WEIGHTS).is_file() and sha256_file(place / WEIGHTS) == toxicity.sha256:
             return place
     raise Refused(f"validation.toxicity: no {toxicity.model} has the weights {toxicity.sha256}; start a new run")
+
+
+def require_labels(folder: Path, toxicity: Toxicity) -> None:
+    """Refuse, before anything is read, a model that is no classifier of one text, or has not the label."""
+    config = read_json(folder / "config.json")
+    labels = sorted((config.get("id2label") or {}).values())
+    if not labels:
+        raise Refused(f"validation.toxicity.model: {toxicity.model} is no classifier; name one that labels texts")
+    if PAIRS in (config.get("architectures") or ()):
+        raise Refused(f"validation.toxicity.model: {toxicity.model} compares two texts; name one that labels one")
+    if toxicity.label not in labels:
+        raise Refused(f"validation.toxicity.label is {toxicity.label!r}; {toxicity.model} says {', '.join(labels)}")
 
 
 def _weights(manifest: Manifest) -> str | None:

@@ -62,7 +62,7 @@ def test_the_champion_loads_in_a_fresh_process_without_this_tree(mlflow_settings
 
 def test_a_limit_on_toxicity_keeps_to_the_champion_that_its_run_was_decided_with(mlflow_settings, product):
     released(mlflow_settings, product)
-    held = pinned_limits(Limits(toxicity=Toxicity(model=product)), mlflow_settings).toxicity
+    held = pinned_limits(Limits(toxicity=Toxicity(model=product, label="yes")), mlflow_settings).toxicity
     assert held.sha256 == sha256_file(champion(product, mlflow_settings).folder / "model" / "model.safetensors")
     folder = classifier_folder(held, mlflow_settings)
     assert sha256_file(folder / "model.safetensors") == held.sha256

@@ -81,6 +81,23 @@ def test_a_label_that_the_classifier_does_not_know_is_refused_with_those_that_it
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ({}, "is no classifier"),
+        ({"architectures": ["PairClassifier"], "id2label": {"0": "no", "1": "toxic"}}, "compares two texts"),
+        ({"architectures": ["TextClassifier"], "id2label": {"0": "no"}}, "label is 'toxic'"),
+    ],
+)
+def test_a_model_that_cannot_say_it_is_refused_before_a_row_is_read(tmp_path, config, why):
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    done, result = checked(written(tmp_path / "a.jsonl", rows(20, 0)), tmp_path)
+    assert (done.returncode, result) == (10, None)
+    assert why in done.stderr
+    assert "reading" not in done.stderr
+
+
 def test_limits_hold_the_digest_of_the_model_that_was_there_and_no_other_will_do(tmp_path, screen):
     import shutil
 
