@@ -99,7 +99,7 @@ def _mistakes(task: Task, predictions: Predictions) -> list[int]:
 
 
 def _example(task: Task, row: Row, ours: Prediction, theirs: Prediction | None, why: str) -> dict[str, Any]:
-    shown = {"id": row["id"], "why": why, **{column: row[column] for column in task.texts}}
+    shown = {"id": row["id"], "why": why, **{column: row[column] for column in task.inputs}}
     shown |= {"prediction": ours["prediction"], "champion_prediction": theirs["prediction"] if theirs else None}
     if task.answer == "text":
         return {**shown, "reference": row[task.target]}

@@ -93,7 +93,7 @@ def _save_pyfunc(target: Path, artifact: Path, dossier: Dossier) -> None:
             code_paths=[str(ROOT / "models")],
             artifacts={"model": str(artifact / "model"), "manifest": str(artifact / "manifest.json")},
             model_config={"task": task.name},
-            signature=ModelSignature(inputs=Schema([ColSpec("string", text) for text in task.texts])),
+            signature=ModelSignature(inputs=Schema([ColSpec("string", text) for text in task.inputs])),
             pip_requirements=requirements(),
         )
 

@@ -1,18 +1,15 @@
 """Evaluation runs real, tiny models: on the same examples, each model once, whatever order the rows come in."""
 
-import json
 import random
-import tomllib
 from pathlib import Path
 
 import pytest
 
 from pipelines.artifact import read_json, read_manifest
-from pipelines.recipe_file import parse_recipe
-from pipelines.run import freeze, new_run
 from pipelines.settings import read_settings
 from pipelines.steps import make
-from tests.evidence import MD5, RECIPE, artifact
+from tests.evidence import artifact
+from tests.small_evaluation import base_of, dataset, frozen, model_files
 from tests.toy_models import TEXTS, encoder_folder
 
 pytestmark = pytest.mark.slow
@@ -33,44 +30,11 @@ def prompts(split, count=40):
         yield {"id": f"{split}-{number}", "prompt": prompt, "completion": f"of {completion}", "lang": "en"}
 
 
-def corpus(name):
-    for number, text in enumerate(TEXTS):
-        split = "heldout" if number % 5 == 0 else "train"
-        yield {"id": f"{name}-{number}", "text": text, "lang": "en", "domain": name, "split": split}
-
-
-def lines(rows):
-    return "".join(json.dumps(row) + "\n" for row in rows)
-
-
-def dataset(rows):
-    files = {f"tasks/summary_check/{s}.jsonl": lines(rows(s)) for s in ("train", "validation", "test")}
-    return files | {f"corpus/{name}.jsonl": lines(corpus(name)) for name in ("domain", "general")}
-
-
-def model_files(folder: Path, domain, general):
-    """A model folder and the metrics that its training would have written."""
-    found = {f"model/{path.name}": path for path in sorted(folder.iterdir())}
-    metrics = {"bits_per_byte": {"domain": domain, "general": general}}
-    curve = lines({"step": n, "tokens": n * 100, "loss": 5 / n, "learning_rate": 1e-3} for n in range(1, 500))
-    return {**found, "metrics.json": json.dumps(metrics), "curve.jsonl": curve}
-
-
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
     monkeypatch.setenv("SCRIPTORIUM_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("SCRIPTORIUM_THREADS", "1")
     return read_settings()
-
-
-def frozen(settings, run_id="r1", **changes):
-    return freeze(new_run(parse_recipe(tomllib.loads(RECIPE) | changes, "test"), run_id, MD5, "engineer"), settings)
-
-
-def base_of(settings, run, data, files):
-    """A base model as made after the data was validated."""
-    validation = artifact(settings, run, "validate", {"dataset": data}, {"validation.json": "{}"})
-    return artifact(settings, run, "base", {"dataset": data, "validation": validation}, files)
 
 
 @pytest.fixture

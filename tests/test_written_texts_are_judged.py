@@ -80,5 +80,13 @@ def test_every_writing_task_asks_with_its_text_and_keeps_what_its_metrics_need(n
     assert not {"rouge_1", "bleu", "edit_f05"} & set(told[0]) - set(task.measures), "nothing is kept for no one"
 
 
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_what_a_served_model_asks_for_is_all_that_it_needs(task):
+    row = dict.fromkeys(task.inputs, "x")
+    assert "x" in task.read(row)
+    assert task.asked(row) or task.answer == "label"
+    assert task.target not in task.inputs
+
+
 def test_a_text_with_braces_is_asked_as_it_stands():
     assert TASKS["summarisation"].asked({"document": "{document} {0}"}).startswith("{document} {0}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any, Literal
 
 from models.statistics import Statistic
@@ -51,6 +52,12 @@ class Task:
         """What a writing model is to continue."""
         return self.prompt.format_map(row)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns that a row must have to be answered."""
+        named = (name for _, name, *_ in Formatter().parse(self.prompt) if name)
+        return tuple(dict.fromkeys((*self.texts, *named)))
+
     def references(self, row: Row) -> list[str]:
         """The right answers to a row: its own, and others that it may bring along."""
         return [str(row[self.target]), *(row.get("refs") or ())]
@@ -58,8 +65,3 @@ class Task:
     def read(self, row: Row) -> tuple[str, ...]:
         """What the model reads of a row."""
         return tuple(str(row[column]) for column in self.texts)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column that a row must have."""
-        return ("id", *self.texts, self.target, "lang")

@@ -1,0 +1,81 @@
+"""Every task goes from its rows to a report with its rivals, and a served model answers the report's examples alike."""
+
+from pathlib import Path
+
+import pytest
+
+from models.tasks import TASKS
+from pipelines.artifact import read_json
+from pipelines.packet import examples
+from pipelines.settings import read_settings
+from pipelines.steps import make
+from tests.evidence import artifact
+from tests.small_evaluation import base_of, dataset, frozen, model_files
+from tests.toy_models import TEXTS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCRIPTORIUM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SCRIPTORIUM_THREADS", "1")
+    return read_settings()
+
+
+def rows_of(task):
+    """Rows of a task whose answer stands in their text: the first word."""
+
+    def rows(split):
+        for number, text in enumerate(TEXTS[::5]):
+            texts = dict.fromkeys(task.inputs, text) | {task.target: text.split()[0]}
+            yield {"id": f"{split}-{number}", "lang": "en", **texts}
+
+    return rows
+
+
+def models(task, folder):
+    """The files of a base and of a tuned model."""
+    from models import backbone
+    from models.scratch import scratch
+
+    kind = "micro-encoder" if task.objective == "masked" else "micro-decoder"
+    for name in ("base", "tuned"):
+        (folder / name).mkdir()
+    model, tokenizer = scratch(kind, TEXTS, 7)
+    backbone.save(model, tokenizer, folder / "base")
+    if task.answer == "label":
+        labels = sorted({text.split()[0] for text in TEXTS})
+        model, tokenizer = backbone.new_classifier(folder / "base", labels, 7, 64, len(task.texts))
+    backbone.save(model, tokenizer, folder / "tuned")
+    return [model_files(folder / name, 3.0, 3.0) for name in ("base", "tuned")]
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_from_rows_to_a_report_whose_examples_the_model_answers_when_served(task, settings, tmp_path):
+    from models.serving import load
+
+    base, tuned = models(task, tmp_path)
+    run = frozen(
+        settings,
+        task=task.name,
+        pretrain={"objective": task.objective, "tokens": 1000},
+        base={"model": {"scratch": "micro-encoder" if task.objective == "masked" else "micro-decoder"}},
+        gates=[{"metric": task.primary, "above": "baseline"}],
+    )
+    made = {"dataset": artifact(settings, run, "dataset", {}, dataset(rows_of(task)))}
+    made["base"] = base_of(settings, run, made["dataset"], base)
+    made["adapted"] = artifact(settings, run, "pretrain", made, base)
+    inputs = {"dataset": made["dataset"], "model": made["adapted"]}
+    made["tuned"] = artifact(settings, run, "finetune", inputs, tuned)
+    folder = Path(make("evaluate", run, made))
+    report = read_json(folder / "report.json")
+    assert set(report["metrics"]) <= set(task.measures)
+    assert task.primary in report["metrics"]
+    assert report["baselines"]
+    assert set(task.rivals) <= set(report["baselines"])
+    shown = report["examples"][0]
+    assert shown[task.texts[0]].split()[0] in (folder / "report.html").read_text()
+    assert task.texts[0] in examples(report["examples"])
+    answer = load(tmp_path / "tuned", task.name)([{name: shown[name] for name in task.inputs}])[0]
+    assert answer["prediction"] == shown["prediction"]
