@@ -54,10 +54,10 @@ def load(folder: Path, task_name: str) -> Any:
     from models.tasks import TASKS
 
     task = TASKS[task_name]
-    return _classifier(folder, task.texts) if task.answer == "label" else _writer(folder, task)
+    return LOADERS[task.answer](folder, task)
 
 
-def _classifier(folder: Path, texts: tuple[str, ...]) -> Any:
+def _classifier(folder: Path, task: Any) -> Any:
     from models.backbone import load_classifier
     from models.predict import classify
     from models.tasks.labels import answer_of
@@ -65,7 +65,7 @@ def _classifier(folder: Path, texts: tuple[str, ...]) -> Any:
     model, tokenizer = load_classifier(folder)
 
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        asked = [tuple(str(row[column]) for column in texts) for row in rows]
+        asked = [task.read(row) for row in rows]
         return [dict(answer_of(chances)) for chances in classify(model, tokenizer, asked)]
 
     return answer
@@ -81,6 +81,9 @@ def _writer(folder: Path, task: Any) -> Any:
         return [{"prediction": text} for text in generate(model, tokenizer, [task.asked(row) for row in rows])]
 
     return answer
+
+
+LOADERS = {"label": _classifier, "text": _writer}
 
 
 def _files(manifest: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from models.metrics import HIGHER_IS_BETTER
 from models.statistics import Interval, difference, interval
 from models.tasks.labels import certainty
 from models.tasks.task import Prediction, Row, Task
+from pipelines.answers import kind_of
 from pipelines.gates import CONFIDENCE
 
 EXAMPLES = 10
@@ -80,7 +81,7 @@ def examples(
     by_chance = sorted(range(len(rows)), key=lambda n: hashlib.sha256(str(rows[n]["id"]).encode()).hexdigest())
     differs = [n for n in by_chance if champion and champion[n]["prediction"] != predictions[n]["prediction"]]
     for why, numbers, most in (
-        ("worst mistake", _mistakes(task, predictions), 3),
+        ("worst mistake", kind_of(task).mistakes(task, predictions), 3),
         ("champion differs", differs, 3),
         ("by chance", by_chance, EXAMPLES),
     ):
@@ -89,19 +90,7 @@ def examples(
     return [_example(task, rows[n], predictions[n], champion[n] if champion else None, chosen[n]) for n in chosen]
 
 
-def _mistakes(task: Task, predictions: Predictions) -> list[int]:
-    """Positions of the wrong answers, the surest first; of texts, those least like their reference."""
-    if task.answer == "text":
-        return sorted(range(len(predictions)), key=lambda n: (predictions[n][task.worst], predictions[n]["id"]))
-    confidence, correct = certainty(predictions)
-    wrong = [n for n in range(len(predictions)) if not correct[n]]
-    return sorted(wrong, key=lambda n: (-confidence[n], predictions[n]["id"]))
-
-
 def _example(task: Task, row: Row, ours: Prediction, theirs: Prediction | None, why: str) -> dict[str, Any]:
     shown = {"id": row["id"], "why": why, **{column: row[column] for column in task.inputs}}
     shown |= {"prediction": ours["prediction"], "champion_prediction": theirs["prediction"] if theirs else None}
-    if task.answer == "text":
-        return {**shown, "reference": row[task.target]}
-    said = {"probability": ours["probability"], "champion_probability": theirs["probability"] if theirs else None}
-    return {**shown, **said, "label": row[task.target]}
+    return {**shown, **kind_of(task).shown(task, row, ours, theirs)}

@@ -10,11 +10,11 @@ from models.tasks import TASKS
 from pipelines.artifact import read_json, read_manifest, write_json
 from pipelines.artifact_root import uri_of
 from pipelines.comparison import Comparison, calibration_rows, examples
+from pipelines.examples import read_split
 from pipelines.gates import CONFIDENCE
 from pipelines.mirror import here
 from pipelines.report import render_report
 from pipelines.rows import read_rows
-from pipelines.score import read_split
 from pipelines.steps import Work, make
 
 POINTS = 200  # of a curve; more cannot be seen

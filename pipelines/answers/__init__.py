@@ -1,0 +1,24 @@
+"""ANSWERS: how a task is trained, asked and compared, by the kind of answer it gives.
+
+Each module has the same functions:
+`training(work)`                          the model, its tokenizer, the plan and the validation of a fine-tuning
+`predictions(task, folder, rows)`         what the model of a folder answers, one prediction for each row
+`rivals(work)`                            the trivial answers, by name: functions of the training and the test rows
+`mistakes(task, predictions)`             positions of the predictions, the worst first
+`shown(task, row, ours, theirs)`          what a reader is shown of an example beside the row's inputs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.tasks.task import Task
+from pipelines.answers import label, text
+
+ANSWERS: Mapping[str, Any] = {"label": label, "text": text}
+
+
+def kind_of(task: Task) -> Any:
+    """The module of the kind of answer that a task gives."""
+    return ANSWERS[task.answer]

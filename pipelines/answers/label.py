@@ -1,0 +1,95 @@
+"""Tasks that answer with one of several labels: a classifier of texts, or of pairs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from models.tasks import TASKS
+from models.tasks.labels import answer_of, certainty
+from models.tasks.task import Prediction, Row, Task
+from pipelines.examples import Rows, Training, passes, read_split, training_rows, validation
+from pipelines.loop_progress import progress
+from pipelines.steps import Work
+
+
+def training(work: Work) -> Training:
+    """A new head over the encoder, all labels of the training rows, and the task's metrics to validate with."""
+    from models import objectives
+    from models.backbone import new_classifier
+
+    task, settings, seed = TASKS[work.run.recipe.task], work.run.recipe.finetune, work.run.recipe.seed
+    rows, held = training_rows(work)
+    labels = sorted({row["label"] for row in rows})
+    folder = work.inputs["model"] / "model"
+    model, tokenizer = new_classifier(folder, labels, seed, settings.max_length, len(task.texts))
+    texts, numbers = [task.read(row) for row in rows], [labels.index(row["label"]) for row in rows]
+    plan = objectives.label_plan(tokenizer, texts, numbers, passes(work, rows))
+    print(f"{len(rows):,} examples, labels {', '.join(labels)}; {len(held):,} to validate", flush=True)
+    return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), task.primary)
+
+
+def _measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
+    from models.predict import classify
+
+    texts = [task.read(row) for row in rows]
+
+    def measure(model: Any) -> dict[str, float]:
+        answers = [answer_of(found) for found in classify(model, tokenizer, texts)]
+        told = [{"label": row["label"], **answer} for row, answer in zip(rows, answers, strict=True)]
+        return {n: round(v, 6) for n, v in task.metrics(told).items()}
+
+    return measure
+
+
+def predictions(task: Task, folder: Any, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The label that each row gets, and how sure the model is of it."""
+    from models.backbone import load_classifier
+    from models.predict import classify
+
+    model, tokenizer = load_classifier(folder)
+    asked = [task.read(row) for row in rows]
+    answers = [answer_of(found) for found in classify(model, tokenizer, asked, progress("texts"))]
+    return [
+        {"id": row["id"], "label": row["label"], **answer, "probability": round(answer["probability"], 6)}
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+
+
+def rivals(work: Work) -> dict[str, Callable[[Sequence[Row], Sequence[Row]], list[dict[str, Any]]]]:
+    """What can be had without a fine-tuned model."""
+    from models import baselines as trivial
+
+    if TASKS[work.run.recipe.task].texts == ("text",):
+        return {"tfidf": trivial.tfidf}
+    found: dict[str, Callable[[Sequence[Row], Sequence[Row]], list[dict[str, Any]]]] = {
+        "overlap_tfidf": trivial.overlap
+    }
+    if work.run.recipe.pretrain.objective == "masked":
+        embed = frozen_encoder(work)
+        # One number is fitted, so the small split is enough; reading the large one would take minutes.
+        held = read_split(work, "validation")
+        found["frozen_cosine"] = lambda _, test: trivial.cosine(held, test, embed)
+    return found
+
+
+def frozen_encoder(work: Work) -> Any:
+    """The base as a function from texts to their mean states, before it saw the domain or the task."""
+    from models.backbone import load_encoder
+    from models.predict import embed
+
+    model, tokenizer = load_encoder(work.inputs["base"] / "model")
+    return lambda texts: embed(model, tokenizer, texts, progress("texts"))
+
+
+def mistakes(_: Task, predictions: Sequence[Prediction]) -> list[int]:
+    """Positions of the wrong answers, the surest first."""
+    confidence, correct = certainty(predictions)
+    wrong = [n for n in range(len(predictions)) if not correct[n]]
+    return sorted(wrong, key=lambda n: (-confidence[n], predictions[n]["id"]))
+
+
+def shown(task: Task, row: Row, ours: Prediction, theirs: Prediction | None) -> dict[str, Any]:
+    """How sure both were, and the right label."""
+    said = {"probability": ours["probability"], "champion_probability": theirs["probability"] if theirs else None}
+    return {**said, "label": row[task.target]}

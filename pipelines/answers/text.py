@@ -1,0 +1,101 @@
+"""Tasks that answer with a text: a decoder that goes on from a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.tasks import TASKS
+from models.tasks.task import Prediction, Row, Task
+from pipelines.examples import Rows, Training, passes, training_rows, validation
+from pipelines.loop_progress import progress
+from pipelines.steps import Work
+
+if TYPE_CHECKING:
+    from models.baselines import Writer
+
+
+def training(work: Work) -> Training:
+    """A decoder, the training rows as prompts with their completions, and bits per byte to validate with."""
+    from models import objectives
+    from models.backbone import load_causal
+
+    rows, held = training_rows(work)
+    model, tokenizer = load_causal(work.inputs["model"] / "model")
+    room = work.run.recipe.finetune.max_length
+    task = TASKS[work.run.recipe.task]
+    pairs = [(task.asked(row), row[task.target]) for row in rows]
+    plan = objectives.completion_plan(tokenizer, pairs, room, passes(work))
+    print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
+    return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), "bits_per_byte")
+
+
+def _measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
+    """Bits per byte of the completions: writing them all after every epoch would take longer than the training."""
+    from models.generate import completion_bits
+
+    prompts, completions = [task.asked(row) for row in rows], [row[task.target] for row in rows]
+    size = sum(len(text.encode()) for text in completions)
+
+    def measure(model: Any) -> dict[str, float]:
+        return {"bits_per_byte": round(sum(completion_bits(model, tokenizer, prompts, completions)) / size, 6)}
+
+    return measure
+
+
+def predictions(task: Task, folder: Path, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """What the model writes for each row, and how likely it finds the reference."""
+    from models.backbone import load_causal
+    from models.generate import generate
+    from models.tasks.texts import judged
+
+    model, tokenizer = load_causal(folder)
+    written = generate(model, tokenizer, [task.asked(row) for row in rows], progress("texts"))
+    likely = _likelihoods(task, model, tokenizer, rows)
+    return [known | found for known, found in zip(likely, judged(task, rows, written), strict=True)]
+
+
+def _likelihoods(task: Task, model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """How many bits the model needs for each row's reference."""
+    from models.generate import completion_bits
+
+    prompts, references = [task.asked(row) for row in rows], [row[task.target] for row in rows]
+    bits = completion_bits(model, tokenizer, prompts, references)
+    return [
+        {"id": row["id"], "reference": text, "bits": round(needed, 4), "bytes": len(text.encode())}
+        for row, text, needed in zip(rows, references, bits, strict=True)
+    ]
+
+
+def rivals(work: Work) -> dict[str, Callable[[Sequence[Row], Sequence[Row]], list[dict[str, Any]]]]:
+    """The task's trivial writers, and what the base model knew of the references."""
+    from models import baselines as trivial
+
+    task = TASKS[work.run.recipe.task]
+    writers = {name: partial(_written, task, trivial.WRITERS[name]) for name in task.rivals}
+    return writers | {"frozen_base": partial(_known_to, task, work.inputs["base"] / "model")}
+
+
+def _written(task: Task, writer: Writer, train: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
+    from models.tasks.texts import judged
+
+    return judged(task, test, writer(task, train, test))
+
+
+def _known_to(task: Task, folder: Path, _: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
+    """What the base model knew of the references before it saw the domain or the task."""
+    from models.backbone import load_causal
+
+    return _likelihoods(task, *load_causal(folder), test)
+
+
+def mistakes(task: Task, predictions: Sequence[Prediction]) -> list[int]:
+    """Positions of the answers, those least like their reference first."""
+    return sorted(range(len(predictions)), key=lambda n: (predictions[n][task.worst], predictions[n]["id"]))
+
+
+def shown(task: Task, row: Row, _: Prediction, __: Prediction | None) -> dict[str, Any]:
+    """What a person wrote."""
+    return {"reference": row[task.target]}
