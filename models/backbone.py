@@ -45,6 +45,15 @@ def load_encoder(folder: Path) -> Pair:
     return _load(AutoModel, folder, may_lack=("pooler.",)), load_tokenizer(folder)
 
 
+def load_bi_encoder(folder: Path, max_length: int | None = None) -> Pair:
+    """An encoder whose mean states are compared, and its tokenizer, which cuts at what the encoder can read or less."""
+    from models.pair_head import without_pooler
+
+    encoder, tokenizer = load_encoder(folder)
+    tokenizer.model_max_length = max_length or min(tokenizer.model_max_length, room(encoder))
+    return without_pooler(encoder), tokenizer
+
+
 def load_tokenizer(folder: Path) -> Any:
     """The fast tokenizer of a model folder; no code of the folder is run."""
     from transformers import AutoTokenizer

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 
 EVERY_SECONDS = 5.0
 
@@ -28,6 +30,21 @@ class Progress:
             f"{speed:,.0f} tokens/s, {duration(left)} left",
             flush=True,
         )
+
+
+def shares(unit: str) -> Callable[[int, int], None]:
+    """A function that says on standard error, every five seconds, how much is done of all and what is left."""
+    started = shown = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown >= EVERY_SECONDS and done < total:
+            shown = now
+            left = duration((now - started) / done * (total - done))
+            print(f"{done / total:.0%} of the {unit} read, {left} left", file=sys.stderr, flush=True)
+
+    return show
 
 
 def duration(seconds: float) -> str:

@@ -27,7 +27,7 @@ class ServedModel(PythonModel):  # type: ignore[misc]
         self.answer = load(folder, str(context.model_config["task"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
-        """Answer each row of a data frame: {"prediction", "probability"} for labels, {"prediction"} for texts."""
+        """Answer each row of a data frame: {"prediction"}, with "probability" for labels, "answers" for passages."""
         return list(self.answer(model_input.to_dict("records")))
 
 
@@ -83,7 +83,29 @@ def _writer(folder: Path, task: Any) -> Any:
     return answer
 
 
-LOADERS = {"label": _classifier, "text": _writer}
+def _finder(folder: Path, task: Any) -> Any:
+    from models.backbone import load_bi_encoder
+    from models.progress import shares
+    from models.ranking import best, read_answers, scorer
+
+    pool = read_answers(folder)
+    # Not kept beside the weights: the states of other weights would answer, and nobody would see it.
+    score = scorer(*load_bi_encoder(folder), pool, shares("answers"))
+
+    def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [_found(pool, scores, best(scores, BEST)) for scores in score([task.read(row)[0] for row in rows])]
+
+    return answer
+
+
+def _found(pool: list[str], scores: Any, places: list[int]) -> dict[str, Any]:
+    answers = [{"answer": pool[place], "score": round(float(scores[place]), 6)} for place in places]
+    return {"prediction": answers[0]["answer"], "answers": answers}
+
+
+# How many answers a question gets, the first of them being the prediction.
+BEST = 5
+LOADERS = {"label": _classifier, "passage": _finder, "text": _writer}
 
 
 def _files(manifest: Path) -> dict[str, Any]:

@@ -210,5 +210,5 @@ def _only(batches: list[Batch]) -> Batch:
 
 
 def _tokens(inputs: Batch) -> int:
-    mask = inputs.get("attention_mask")
-    return int(inputs["input_ids"].numel() if mask is None else mask.sum())
+    masks = [tensor for name, tensor in inputs.items() if name.endswith("attention_mask")]
+    return int(sum(mask.sum() for mask in masks) if masks else inputs["input_ids"].numel())

@@ -13,6 +13,7 @@ from pipelines.settings import Settings
 from pipelines.tracking import Tracked, run_page
 
 WIDTH = 160
+TEXTS = ("text_a", "text_b", "text", "prompt", "document", "source", "question")
 MARKUP = re.compile(r"([\\`*_\[\]<>|~!#&$])")
 
 
@@ -60,7 +61,7 @@ def examples(rows: Sequence[Mapping[str, Any]]) -> str:
     """The examples side by side: the text, the right answer, the candidate's and the champion's."""
     if not rows:
         return "The report holds none."
-    texts = [name for name in ("text_a", "text_b", "text", "prompt", "document", "source") if name in rows[0]]
+    texts = [name for name in TEXTS if name in rows[0]]
     target = "label" if "label" in rows[0] else "reference"
     head = [*texts, target, "candidate", "champion"]
     return table(head, ([*(cell(row[name]) for name in (*texts, target)), *_answers(row)] for row in rows))

@@ -43,8 +43,22 @@ def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:
         for key in ("class_weights", "focal"):
             if getattr(finetune, key):
                 yield f"finetune.{key} is for tasks that answer with a label; {task.name} does not; leave it out"
+    if task.answer == "passage":
+        yield from _contrast_problems(finetune, task)
     if finetune.r_drop and not finetune.dropout:
         yield "finetune.r_drop compares two readings that dropout makes differ; set finetune.dropout to 0.1, say"
+
+
+def _contrast_problems(finetune: Finetune, task: Task) -> Iterator[str]:
+    if finetune.method == "head":
+        yield f"finetune.method is 'head', and a model of the task {task.name} has none; take another, such as 'lora'"
+    if finetune.label_smoothing:
+        yield f"finetune.label_smoothing: {task.name} has no labels to spread an answer over; leave it out"
+    if finetune.batch_size < 2 * finetune.accumulation:
+        yield (
+            f"finetune.batch_size: {task.name} learns from the other answers of a batch, or of each of its parts, and "
+            f"there would be none; set it to {2 * finetune.accumulation} or more"
+        )
 
 
 def _gate_problem(gate: Gate, task: Task) -> str | None:

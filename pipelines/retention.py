@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models import threads
+from models.tasks import TASKS
 from pipelines.artifact import write_json
 from pipelines.corpus import bits_per_byte
 from pipelines.errors import ScriptoriumError
@@ -20,12 +21,13 @@ def retention(work: Work) -> None:
 
 def _tuned_language_model(work: Work) -> tuple[Any, Any]:
     """The fine-tuned model as a language model: an encoder under the head that its adapted model had."""
-    from models.backbone import load_causal, load_classifier, load_masked
+    from models.backbone import load_causal, load_classifier, load_encoder, load_masked
 
     if work.run.recipe.pretrain.objective == "causal":
         return load_causal(work.inputs["tuned"] / "model")
     model, tokenizer = load_masked(work.inputs["adapted"] / "model")
-    tuned, _ = load_classifier(work.inputs["tuned"] / "model")
+    load_tuned = load_classifier if TASKS[work.run.recipe.task].answer == "label" else load_encoder
+    tuned, _ = load_tuned(work.inputs["tuned"] / "model")
     left = model.base_model.load_state_dict(tuned.base_model.state_dict(), strict=False)
     if left.missing_keys:
         raise ScriptoriumError(

@@ -24,7 +24,8 @@ def score(work: Work) -> None:
     task = TASKS[work.run.recipe.task]
     rows = read_split(work, "test")
     print(f"answering {len(rows):,} test examples", flush=True)
-    predictions = kind_of(task).predictions(task, work.inputs["model"] / "model", rows)
+    kind = kind_of(task)
+    predictions = kind.predictions(task, work.inputs["model"] / "model", rows, **kind.beside(work))
     write_predictions(work.out / "predictions.jsonl", predictions)
     write_json(work.out / "metrics.json", rounded(task.metrics(predictions)))
     print(_spoken("the model", task.metrics(predictions)), flush=True)

@@ -37,6 +37,7 @@ def rows_of(task):
 def models(task, folder):
     """The files of a base and of a tuned model."""
     from models import backbone
+    from models.ranking import write_answers
     from models.scratch import scratch
 
     kind = "micro-encoder" if task.objective == "masked" else "micro-decoder"
@@ -47,6 +48,8 @@ def models(task, folder):
     if task.answer == "label":
         labels = sorted({text.split()[0] for text in TEXTS})
         model, tokenizer = backbone.new_classifier(folder / "base", labels, 7, 64, len(task.texts))
+    if task.answer == "passage":
+        write_answers(dict.fromkeys(text.split()[0] for text in TEXTS), folder / "tuned")
     backbone.save(model, tokenizer, folder / "tuned")
     return [model_files(folder / name, 3.0, 3.0) for name in ("base", "tuned")]
 

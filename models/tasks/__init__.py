@@ -3,6 +3,7 @@
 from models.tasks.classification import CLASSIFICATION
 from models.tasks.generation import GENERATION
 from models.tasks.pair_classification import PAIR_CLASSIFICATION
+from models.tasks.retrieval import RETRIEVAL
 from models.tasks.rewriting import REWRITING
 from models.tasks.summarisation import SUMMARISATION
 from models.tasks.task import Task
@@ -12,6 +13,7 @@ TASKS: dict[str, Task] = {
     "classification": CLASSIFICATION,
     "generation": GENERATION,
     "pair_classification": PAIR_CLASSIFICATION,
+    "retrieval": RETRIEVAL,
     "rewriting": REWRITING,
     "summarisation": SUMMARISATION,
     "translation": TRANSLATION,

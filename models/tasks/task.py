@@ -27,7 +27,7 @@ class Task:
     name: str
     format: str  # the rows it takes: a name of `pipelines/rows.py`
     version: int  # raise it when scores stop being comparable
-    answer: Literal["label", "text"]
+    answer: Literal["label", "text", "passage"]
     texts: tuple[str, ...]  # the columns a person wrote, in the order the model reads them
     target: str  # the column that the model must answer with
     primary: str  # the metric that decides
@@ -42,7 +42,7 @@ class Task:
     @property
     def objective(self) -> Literal["masked", "causal"]:
         """The pretraining of models that can give its answers."""
-        return "masked" if self.answer == "label" else "causal"
+        return "causal" if self.answer == "text" else "masked"
 
     def group(self, row: Row) -> str:
         """The row's `group`, else its first text: answers to one text share its difficulty, and are drawn together."""

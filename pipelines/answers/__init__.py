@@ -3,6 +3,7 @@
 Each module has the same functions:
 `training(work)`                          the model, its tokenizer, the plan and the validation of a fine-tuning
 `predictions(task, folder, rows)`         what the model of a folder answers, one prediction for each row
+`beside(work)`                            what `predictions` takes beside these, by name: what an answer is chosen from
 `rivals(work)`                            the trivial answers, by name: functions of the training and the test rows
 `mistakes(task, predictions)`             positions of the predictions, the worst first
 `shown(task, row, ours, theirs)`          what a reader is shown of an example beside the row's inputs
@@ -14,9 +15,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.tasks.task import Task
-from pipelines.answers import label, text
+from pipelines.answers import label, passage, text
 
-ANSWERS: Mapping[str, Any] = {"label": label, "text": text}
+ANSWERS: Mapping[str, Any] = {"label": label, "passage": passage, "text": text}
 
 
 def kind_of(task: Task) -> Any:

@@ -42,6 +42,11 @@ def _measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str
     return measure
 
 
+def beside(_: Work) -> dict[str, Any]:
+    """Nothing: the labels are the model's."""
+    return {}
+
+
 def predictions(task: Task, folder: Any, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The label that each row gets, and how sure the model is of it."""
     from models.backbone import load_classifier

@@ -45,6 +45,11 @@ def _measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str
     return measure
 
 
+def beside(_: Work) -> dict[str, Any]:
+    """Nothing: an answer is written, not chosen."""
+    return {}
+
+
 def predictions(task: Task, folder: Path, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """What the model writes for each row, and how likely it finds the reference."""
     from models.backbone import load_causal

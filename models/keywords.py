@@ -1,0 +1,52 @@
+"""Answers found by the words that they share with the question: BM25, which any search engine has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from models.metrics import is_cjk
+
+if TYPE_CHECKING:
+    from models.ranking import Scorer, Scores
+
+WORD = re.compile(r"\w+")
+
+
+def bm25(pool: Sequence[str]) -> Scorer:
+    """BM25 as Lucene has it, k1 1.5 and b 0.75 (Robertson and Zaragoza 2009), over a pool of answers."""
+    import bm25s
+    import numpy as np
+
+    words = splitter()
+    index = bm25s.BM25()
+    # A pool without any word has no index; a text without one has no length, by which lengths are divided.
+    index.index([words(text) or [""] for text in pool], show_progress=False)
+
+    def scores(question: str) -> Scores:
+        known = index.get_tokens_ids(words(question))
+        return index.get_scores_from_ids(known) if len(known) else np.zeros(len(pool), np.float32)
+
+    return lambda questions: np.stack([scores(question) for question in questions])
+
+
+def splitter() -> Callable[[str], list[str]]:
+    """A function that cuts a text into words in lower case: as jieba does where there is any Chinese in it."""
+    import jieba
+
+    jieba.setLogLevel("ERROR")
+    chinese = jieba.Tokenizer()
+    # Its cache is a marshalled file that anybody might have put into a shared temporary folder.
+    with TemporaryDirectory(prefix="jieba-") as folder:
+        chinese.tmp_dir = folder
+        chinese.initialize()
+
+    def words(text: str) -> list[str]:
+        lower = text.lower()
+        if any(map(is_cjk, lower)):
+            return [word for word in chinese.cut(lower) if WORD.search(word)]
+        return WORD.findall(lower)
+
+    return words

@@ -1,0 +1,103 @@
+"""Tasks that answer with one of many known texts: an encoder that brings questions and answers together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.tasks import TASKS
+from models.tasks.passages import judged
+from models.tasks.task import Prediction, Row, Task
+from pipelines.examples import Rows, Training, passes, read_split, training_rows, validation
+from pipelines.loop_progress import progress
+from pipelines.steps import Work
+
+if TYPE_CHECKING:
+    from models.ranking import Scorer
+
+
+def training(work: Work) -> Training:
+    """An encoder, the training rows with their answers, and MRR among the validation rows' answers to validate with.
+
+    The answers that the model will choose from are laid where its weights will lie.
+    """
+    from models.backbone import load_bi_encoder
+    from models.contrast import contrast_plan
+    from models.ranking import write_answers
+
+    task, settings = TASKS[work.run.recipe.task], work.run.recipe.finetune
+    rows, held = training_rows(work)
+    pool = beside(work)["pool"]
+    model, tokenizer = load_bi_encoder(work.inputs["model"] / "model", settings.max_length)
+    (work.out / "model").mkdir()
+    write_answers(pool, work.out / "model")
+    examples = [(task.read(row)[0], str(row[task.target]), row.get("negative")) for row in rows]
+    plan = contrast_plan(tokenizer, examples, passes(work))
+    print(f"{len(rows):,} questions, {len(pool):,} answers to choose from; {len(held):,} to validate", flush=True)
+    return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), "mrr")
+
+
+def beside(work: Work) -> dict[str, Any]:
+    """All answers that the examples have, each once, those of the test rows among them; nothing is learned of these."""
+    target = TASKS[work.run.recipe.task].target
+    splits = ("train", "validation", "test")
+    return {"pool": list(dict.fromkeys(str(row[target]) for name in splits for row in read_split(work, name)))}
+
+
+def _measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
+    """Among the answers of these rows only: reading the whole pool would take longer than the epoch before it."""
+    from models.ranking import scorer
+
+    pool = list(dict.fromkeys(str(row[task.target]) for row in rows))
+
+    def measure(model: Any) -> dict[str, float]:
+        found = _found(task, scorer(model, tokenizer, pool), rows, pool)
+        return {name: round(value, 6) for name, value in task.metrics(found).items()}
+
+    return measure
+
+
+def predictions(task: Task, folder: Path, rows: Sequence[Row], pool: Sequence[str]) -> list[dict[str, Any]]:
+    """What a model finds first for each row in a pool that holds all right answers, and the rank of the right one."""
+    from models.backbone import load_bi_encoder
+    from models.ranking import scorer
+
+    model, tokenizer = load_bi_encoder(folder)
+    return _found(task, scorer(model, tokenizer, pool, progress("answers")), rows, pool)
+
+
+def _found(task: Task, score: Scorer, rows: Sequence[Row], pool: Sequence[str]) -> list[dict[str, Any]]:
+    from models.ranking import positions
+
+    place = {text: number for number, text in enumerate(pool)}
+    right = [place[str(row[task.target])] for row in rows]
+    found = positions(score, [task.read(row)[0] for row in rows], right, len(pool))
+    return judged(rows, [pool[first] for first, _ in found], [rank for _, rank in found])
+
+
+def rivals(work: Work) -> dict[str, Callable[[Sequence[Row], Sequence[Row]], list[dict[str, Any]]]]:
+    """Words in common, and the base before it saw the domain or the task; both choose from the same pool."""
+    task, pool = TASKS[work.run.recipe.task], beside(work)["pool"]
+
+    def by_words(_: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
+        from models.keywords import bm25
+
+        return _found(task, bm25(pool), test, pool)
+
+    def by_base(_: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
+        return predictions(task, work.inputs["base"] / "model", test, pool)
+
+    return {"bm25": by_words, "frozen_encoder": by_base}
+
+
+def mistakes(_: Task, predictions: Sequence[Prediction]) -> list[int]:
+    """Positions of the questions whose right answer did not come first, the lowest ranks first."""
+    wrong = [number for number, found in enumerate(predictions) if found["rank"] > 1]
+    return sorted(wrong, key=lambda n: (-predictions[n]["rank"], predictions[n]["id"]))
+
+
+def shown(task: Task, row: Row, ours: Prediction, theirs: Prediction | None) -> dict[str, Any]:
+    """The right answer, and where it came in."""
+    ranks = {"rank": ours["rank"], "champion_rank": theirs["rank"] if theirs else None}
+    return {**ranks, "reference": row[task.target]}
