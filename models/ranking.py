@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.predict import Progress, embed
+from models.predict import BATCH, Progress, embed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,12 +29,12 @@ def positions(score: Scorer, questions: Sequence[str], right: Sequence[int], siz
     """(place of the first answer in the pool, rank of the right one) for each question.
 
     Answers with the same score as the right one stand before it: a model that finds all alike has found nothing.
-    Memory holds BLOCK scores, or those of one question against a pool of `size` answers that is larger.
+    Memory holds BLOCK scores, or those of 64 questions against all of a pool that is larger.
     """
     import numpy as np
 
     found: list[tuple[int, int]] = []
-    step = max(1, BLOCK // size)
+    step = max(BATCH, BLOCK // size)
     for start in range(0, len(questions), step):
         scores = score(questions[start : start + step])
         own = np.take_along_axis(scores, np.array(right[start : start + step])[:, None], axis=1)

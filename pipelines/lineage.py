@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from models.tasks import TASKS
 from pipelines import dossier as dossiers
 from pipelines import ledger
 from pipelines.artifact_root import uri_of
@@ -54,6 +55,7 @@ class KeptBase(Kept):
 
 class KeptRecipe(Kept):
     name: str
+    task: str
     data: KeptData
     base: KeptBase
 
@@ -71,6 +73,11 @@ class KeptRun(Kept):
         data = self.recipe.data
         splits = {f"{data.examples}/{split}.jsonl": split for split in SPLITS}
         return "corpus" if file == data.corpus else "replay" if file == data.replay.corpus else splits.get(file)
+
+    def learns(self, use: Use) -> bool:
+        """Whether its model holds what it read for a use; one that answers with known texts keeps those of the test."""
+        task = TASKS.get(self.recipe.task)
+        return use in LEARNED or (use == "test" and task is not None and task.answer == "passage")
 
     @property
     def name(self) -> str:

@@ -151,8 +151,10 @@ def try_out(version: str, dossier: Dossier, settings: Settings) -> None:
 def same_answer(answer: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     """Whether a served answer is the evaluated one, up to rounding; of a written text only that there is one.
 
-    Rounding can turn a word of a long text, and everything after it.
+    Rounding can turn a word of a long text, and everything after it; of two answers alike it can put either first.
     """
+    if "answers" in answer:
+        return row["prediction"] in (found["answer"] for found in answer["answers"])
     if "probability" not in row:
         return isinstance(answer["prediction"], str)
     return math.isclose(answer["probability"], row["probability"], rel_tol=0, abs_tol=ROUNDING)

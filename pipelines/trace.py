@@ -8,7 +8,7 @@ from typing import Literal
 from pipelines.artifact import sha256_text
 from pipelines.catalogue import Edition, editions
 from pipelines.errors import Refused
-from pipelines.lineage import LEARNED, Candidate, KeptRun, Lineage, Told, Use, read_lineage
+from pipelines.lineage import Candidate, KeptRun, Lineage, Told, Use, read_lineage
 from pipelines.row_search import Found, How, Match, Matcher, Stored, by_id, by_text, search
 from pipelines.settings import Settings
 
@@ -195,7 +195,7 @@ def _reader(run: KeptRun, edition: Edition, matches: Mapping[str, Sequence[Match
     for name, stored in edition.files.items():
         rows, use = _matches(stored, matches), run.use_of(name)
         if rows and use:
-            shapes = use in LEARNED and not (use in ("corpus", "replay") and all(match.heldout for match in rows))
+            shapes = run.learns(use) and not (use in ("corpus", "replay") and all(match.heldout for match in rows))
             read.append(Reading(file=name, use=use, learned=shapes))
     return _bare(run, lineage).model_copy(update={"read": tuple(read)})
 

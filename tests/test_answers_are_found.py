@@ -68,6 +68,7 @@ def test_scores_are_held_a_few_questions_at_a_time_and_ranks_stay_the_same(monke
     questions, right = [str(n) for n in range(10)], list(range(10, 20))
     whole = ranking.positions(score, questions, right, 40)
     monkeypatch.setattr(ranking, "BLOCK", 130)
+    monkeypatch.setattr(ranking, "BATCH", 2)
     assert ranking.positions(score, questions, right, 40) == whole
     assert asked == [10, 3, 3, 3, 1]
 

@@ -159,3 +159,13 @@ def test_a_served_answer_may_differ_by_rounding_only():
     assert same_answer({"prediction": "no", "probability": 0.13}, row)
     assert not same_answer({"prediction": "no", "probability": 0.2}, row)
     assert not same_answer({"prediction": "no", "probability": float("nan")}, row)
+
+
+def test_a_served_finder_may_put_an_answer_alike_first_but_must_find_the_evaluated_one():
+    row = {"prediction": "At nine."}
+    found = {
+        "prediction": "At ten.",
+        "answers": [{"answer": "At ten.", "score": 0.5}, {"answer": "At nine.", "score": 0.5}],
+    }
+    assert same_answer(found, row)
+    assert not same_answer(found | {"answers": found["answers"][:1]}, row)

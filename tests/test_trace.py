@@ -140,6 +140,16 @@ def test_a_row_held_out_of_the_corpus_was_measured_on_not_learned_from(settings,
     assert found.retrain == (("mood",) if learned else ())
 
 
+def test_a_model_that_answers_with_known_texts_holds_those_of_its_test_rows(settings):
+    asked = {"id": "q-7", "question": "How does the fog come?", "answer": POEM, "lang": "en"}
+    md5 = add(settings, asked, file="tasks/mood/test.jsonl").md5
+    promote(settings, candidate(settings, md5, "a"), "1")
+    assert trace("q-7", settings).retrain == ()
+    finder = {"task": "retrieval", "gates": [{"metric": "mrr", "at_least": 0.1}]}
+    promote(settings, candidate(settings, md5, "b", MOOD | finder), "2")
+    assert trace("q-7", settings).retrain == ("mood",)
+
+
 def test_a_model_made_from_a_model_that_learned_it_is_found_too(settings):
     old, md5 = current(settings).md5, add(settings, row(7, POEM)).md5
     first = candidate(settings, md5, "a")
