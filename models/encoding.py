@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
+
+from models.prompt import Prompt
 
 
 def encode_texts(tokenizer: Any, rows: Sequence[tuple[str, ...]]) -> list[dict[str, list[int]]]:
@@ -18,12 +21,26 @@ def encode_texts(tokenizer: Any, rows: Sequence[tuple[str, ...]]) -> list[dict[s
     return [{name: values[number] for name, values in encoded.items()} for number in range(len(rows))]
 
 
-def encode_completion(tokenizer: Any, prompt: str, completion: str, room: int) -> tuple[list[int], int]:
+def encode_prompt(tokenizer: Any, prompt: Prompt | str, room: int) -> list[int]:
+    """Tokens of a prompt, `room` of them at most: what is lost first is said at `Prompt`."""
+    asked = Prompt(prompt) if isinstance(prompt, str) else prompt
+    whole: list[int] = tokenizer(asked.text)["input_ids"]
+    if len(whole) <= room:
+        return whole
+    start = tokenizer("")["input_ids"][:room]
+    head, *turns, tail = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in asked.parts)
+    tail = tail[max(0, len(tail) + len(start) - room) :]
+    spare = room - len(start) - len(tail)
+    while turns and len(head) + sum(map(len, turns)) > spare:
+        del turns[0]
+    return [*start, *head[: spare - sum(map(len, turns))], *chain.from_iterable(turns), *tail]
+
+
+def encode_completion(tokenizer: Any, prompt: Prompt | str, completion: str, room: int) -> tuple[list[int], int]:
     """Tokens of a prompt, its completion and the end of the text, and how many of them are the prompt's.
 
-    What exceeds `room` tokens is cut from the beginning of the prompt; then from the end of the completion.
+    What exceeds `room` tokens is cut from the prompt, of which one token stays; then from the end of the completion.
     """
-    asked = tokenizer(prompt)["input_ids"]
     answer = [*tokenizer(" " + completion, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id][: room - 1]
-    asked = asked[-(room - len(answer)) :]
+    asked = encode_prompt(tokenizer, prompt, room - len(answer))
     return asked + answer, len(asked)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
-from models.encoding import encode_completion
+from models.encoding import encode_completion, encode_prompt
 from models.precision import autocast
+from models.prompt import Prompt
 
 # Takes the size of what is done and of all.
 Progress = Callable[[int, int], None]
@@ -21,7 +22,7 @@ NEW_TOKENS = 64
 def generate(
     model: Any,
     tokenizer: Any,
-    prompts: Sequence[str],
+    prompts: Sequence[Prompt] | Sequence[str],
     progress: Progress | None = None,
     *,
     max_new_tokens: int = NEW_TOKENS,
@@ -29,22 +30,29 @@ def generate(
     """The likeliest continuation of each prompt, token by token, up to the end of the text, in the order of `prompts`.
 
     Each distinct prompt is continued once, in batches made of the sorted prompts: a prompt's answer does not depend on
-    the order it came in. Prompts too long for the model lose their beginning.
+    the order it came in. Prompts too long for the model are cut as `Prompt` says.
     """
-    distinct = sorted(set(prompts), key=lambda prompt: (len(prompt), prompt))
-    answers: dict[str, str] = {}
+    asked = [Prompt(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
+    distinct = sorted(set(asked), key=lambda prompt: (len(prompt.text), prompt))
+    answers: dict[Prompt, str] = {}
     for start in range(0, len(distinct), BATCH):
         batch = distinct[start : start + BATCH]
         answers |= zip(batch, _continue(model, tokenizer, batch, max_new_tokens), strict=True)
         if progress:
-            progress(sum(map(len, answers)), sum(map(len, distinct)))
-    return [answers[prompt] for prompt in prompts]
+            progress(_size(answers), _size(distinct))
+    return [answers[prompt] for prompt in asked]
 
 
-def completion_bits(model: Any, tokenizer: Any, prompts: Sequence[str], completions: Sequence[str]) -> list[float]:
+def _size(prompts: Iterable[Prompt]) -> int:
+    return sum(len(prompt.text) for prompt in prompts)
+
+
+def completion_bits(
+    model: Any, tokenizer: Any, prompts: Sequence[Prompt] | Sequence[str], completions: Sequence[str]
+) -> list[float]:
     """Bits that the model needs for each completion and the end of the text, once it has read the prompt."""
     room = model.config.max_position_embeddings
-    rows = [encode_completion(tokenizer, p, c, room) for p, c in zip(prompts, completions, strict=True)]
+    rows = [encode_completion(tokenizer, prompts[n], text, room) for n, text in enumerate(completions)]
     order = sorted(range(len(rows)), key=lambda number: (len(rows[number][0]), rows[number][0]))
     bits = [0.0] * len(rows)
     for start in range(0, len(order), BATCH):
@@ -54,9 +62,9 @@ def completion_bits(model: Any, tokenizer: Any, prompts: Sequence[str], completi
     return bits
 
 
-def _continue(model: Any, tokenizer: Any, batch: Sequence[str], max_new_tokens: int) -> list[str]:
-    room = model.config.max_position_embeddings - max_new_tokens
-    prompts = [tokenizer(prompt)["input_ids"][-room:] for prompt in batch]
+def _continue(model: Any, tokenizer: Any, batch: Sequence[Prompt], max_new_tokens: int) -> list[str]:
+    room = max(1, model.config.max_position_embeddings - max_new_tokens)
+    prompts = [encode_prompt(tokenizer, prompt, room) for prompt in batch]
     width = max(map(len, prompts))
     end = tokenizer.eos_token_id
     # Padding stands on the left, so that every prompt ends where its continuation begins.

@@ -24,6 +24,7 @@ HIGHER_IS_BETTER = {
     "recall_1": True,
     "recall_5": True,
     "ndcg_10": True,
+    "grounding": True,
     "bits_per_byte": False,
     "bits_per_byte_domain_change": False,
     "bits_per_byte_general_change": False,

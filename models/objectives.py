@@ -14,6 +14,7 @@ from models.encoding import encode_completion, encode_texts
 from models.losses import Loss
 from models.masking import masked, vocabulary_of
 from models.packing import IGNORED, Tokens, best_fit, by_count, by_tokens, packed, padded, pieces
+from models.prompt import Prompt
 from models.schedule import Batch, Passes, Plan
 
 # Texts tokenised at once.
@@ -122,7 +123,7 @@ def label_answers(model: Any, batch: Batch) -> Answers:
     return model(**inputs).logits.float(), batch["labels"]
 
 
-def completion_plan(tokenizer: Any, pairs: Sequence[tuple[str, str]], room: int, passes: Passes) -> Plan:
+def completion_plan(tokenizer: Any, pairs: Sequence[tuple[Prompt, str]], room: int, passes: Passes) -> Plan:
     """Passes over prompts and completions; only the completion and the end of the text are to be learned."""
     encoded = [encode_completion(tokenizer, prompt, completion, room) for prompt, completion in pairs]
     rows = [{"input_ids": ids, "labels": [IGNORED] * start + ids[start:]} for ids, start in encoded]

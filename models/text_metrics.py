@@ -67,6 +67,14 @@ def edits(sources: Sequence[str], references: References, answers: Sequence[str]
     return found
 
 
+def share_found(answer: str, texts: Sequence[str]) -> float:
+    """Share of an answer's words that occur in any of the texts; 0 for an answer without words."""
+    words = Words()
+    known = {word for text in texts for word in words.tokenize(text)}
+    said = words.tokenize(answer)
+    return sum(word in known for word in said) / max(1, len(said))
+
+
 def _edits(before: Sequence[str], after: Sequence[str]) -> set[tuple[Any, ...]]:
     matched = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     return {(start, end, tuple(after[a:b])) for kind, start, end, a, b in matched if kind != "equal"}

@@ -91,6 +91,6 @@ def examples(
 
 
 def _example(task: Task, row: Row, ours: Prediction, theirs: Prediction | None, why: str) -> dict[str, Any]:
-    shown = {"id": row["id"], "why": why, **{column: row[column] for column in task.inputs}}
+    shown = {"id": row["id"], "why": why, **{name: row[name] for name in task.columns if name in row}}
     shown |= {"prediction": ours["prediction"], "champion_prediction": theirs["prediction"] if theirs else None}
     return {**shown, **kind_of(task).shown(task, row, ours, theirs)}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.tasks import TASKS
+from models.tasks.task import Task
 from pipelines.errors import Refused
-from pipelines.rows import read_rows
+from pipelines.rows import lines, read_rows
 from pipelines.steps import Work
 
 if TYPE_CHECKING:
@@ -21,7 +23,20 @@ Training = tuple[Any, Any, "Plan", "Validation"]
 
 def read_split(work: Work, split: str) -> Rows:
     """The rows of the recipe's train, validation or test examples."""
-    return read_rows(work.inputs["dataset"] / work.run.recipe.data.examples / f"{split}.jsonl")
+    recipe = work.run.recipe
+    return examples(TASKS[recipe.task], work.inputs["dataset"] / recipe.data.examples / f"{split}.jsonl")
+
+
+def examples(task: Task, path: Path) -> Rows:
+    """The rows of a file, as inputs and target. Raises Refused naming file and line of a row that has no target."""
+    rows = read_rows(path)
+    for place, row in enumerate(rows):
+        try:
+            rows[place] = dict(task.example(row)) if task.example else row
+        except ValueError as error:
+            number = [number for number, _ in lines(path)][place]
+            raise Refused(f"{path}, line {number}: {error}") from None
+    return rows
 
 
 def training_rows(work: Work) -> tuple[Rows, Rows]:

@@ -93,13 +93,14 @@ class Message(BaseModel):
 
 
 class Dialog(Written):
-    """Turns of a user and an assistant, the user's first."""
+    """Turns of a user and an assistant, the user's first; `context` may hold what was looked up for the last one."""
 
     model_config = _example(
         id="d1", messages=[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}], lang="en"
     )
     TEXTS = ("messages",)
     messages: Annotated[list[Message], Field(fail_fast=True)]
+    context: Texts | None = None
 
 
 class Faq(Written):

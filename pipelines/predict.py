@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
+from models.tasks import TASKS
+from models.tasks.task import Task
 from pipelines.errors import Refused
+from pipelines.formats import FORMATS
+from pipelines.rows import problems
 from pipelines.settings import Settings
 
 BATCH = 64
@@ -20,10 +24,10 @@ def predict_lines(recipe: str, lines: Iterable[str], source: str, settings: Sett
     Raises Refused naming source and line for a row that is not one of the task, and for a recipe that there is not.
     """
     with load_champion(recipe, settings) as model:
-        fields = list(model.metadata.get_input_schema().input_names())
-        rows = read_rows(lines, source, fields)
+        task = TASKS[model.model_config["task"]]
+        rows = read_rows(lines, source, task)
         while batch := list(islice(rows, BATCH)):
-            predictions = model.predict([{field: row[field] for field in fields} for row in batch])
+            predictions = model.predict([{name: row.get(name) for name in task.columns} for row in batch])
             for row, prediction in zip(batch, predictions, strict=True):
                 yield row | prediction
 
@@ -41,7 +45,7 @@ def load_champion(recipe: str, settings: Settings) -> Iterator[Any]:
         yield model
 
 
-def read_rows(lines: Iterable[str], source: str, fields: list[str]) -> Iterator[dict[str, Any]]:
+def read_rows(lines: Iterable[str], source: str, task: Task) -> Iterator[dict[str, Any]]:
     """Parse JSON lines, keeping the task's fields and `id`; blank lines are passed over."""
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -50,7 +54,24 @@ def read_rows(lines: Iterable[str], source: str, fields: list[str]) -> Iterator[
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise Refused(f"{source}, line {number}: not JSON ({error}); one object a line is expected") from None
-        missing = [f for f in fields if not isinstance(row, dict) or not isinstance(row.get(f), str)]
-        if missing:
-            raise Refused(f"{source}, line {number}: {missing[0]!r} must be a text; the task takes {', '.join(fields)}")
-        yield {key: row[key] for key in ("id", *fields) if key in row}
+        if wrong := _wrong(row, task):
+            raise Refused(f"{source}, line {number}: {wrong}")
+        yield {key: row[key] for key in ("id", *task.columns) if key in row}
+
+
+def _wrong(row: Any, task: Task) -> str | None:
+    """Why a row cannot be answered, and what to do; None when it can."""
+    form, fields = FORMATS[task.format], ", ".join((*task.inputs, *(f"{name} (optional)" for name in task.optional)))
+    for name in task.inputs:
+        is_text = form.model_fields[name].annotation is str
+        if not isinstance(row, dict) or name not in row or (is_text and not isinstance(row[name], str)):
+            return f"{name!r} must be {'a text' if is_text else 'a list'}; the task takes {fields}"
+    for _, column, what in problems(row, form):
+        if column.split(".")[0] in task.columns:
+            return f"{what}; the task takes {fields}"
+    try:
+        if task.ask:
+            task.ask(row)
+    except ValueError as error:
+        return str(error)
+    return None

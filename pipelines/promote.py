@@ -139,7 +139,7 @@ def try_out(version: str, dossier: Dossier, settings: Settings) -> None:
     if row is None:
         raise Refused("the report holds no example to try the model with; run evaluate again")
     with load(dossier.name, version, settings) as model:
-        answer = model.predict([{name: row[name] for name in model.metadata.get_input_schema().input_names()}])[0]
+        answer = model.predict([{name: row.get(name) for name in model.metadata.get_input_schema().input_names()}])[0]
     if not same_answer(answer, row):
         raise Refused(f"version {version} answers {answer} to example {row['id']}, which was evaluated as {row}")
     print(

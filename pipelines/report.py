@@ -27,6 +27,7 @@ NAMES = {
     "ndcg_10": "nDCG at 10",
     "bm25": "BM25 (words in common)",
     "frozen_encoder": "Base model's cosine, untrained",
+    "grounding": "Share of words found in the context",
     "bits_per_byte": "Bits per byte of the references",
     "overlap_tfidf": "Overlap and TF-IDF",
     "tfidf": "TF-IDF and logistic regression",

@@ -16,6 +16,9 @@ from pipelines.settings import ROOT, Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.types import Schema
+
+    from models.tasks.task import Task
 
 SERVED_BY = ("accelerate", "mlflow", "numpy", "pandas", "safetensors", "tokenizers", "torch", "transformers")
 
@@ -79,7 +82,6 @@ def _save_pyfunc(target: Path, artifact: Path, dossier: Dossier) -> None:
     """Models-from-code: no pickle, the requirements named, and models/ beside it so that it loads without this tree."""
     import mlflow.pyfunc
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
 
     from models.tasks import TASKS
 
@@ -93,9 +95,20 @@ def _save_pyfunc(target: Path, artifact: Path, dossier: Dossier) -> None:
             code_paths=[str(ROOT / "models")],
             artifacts={"model": str(artifact / "model"), "manifest": str(artifact / "manifest.json")},
             model_config={"task": task.name},
-            signature=ModelSignature(inputs=Schema([ColSpec("string", text) for text in task.inputs])),
+            signature=ModelSignature(inputs=_columns(task)),
             pip_requirements=requirements(),
         )
+
+
+def _columns(task: Task) -> Schema:
+    """What a row must hold to be answered, and may."""
+    from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import Array, DataType, Object, Property
+
+    text = DataType.string
+    lists = {"messages": Array(Object([Property("role", text), Property("content", text)])), "context": Array(text)}
+    named = {name: name in task.inputs for name in task.columns}
+    return Schema([ColSpec(lists.get(name, text), name, required) for name, required in named.items()])
 
 
 def requirements() -> list[str]:

@@ -29,6 +29,9 @@ def rows_of(task):
     def rows(split):
         for number, text in enumerate(TEXTS[::5]):
             texts = dict.fromkeys(task.inputs, text) | {task.target: text.split()[0]}
+            if task.format == "dialog":
+                turns = [{"role": "user", "content": text}, {"role": "assistant", "content": text.split()[0]}]
+                texts = {"messages": turns, "context": [text]}
             yield {"id": f"{split}-{number}", "lang": "en", **texts}
 
     return rows
@@ -78,7 +81,9 @@ def test_from_rows_to_a_report_whose_examples_the_model_answers_when_served(task
     assert report["baselines"]
     assert set(task.rivals) <= set(report["baselines"])
     shown = report["examples"][0]
-    assert shown[task.texts[0]].split()[0] in (folder / "report.html").read_text()
-    assert task.texts[0] in examples(report["examples"])
-    answer = load(tmp_path / "tuned", task.name)([{name: shown[name] for name in task.inputs}])[0]
+    column = "prompt" if task.ask else task.texts[0]
+    assert shown[column].split()[0] in (folder / "report.html").read_text()
+    assert column in examples(report["examples"])
+    asked = {name: shown[name] for name in task.columns}
+    answer = load(tmp_path / "tuned", task.name)([asked])[0]
     assert answer["prediction"] == shown["prediction"]

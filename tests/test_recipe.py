@@ -121,11 +121,11 @@ def test_the_metrics_that_a_gate_may_name_are_those_that_are_measured():
 
     labelled = [{"label": a, "prediction": "no", "probability": 0.4} for a in ("no", "yes")]
     written = {"bits": 9.0, "bytes": 6, "bleu": [1] * 10, "edit_f05": [1, 2, 2]}
-    written |= dict.fromkeys(("rouge_1", "rouge_2", "rouge_l", "chrf"), 0.5)
+    written |= dict.fromkeys(("rouge_1", "rouge_2", "rouge_l", "chrf", "grounding"), 0.5)
     answers = {
         "retrieval": [dict.fromkeys(("mrr", "recall_1", "recall_5", "ndcg_10"), 0.5)],
         **dict.fromkeys(("classification", "pair_classification"), labelled),
-        **{key: [written] for key in ("generation", "rewriting", "summarisation", "translation")},
+        **{key: [written] for key in ("dialog", "generation", "rewriting", "summarisation", "translation")},
     }
     for name, task in TASKS.items():
         kept = [{key: value for key, value in answer.items() if task.answer == "label" or key in shown(task)}

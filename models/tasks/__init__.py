@@ -1,6 +1,7 @@
 """TASKS: every content task, by the name that a recipe uses."""
 
 from models.tasks.classification import CLASSIFICATION
+from models.tasks.dialog import DIALOG
 from models.tasks.generation import GENERATION
 from models.tasks.pair_classification import PAIR_CLASSIFICATION
 from models.tasks.retrieval import RETRIEVAL
@@ -11,6 +12,7 @@ from models.tasks.translation import TRANSLATION
 
 TASKS: dict[str, Task] = {
     "classification": CLASSIFICATION,
+    "dialog": DIALOG,
     "generation": GENERATION,
     "pair_classification": PAIR_CLASSIFICATION,
     "retrieval": RETRIEVAL,

@@ -12,6 +12,7 @@ GENERATION = Task(
     texts=("prompt",),
     target="completion",
     prompt="{prompt}",
+    keep="end",
     primary="bits_per_byte",
     measures=("bits_per_byte", "rouge_l", "bleu", "chrf"),
     metrics=texts.measured,

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any, Literal
 
+from models.prompt import Prompt
 from models.statistics import Statistic
 
 Row = Mapping[str, Any]
 # Sources, references and answers in; what must be kept of each answer, by metric.
 Judge = Callable[[Sequence[str], Sequence[Sequence[str]], Sequence[str]], Sequence[Mapping[str, Any]]]
+# The same of whole rows and answers, where more counts than the text that was read.
+RowJudge = Callable[[Sequence[Row], Sequence[str]], Sequence[Mapping[str, Any]]]
 # One answer of a model, as it stands in predictions.jsonl.
 Prediction = Mapping[str, Any]
 
@@ -35,7 +38,13 @@ class Task:
     metrics: Callable[[Sequence[Prediction]], dict[str, float]]
     statistics: Callable[[Sequence[Prediction]], dict[str, Statistic]]  # the same metrics, for the bootstrap
     prompt: str = ""  # of a text to be written: the columns in braces, and what asks for the answer
+    keep: Literal["start", "end"] = "start"  # what stays of a text to be answered that is too long for the model
+    ask: Callable[[Row], Prompt] | None = None  # instead of `prompt`, where a row is no text with a form around it
+    reads: Callable[[Row], tuple[str, ...]] | None = None  # what `read` returns, where it is not the columns `texts`
+    example: Callable[[Row], Row] | None = None  # what stands in the data as the inputs and the target; ValueError
+    optional: tuple[str, ...] = ()  # columns that a row may have, and a model then reads
     judges: tuple[Judge, ...] = ()  # what is kept of each written text, for the metrics
+    row_judges: tuple[RowJudge, ...] = ()
     worst: str = ""  # the metric of one written text by which mistakes are sorted
     rivals: tuple[str, ...] = ()  # the trivial writers of models/baselines.py that must be beaten
 
@@ -46,11 +55,17 @@ class Task:
 
     def group(self, row: Row) -> str:
         """The row's `group`, else its first text: answers to one text share its difficulty, and are drawn together."""
-        return str(row.get("group") or row[self.texts[0]])
+        return str(row.get("group") or self.read(row)[0])
 
-    def asked(self, row: Row) -> str:
-        """What a writing model is to continue."""
-        return self.prompt.format_map(row)
+    def asked(self, row: Row) -> Prompt:
+        """What a writing model is to continue; what asks for the answer stands last, and is never lost."""
+        if self.ask:
+            return self.ask(row)
+        if self.keep == "end":
+            return Prompt(self.prompt.format_map(row))
+        column = f"{{{self.texts[-1]}}}"
+        before, _, after = self.prompt.partition(column)
+        return Prompt(after.format_map(row), head=(before + column).format_map(row))
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -58,10 +73,15 @@ class Task:
         named = (name for _, name, *_ in Formatter().parse(self.prompt) if name)
         return tuple(dict.fromkeys((*self.texts, *named)))
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that are read of a row: those it must have, and those it may."""
+        return (*self.inputs, *self.optional)
+
     def references(self, row: Row) -> list[str]:
         """The right answers to a row: its own, and others that it may bring along."""
         return [str(row[self.target]), *(row.get("refs") or ())]
 
     def read(self, row: Row) -> tuple[str, ...]:
         """What the model reads of a row."""
-        return tuple(str(row[column]) for column in self.texts)
+        return self.reads(row) if self.reads else tuple(str(row[column]) for column in self.texts)

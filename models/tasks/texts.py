@@ -20,8 +20,10 @@ def judged(task: Task, rows: Sequence[Row], answers: Sequence[str]) -> list[dict
         {"id": row["id"], "reference": row[task.target], "prediction": answer}
         for row, answer in zip(rows, answers, strict=True)
     ]
-    for judge in task.judges:
-        for prediction, numbers in zip(found, judge(sources, references, answers), strict=True):
+    told = [judge(sources, references, answers) for judge in task.judges]
+    told += [judge(rows, answers) for judge in task.row_judges]
+    for of_all in told:
+        for prediction, numbers in zip(found, of_all, strict=True):
             kept = {name: _rounded(value) for name, value in numbers.items() if name in task.measures}
             prediction.update(kept)
     return found
@@ -90,7 +92,7 @@ def _of_sums(predictions: Sequence[Prediction], name: str, score: Callable[[NDAr
 # By metric: the column that a prediction must have, and how a resample's value comes of it.
 METRICS: dict[str, tuple[str, Callable[[Sequence[Prediction], str], Statistic]]] = {
     "bits_per_byte": ("bits", _bits_per_byte),
-    **{name: (name, _mean) for name in ("rouge_1", "rouge_2", "rouge_l", "chrf")},
+    **{name: (name, _mean) for name in ("rouge_1", "rouge_2", "rouge_l", "chrf", "grounding")},
     "bleu": ("bleu", _bleu),
     "edit_f05": ("edit_f05", _f_half),
 }
