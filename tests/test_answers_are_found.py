@@ -1,6 +1,8 @@
 """Questions find their answers: what a rank is worth, what is wrong in a batch, what a trained model chooses from."""
 
 import json
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +247,11 @@ def test_a_model_of_older_data_chooses_from_the_answers_of_today(made, tmp_path)
         passage.TASKS["retrieval"], tmp_path / "finetune/out/model", [row], ["alpha", row["answer"]]
     )
     assert found[0]["rank"] in (1, 2)
+
+
+def test_the_recipe_of_the_documentation_is_one():
+    page = (ROOT / "docs" / "retrieval.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    rest = {"name": "finder", "description": "", "review": {"reviewers": ["reviewer"]}}
+    data = {"corpus": "corpus/a.jsonl", "examples": "tasks/a", "replay": {"corpus": "corpus/a.jsonl"}}
+    assert parse_recipe(rest | {"data": data} | tomllib.loads(block), "docs").task == "retrieval"
