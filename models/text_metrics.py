@@ -51,6 +51,18 @@ def bleu(_: Sequence[str], references: References, answers: Sequence[str]) -> li
     return found
 
 
+def ter(_: Sequence[str], references: References, answers: Sequence[str]) -> list[dict[str, list[float]]]:
+    """What TER is summed from (Snover et al. 2006, as sacreBLEU counts it): edits and shifts, reference words."""
+    from sacrebleu.metrics.ter import TER
+
+    metrics = {is_zh: TER(normalized=is_zh, asian_support=is_zh) for is_zh in (False, True)}
+    found = []
+    for texts, answer in zip(references, answers, strict=True):
+        score = metrics[any(map(is_cjk, texts[0]))].sentence_score(answer, list(texts))
+        found.append({"ter": [score.num_edits, score.ref_length]})
+    return found
+
+
 def edits(sources: Sequence[str], references: References, answers: Sequence[str]) -> list[dict[str, list[int]]]:
     """What F0.5 of edits is summed from: edits made that were right, edits made, edits asked for.
 

@@ -27,10 +27,16 @@ class Comparison:
     rows: Sequence[Row]
     seed: int
 
-    def intervals(self, predictions: Predictions) -> dict[str, dict[str, float]]:
-        """Each metric as {value, low, high}."""
+    def intervals(self, predictions: Predictions) -> dict[str, dict[str, Any]]:
+        """Each metric as {value, low, high}; a metric that is no function of a resample has None for both bounds."""
         statistics = self.task.statistics(predictions)
-        return {name: self._interval(statistic) for name, statistic in sorted(statistics.items())}
+        points = {
+            name: {"value": round(value, 6), "low": None, "high": None}
+            for name, value in self.task.metrics(predictions).items()
+            if name not in statistics
+        }
+        found = points | {name: self._interval(statistic) for name, statistic in statistics.items()}
+        return dict(sorted(found.items()))
 
     def opponent(self, ours: Predictions, theirs: Predictions) -> dict[str, Any]:
         """Another model's metrics, its interval on the primary metric, and ours minus theirs on that metric.

@@ -126,13 +126,14 @@ class Rewriting(Written):
 
 
 class Generation(Written):
-    """A prompt and the text that should follow it."""
+    """A prompt and the text that should follow it; `attributes` may hold what the text must name."""
 
     model_config = _example(id="g1", prompt="A skirt, wool, checked", completion="Wrap up warm ...", lang="en")
     TEXTS = ("prompt",)
     ANSWERS = ("completion",)
     prompt: str
     completion: str
+    attributes: Texts | None = None
 
 
 class Recommendation(Row):

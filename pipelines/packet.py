@@ -135,6 +135,8 @@ def _against(report: Mapping[str, Any]) -> str:
 def _spread(score: Any, *, signed: bool) -> str:
     """A score with its interval where it has one: 0.7810 (0.7550 to 0.8040)."""
     plus = "+" if signed else ""
+    if isinstance(score, Mapping) and score["low"] is None and score["value"] is not None:
+        return f"{score['value']:{plus}.4f}"
     if isinstance(score, Mapping):
         ends = [score[end] for end in ("value", "low", "high")]
         if any(end is None for end in ends):

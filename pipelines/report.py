@@ -21,6 +21,14 @@ NAMES = {
     "bleu": "BLEU",
     "chrf": "chrF",
     "edit_f05": "F0.5 of edits",
+    "gleu": "GLEU",
+    "sari": "SARI",
+    "ter": "TER",
+    "distinct_1": "Different words (distinct-1)",
+    "distinct_2": "Different pairs of words (distinct-2)",
+    "self_bleu": "Self-BLEU",
+    "repetition": "Repeated runs of four words",
+    "attribute_success": "Attributes realised",
     "mrr": "Mean reciprocal rank",
     "recall_1": "Recall at 1",
     "recall_5": "Recall at 5",
@@ -71,8 +79,10 @@ def name(word: str) -> str:
     return NAMES.get(word, word.replace("_", " ").capitalize())
 
 
-def spread(found: Mapping[str, float], sign: str = "") -> str:
-    """An interval in words."""
+def spread(found: Mapping[str, Any], sign: str = "") -> str:
+    """An interval in words; some metrics have none."""
+    if found["low"] is None:
+        return "no interval"
     return f"{found['low']:{sign}.3f} to {found['high']:{sign}.3f}"
 
 

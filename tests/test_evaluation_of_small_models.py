@@ -124,7 +124,9 @@ def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
     made["adapted"] = artifact(settings, run, "pretrain", made, files)
     made["tuned"] = artifact(settings, run, "finetune", {"dataset": made["dataset"], "model": made["adapted"]}, files)
     report = read_json(Path(make("evaluate", run, made)) / "report.json")
-    assert set(report["metrics"]) == {"rouge_l", "bleu", "chrf", "bits_per_byte"}
+    varied = {"distinct_1", "distinct_2", "self_bleu"}
+    assert set(report["metrics"]) == {"rouge_l", "bleu", "chrf", "bits_per_byte", "repetition"} | varied
+    assert {name for name, found in report["metrics"].items() if found["low"] is None} == varied
     assert report["primary"] == "bits_per_byte"
     assert report["baselines"]["nearest"]["metrics"]["rouge_l"] > 0
     assert report["baselines"]["nearest"]["difference"] is None

@@ -144,7 +144,8 @@ def test_generated_texts_have_a_page_too(capsys):
     assert "| baseline nearest | -, it has rouge\\_l 0.6000 |" in _change(written)
     assert [r["name"] for r in rivals(written) if r["kind"] == "baseline"] == ["Base model, untrained"]
     assert "Can its confidence be believed?" not in page
-    assert set(written["metrics"]) == {"rouge_l", "bits_per_byte"}
+    assert set(written["metrics"]) == {"rouge_l", "bits_per_byte", "distinct_1", "distinct_2", "self_bleu"}
+    assert "no interval" in page
 
 
 def test_the_summary_says_plainly_what_was_not_beaten():

@@ -1,6 +1,6 @@
 """Rewriting: a text in, the same corrected, polished or made simpler out."""
 
-from models import text_metrics
+from models import corrections, text_metrics
 from models.tasks import texts
 from models.tasks.task import Task
 
@@ -13,11 +13,13 @@ REWRITING = Task(
     target="target",
     prompt="{source}\n\nRewritten:",
     primary="edit_f05",
-    measures=("edit_f05", "chrf", "rouge_l", "bits_per_byte"),
+    measures=("edit_f05", "gleu", "sari", "chrf", "rouge_l", "bits_per_byte"),
     metrics=texts.measured,
     statistics=texts.resampled,
     judges=(
         text_metrics.edits,
+        corrections.gleu,
+        corrections.sari,
         text_metrics.chrf,
         text_metrics.rouge,
     ),

@@ -79,8 +79,9 @@ class Task:
         return (*self.inputs, *self.optional)
 
     def references(self, row: Row) -> list[str]:
-        """The right answers to a row: its own, and others that it may bring along."""
-        return [str(row[self.target]), *(row.get("refs") or ())]
+        """The right answers to a row: its own, and others that it may bring along; `refs` may name it too, or not."""
+        own, refs = str(row[self.target]), list(row.get("refs") or ())
+        return refs if own in refs else [own, *refs]
 
     def read(self, row: Row) -> tuple[str, ...]:
         """What the model reads of a row."""

@@ -71,6 +71,34 @@ def _bleu(predictions: Sequence[Prediction], name: str) -> Statistic:
     return _of_sums(predictions, name, score)
 
 
+def _ter(predictions: Sequence[Prediction], name: str) -> Statistic:
+    """Edits for each hundred words of the references."""
+
+    def score(sums: NDArray[Any]) -> float:
+        made, words = sums.tolist()
+        return 100 * made / words if words else 100.0 * bool(made)
+
+    return _of_sums(predictions, name, score)
+
+
+def _gleu(predictions: Sequence[Prediction], name: str) -> Statistic:
+    """GLEU of a corpus, from 0 to 1: the geometric mean of four precisions, with BLEU's penalty for being short."""
+    import numpy as np
+
+    def score(sums: NDArray[Any]) -> float:
+        (answer, reference), matches, grams = sums[:2], sums[2::2], sums[3::2]
+        if not matches.all():
+            return 0.0
+        return float(np.exp(min(0.0, 1 - reference / answer) + np.log(matches / grams).mean()))
+
+    return _of_sums(predictions, name, score)
+
+
+def _pooled(predictions: Sequence[Prediction], name: str) -> Statistic:
+    """The first of two numbers over the second, of all examples together."""
+    return statistics.ratio(*zip(*(prediction[name] for prediction in predictions), strict=True))
+
+
 def _f_half(predictions: Sequence[Prediction], name: str) -> Statistic:
     """F0.5 of all edits together."""
 
@@ -92,7 +120,10 @@ def _of_sums(predictions: Sequence[Prediction], name: str, score: Callable[[NDAr
 # By metric: the column that a prediction must have, and how a resample's value comes of it.
 METRICS: dict[str, tuple[str, Callable[[Sequence[Prediction], str], Statistic]]] = {
     "bits_per_byte": ("bits", _bits_per_byte),
-    **{name: (name, _mean) for name in ("rouge_1", "rouge_2", "rouge_l", "chrf", "grounding")},
+    **{name: (name, _mean) for name in ("rouge_1", "rouge_2", "rouge_l", "chrf", "grounding", "repetition", "sari")},
+    "attribute_success": ("attribute_success", _pooled),
     "bleu": ("bleu", _bleu),
     "edit_f05": ("edit_f05", _f_half),
+    "gleu": ("gleu", _gleu),
+    "ter": ("ter", _ter),
 }
