@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,22 +26,45 @@ ANSWERS = "answers.jsonl"
 Scorer = Callable[[Sequence[str]], "Scores"]
 
 
-def positions(score: Scorer, questions: Sequence[str], right: Sequence[int], size: int) -> list[tuple[int, int]]:
-    """(place of the first answer in the pool, rank of the right one) for each question.
+@dataclass(frozen=True)
+class Pool:
+    """Answers to choose from, each once, and the places of those that are right, by question."""
 
-    Answers with the same score as the right one stand before it: a model that finds all alike has found nothing.
-    Memory holds BLOCK scores, or those of 64 questions against all of a pool that is larger.
+    answers: list[str]
+    right: Mapping[str, list[int]]
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> Pool:
+        """The pool of questions with their answers."""
+        place: dict[str, int] = {}
+        right: dict[str, list[int]] = {}
+        for question, answer in pairs:
+            right.setdefault(question, []).append(place.setdefault(answer, len(place)))
+        return cls(list(place), right)
+
+
+def positions(score: Scorer, pairs: Sequence[tuple[str, str]], pool: Pool) -> list[tuple[int, int]]:
+    """(place of the first answer in the pool, rank of its own answer) for each pair of a question and its answer.
+
+    Other right answers of the same question do not count, for two cannot come first (the filtered rank of Bordes et al.
+    2013). Wrong answers with the right one's score stand before it: a model that finds all alike has found nothing.
+    Memory holds BLOCK scores, or those of 64 questions where the pool is larger.
     """
-    import numpy as np
-
+    place = {text: number for number, text in enumerate(pool.answers)}
+    step = max(BATCH, BLOCK // len(pool.answers))
     found: list[tuple[int, int]] = []
-    step = max(BATCH, BLOCK // size)
-    for start in range(0, len(questions), step):
-        scores = score(questions[start : start + step])
-        own = np.take_along_axis(scores, np.array(right[start : start + step])[:, None], axis=1)
-        ranks = (scores >= own).sum(1)
-        found += zip(scores.argmax(1).tolist(), ranks.tolist(), strict=True)
+    for start in range(0, len(pairs), step):
+        part = pairs[start : start + step]
+        scores = score([question for question, _ in part])
+        for row, (question, answer) in zip(scores, part, strict=True):
+            found.append((int(row.argmax()), _rank(row, place[answer], pool.right[question])))
     return found
+
+
+def _rank(scores: Scores, own: int, right: Sequence[int]) -> int:
+    """How many answers score as high as one of the right ones, or higher, the other right ones left out."""
+    others = [place for place in set(right) if place != own]
+    return int((scores >= scores[own]).sum() - (scores[others] >= scores[own]).sum())
 
 
 def scorer(model: Any, tokenizer: Any, pool: Sequence[str], progress: Progress | None = None) -> Scorer:

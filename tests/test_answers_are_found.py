@@ -19,6 +19,7 @@ from pipelines.settings import ROOT, read_settings
 from pipelines.steps import Work
 from tests.toy_models import TEXTS, encoder_folder
 
+PAIRS = [(str(n), f"answer {n}") for n in range(30)]
 RATES = {"full": 3e-3, "ia3": 0.3}
 
 
@@ -42,7 +43,7 @@ def test_ndcg_is_that_of_scikit_learn():
 
     scores = np.random.default_rng(5).random((20, 30))
     truth = np.eye(30)[np.arange(20)]
-    found = ranking.positions(lambda _: scores.astype(np.float32), ["?"] * 20, list(range(20)), 30)
+    found = ranking.positions(lambda _: scores.astype(np.float32), PAIRS[:20], ranking.Pool.of(PAIRS))
     ours = measured(judged([{"id": "q"}] * 20, ["a"] * 20, [rank for _, rank in found]))
     assert ours["ndcg_10"] == pytest.approx(ndcg_score(truth, scores, k=10), abs=1e-5)
     assert ours["mrr"] == pytest.approx(np.mean([1 / (row >= row[n]).sum() for n, row in enumerate(scores)]), abs=1e-5)
@@ -55,23 +56,32 @@ def test_a_metric_is_its_statistic_at_weights_of_one():
 
 
 def test_a_model_that_finds_all_answers_alike_has_found_nothing():
-    found = ranking.positions(lambda asked: np.ones((len(asked), 8), np.float32), ["a", "b"], [0, 5], 8)
-    assert [rank for _, rank in found] == [8, 8]
+    alike = ranking.positions(lambda asked: np.ones((len(asked), 30), np.float32), PAIRS[4:6], ranking.Pool.of(PAIRS))
+    assert [rank for _, rank in alike] == [30, 30]
+
+
+def test_another_right_answer_of_the_same_question_does_not_stand_before_its_own():
+    pairs = [("when", "at nine"), ("when", "in the morning"), ("where", "here"), ("when", "at nine")]
+    scores = np.array([0.5, 0.9, 0.7], np.float32)
+    pool = ranking.Pool.of(pairs)
+    assert pool.answers == ["at nine", "in the morning", "here"]
+    found = ranking.positions(lambda asked: np.stack([scores] * len(asked)), pairs, pool)
+    assert found == [(1, 2), (1, 1), (1, 2), (1, 2)]
 
 
 def test_scores_are_held_a_few_questions_at_a_time_and_ranks_stay_the_same(monkeypatch):
-    table = np.random.default_rng(3).random((10, 40)).astype(np.float32)
+    table = np.random.default_rng(3).random((10, 30)).astype(np.float32)
     asked: list[int] = []
 
     def score(questions: Any) -> Any:
         asked.append(len(questions))
         return table[[int(question) for question in questions]]
 
-    questions, right = [str(n) for n in range(10)], list(range(10, 20))
-    whole = ranking.positions(score, questions, right, 40)
-    monkeypatch.setattr(ranking, "BLOCK", 130)
+    pool = ranking.Pool.of(PAIRS)
+    whole = ranking.positions(score, PAIRS[:10], pool)
+    monkeypatch.setattr(ranking, "BLOCK", 100)
     monkeypatch.setattr(ranking, "BATCH", 2)
-    assert ranking.positions(score, questions, right, 40) == whole
+    assert ranking.positions(score, PAIRS[:10], pool) == whole
     assert asked == [10, 3, 3, 3, 1]
 
 
@@ -243,9 +253,8 @@ def test_a_model_of_older_data_chooses_from_the_answers_of_today(made, tmp_path)
 
     finetune(work(tmp_path / "finetune", made, epochs=1))
     row = {"id": "new", "question": "And today?", "answer": "An answer of today."}
-    found = passage.predictions(
-        passage.TASKS["retrieval"], tmp_path / "finetune/out/model", [row], ["alpha", row["answer"]]
-    )
+    pool = ranking.Pool.of([("table?", "alpha"), (row["question"], row["answer"])])
+    found = passage.predictions(passage.TASKS["retrieval"], tmp_path / "finetune/out/model", [row], pool)
     assert found[0]["rank"] in (1, 2)
 
 

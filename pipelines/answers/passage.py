@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from pipelines.loop_progress import progress
 from pipelines.steps import Work
 
 if TYPE_CHECKING:
-    from models.ranking import Scorer
+    from models.ranking import Pool, Scorer
 
 
 def training(work: Work) -> Training:
@@ -31,49 +31,55 @@ def training(work: Work) -> Training:
     pool = beside(work)["pool"]
     model, tokenizer = load_bi_encoder(work.inputs["model"] / "model", settings.max_length)
     (work.out / "model").mkdir()
-    write_answers(pool, work.out / "model")
-    examples = [(task.read(row)[0], str(row[task.target]), row.get("negative")) for row in rows]
+    write_answers(pool.answers, work.out / "model")
+    examples = [(*pair, row.get("negative")) for pair, row in zip(_pairs(task, rows), rows, strict=True)]
     plan = contrast_plan(tokenizer, examples, passes(work))
-    print(f"{len(rows):,} questions, {len(pool):,} answers to choose from; {len(held):,} to validate", flush=True)
+    print(
+        f"{len(rows):,} questions, {len(pool.answers):,} answers to choose from; {len(held):,} to validate", flush=True
+    )
     return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), "mrr")
 
 
 def beside(work: Work) -> dict[str, Any]:
-    """All answers that the examples have, each once, those of the test rows among them; nothing is learned of these."""
-    target = TASKS[work.run.recipe.task].target
-    splits = ("train", "validation", "test")
-    return {"pool": list(dict.fromkeys(str(row[target]) for name in splits for row in read_split(work, name)))}
+    """All answers that the examples have, those of the test rows among them; nothing is learned of these."""
+    from models.ranking import Pool
+
+    task = TASKS[work.run.recipe.task]
+    rows = (row for name in ("train", "validation", "test") for row in read_split(work, name))
+    return {"pool": Pool.of(_pairs(task, rows))}
+
+
+def _pairs(task: Task, rows: Iterable[Row]) -> list[tuple[str, str]]:
+    return [(task.read(row)[0], str(row[task.target])) for row in rows]
 
 
 def _measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
     """Among the answers of these rows only: reading the whole pool would take longer than the epoch before it."""
-    from models.ranking import scorer
+    from models.ranking import Pool, scorer
 
-    pool = list(dict.fromkeys(str(row[task.target]) for row in rows))
+    pool = Pool.of(_pairs(task, rows))
 
     def measure(model: Any) -> dict[str, float]:
-        found = _found(task, scorer(model, tokenizer, pool), rows, pool)
+        found = _found(task, scorer(model, tokenizer, pool.answers), rows, pool)
         return {name: round(value, 6) for name, value in task.metrics(found).items()}
 
     return measure
 
 
-def predictions(task: Task, folder: Path, rows: Sequence[Row], pool: Sequence[str]) -> list[dict[str, Any]]:
+def predictions(task: Task, folder: Path, rows: Sequence[Row], pool: Pool) -> list[dict[str, Any]]:
     """What a model finds first for each row in a pool that holds all right answers, and the rank of the right one."""
     from models.backbone import load_bi_encoder
     from models.ranking import scorer
 
     model, tokenizer = load_bi_encoder(folder)
-    return _found(task, scorer(model, tokenizer, pool, progress("answers")), rows, pool)
+    return _found(task, scorer(model, tokenizer, pool.answers, progress("answers")), rows, pool)
 
 
-def _found(task: Task, score: Scorer, rows: Sequence[Row], pool: Sequence[str]) -> list[dict[str, Any]]:
+def _found(task: Task, score: Scorer, rows: Sequence[Row], pool: Pool) -> list[dict[str, Any]]:
     from models.ranking import positions
 
-    place = {text: number for number, text in enumerate(pool)}
-    right = [place[str(row[task.target])] for row in rows]
-    found = positions(score, [task.read(row)[0] for row in rows], right, len(pool))
-    return judged(rows, [pool[first] for first, _ in found], [rank for _, rank in found])
+    found = positions(score, _pairs(task, rows), pool)
+    return judged(rows, [pool.answers[first] for first, _ in found], [rank for _, rank in found])
 
 
 def rivals(work: Work) -> dict[str, Callable[[Sequence[Row], Sequence[Row]], list[dict[str, Any]]]]:
@@ -83,7 +89,7 @@ def rivals(work: Work) -> dict[str, Callable[[Sequence[Row], Sequence[Row]], lis
     def by_words(_: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
         from models.keywords import bm25
 
-        return _found(task, bm25(pool), test, pool)
+        return _found(task, bm25(pool.answers), test, pool)
 
     def by_base(_: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
         return predictions(task, work.inputs["base"] / "model", test, pool)
