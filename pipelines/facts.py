@@ -28,7 +28,7 @@ BEYOND_A_LIMIT = (
     "empty_turns",
 )
 SET_ASIDE = ALWAYS + BEYOND_A_LIMIT
-DOUBTFUL = ("mojibake", "other_script")
+DOUBTFUL = ("mojibake", "other_script", "unanswered")
 # Keys are 64-bit hashes: two of 10 million different contents share one with probability 3e-6.
 KEYS = ("id_key", "text_key", "answer_key", "start_key", "end_key")
 TURNS = r"^(system )?user( assistant user)*( assistant)?$"
@@ -86,6 +86,7 @@ def _set_aside(view: View) -> dict[str, pl.Expr]:
         "timestamps": _timestamps(view) if "timestamp" in form.model_fields else no,
         "turn_order": no,
         "empty_turns": no,
+        "unanswered": no,
         "empty_texts": pl.any_horizontal([empty(pl.col(name)) for name in (*form.TEXTS, *form.ANSWERS)]),
     }
     if form is Dialog:
@@ -94,7 +95,9 @@ def _set_aside(view: View) -> dict[str, pl.Expr]:
         nothing = turns.eval(empty(pl.element().struct.field("content"))).list
         flags["empty_texts"] = nothing.all()
         flags["empty_turns"] = nothing.any() & ~flags["empty_texts"]
-        flags["turn_order"] = ~roles.str.contains(TURNS) & ~flags["empty_texts"]
+        in_order = roles.str.contains(TURNS)
+        flags["turn_order"] = ~in_order & ~flags["empty_texts"]
+        flags["unanswered"] = in_order & ~roles.str.ends_with("assistant") & ~flags["empty_texts"]
     flags["short_texts"] = flags["short_texts"] & ~flags["empty_texts"]
     return flags
 

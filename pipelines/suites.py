@@ -8,7 +8,7 @@ from pipelines.expectations import Check
 from pipelines.facts import BEYOND_A_LIMIT, SET_ASIDE
 from pipelines.faults import FAULTS, NOTES
 from pipelines.findings import Severity
-from pipelines.formats import Recommendation, Row
+from pipelines.formats import Dialog, Recommendation, Row
 from pipelines.limits import Limits
 from pipelines.tally import Tally
 
@@ -45,7 +45,16 @@ def set_checks(tally: Tally) -> list[Check]:
         checks.append(Check("licence", "rows without a licence", "name the licence of every row", at_most=0))
     if form.LABEL and any(tally.labels.values()):
         checks += _label_checks(tally)
+    if form is Dialog:
+        checks.append(_answered(tally))
     return checks + list(_doubts(form, limits))
+
+
+def _answered(tally: Tally) -> Check:
+    """Examples need the answer that a model is to write; a file alone may be meant for something else."""
+    severity: Severity = "warn" if tally.role == "part" else "reject"
+    cure = "cut them after the assistant's last turn, or leave them out: it is what a model learns to write"
+    return Check("unanswered", "dialogs that end without the assistant's answer", cure, at_most=0, severity=severity)
 
 
 def leak_checks(form: type[Row], limits: Limits) -> list[Check]:

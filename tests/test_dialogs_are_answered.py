@@ -50,6 +50,18 @@ def test_a_dialog_without_an_answer_is_refused_with_its_line_and_what_to_do(tmp_
         examples(DIALOG, path)
 
 
+@pytest.mark.parametrize(
+    ("messages", "why"),
+    [
+        ([OPEN, REPLY, REPLY], "the last answer follows no question of the user's"),
+        ([{"role": "bot", "content": "Hi"}, OPEN, REPLY], "number 1 has a role that there is not"),
+    ],
+)
+def test_a_dialog_out_of_turn_that_validation_tolerated_is_refused_before_it_is_learned(tmp_path, messages, why):
+    with pytest.raises(Refused, match=f"line 1: messages: {why}"):
+        examples(DIALOG, file(tmp_path, {"id": "d1", "messages": messages}))
+
+
 def test_rows_of_other_tasks_are_as_they_stand(tmp_path):
     row = {"id": "g1", "prompt": "a", "completion": "b"}
     assert examples(TASKS["generation"], file(tmp_path, row)) == [row]

@@ -89,7 +89,16 @@ def test_dialogs_out_of_turn_and_empty_ones_are_set_aside(found, turns, check):
     assert found(rows, "dialog") == {check: ("quarantine", [5])}
 
 
-def test_a_dialog_may_begin_with_the_system_and_end_with_the_user(found):
+def test_a_dialog_may_begin_with_the_system(found):
     rows = [good_dialog(n) for n in range(40)]
-    rows[4] = dialog(4, ("system", "Be brief"), ("user", text(90)), ("assistant", "Yes"), ("user", "Good"))
+    rows[4] = dialog(4, ("system", "Be brief"), ("user", text(90)), ("assistant", "Yes"))
     assert found(rows, "dialog") == {}
+
+
+@pytest.mark.parametrize(
+    ("role", "severity"), [("part", "warn"), ("batch", "reject"), ("training", "reject"), ("evaluation", "reject")]
+)
+def test_a_dialog_without_an_answer_is_no_example(found, role, severity):
+    rows = [good_dialog(n) for n in range(40)]
+    rows[4] = dialog(4, ("user", text(90)), ("assistant", "Yes"), ("user", "Good"))
+    assert found(rows, "dialog", role=role) == {"unanswered": (severity, [5])}

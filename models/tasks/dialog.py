@@ -21,8 +21,7 @@ def asked(row: Row) -> Prompt:
     Raises ValueError for a role that there is not, and for messages that do not end with the user's.
     """
     messages = spoken(row)
-    if wrong := [number for number, message in enumerate(messages, 1) if message["role"] not in NAMES]:
-        raise ValueError(f"messages: number {wrong[0]} has a role that there is not; take one of {', '.join(NAMES)}")
+    _known(messages)
     if not messages or messages[-1]["role"] != "user":
         raise ValueError(f"messages: {_met(messages)}; end with what the user asks, for that is what is answered")
     head = [_line(message) for message in messages if message["role"] == "system"]
@@ -37,12 +36,17 @@ def asked(row: Row) -> Prompt:
 def example(row: Row) -> Row:
     """A dialog as it is stored, as what is asked (`messages`) and what was answered (`reply`), its last turn.
 
-    Raises ValueError when the last turn is not the assistant's.
+    Raises ValueError when the last two turns are not the user's and the assistant's, and for a role that there is not.
     """
     messages = row["messages"]
     if len(messages) < 2 or messages[-1]["role"] != "assistant":
         why = "the assistant's last turn is what a model learns to write; cut the dialog there, or leave it out"
         raise ValueError(f"messages: {_met(messages)}; {why}")
+    _known(messages)
+    if messages[-2]["role"] != "user":
+        raise ValueError(
+            "messages: the last answer follows no question of the user's; let user and assistant alternate"
+        )
     return {**row, "messages": messages[:-1], "reply": messages[-1]["content"]}
 
 
@@ -61,6 +65,12 @@ def context(row: Row) -> list[str]:
     found = row.get("context")
     # A table that is asked of a served model holds NaN where a row has none.
     return [] if found is None or isinstance(found, float) else [str(text) for text in found]
+
+
+def _known(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ValueError for a role that there is not."""
+    if wrong := [number for number, message in enumerate(messages, 1) if message["role"] not in NAMES]:
+        raise ValueError(f"messages: number {wrong[0]} has a role that there is not; take one of {', '.join(NAMES)}")
 
 
 def _line(message: Mapping[str, Any]) -> str:
