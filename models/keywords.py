@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING
 from models.metrics import is_cjk
 
 if TYPE_CHECKING:
+    from models.predict import Progress
     from models.ranking import Scorer, Scores
 
 WORD = re.compile(r"\w+")
 
 
-def bm25(pool: Sequence[str]) -> Scorer:
+def bm25(pool: Sequence[str], progress: Progress | None = None) -> Scorer:
     """BM25 as Lucene has it, k1 1.5 and b 0.75 (Robertson and Zaragoza 2009), over a pool of answers."""
     import bm25s
     import numpy as np
 
-    words = splitter()
+    words, read = splitter(), []
+    for text in pool:
+        # A pool without any word has no index; a text without one has no length, by which lengths are divided.
+        read.append(words(text) or [""])
+        if progress:
+            progress(len(read), len(pool))
     index = bm25s.BM25()
-    # A pool without any word has no index; a text without one has no length, by which lengths are divided.
-    index.index([words(text) or [""] for text in pool], show_progress=False)
+    index.index(read, show_progress=False)
 
     def scores(question: str) -> Scores:
         known = index.get_tokens_ids(words(question))

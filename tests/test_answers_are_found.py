@@ -1,4 +1,4 @@
-"""Questions find their answers: what a rank is worth, what is wrong in a batch, what a trained model chooses from."""
+"""Questions find their answers: what a rank is worth, what a trained model chooses from, and what it serves."""
 
 import json
 import re
@@ -132,48 +132,6 @@ def test_answers_are_kept_with_every_character(tmp_path):
         ranking.read_answers(tmp_path / "other")
 
 
-def batch_of(folder: Path, examples: list[Any]) -> tuple[Any, Any, Any]:
-    """Model, tokenizer and the one batch of a plan."""
-    from models.backbone import load_bi_encoder
-    from models.contrast import contrast_plan
-    from models.schedule import Passes
-
-    model, tokenizer = load_bi_encoder(encoder_folder(folder))
-    plan = contrast_plan(tokenizer, examples, Passes(len(examples), 1, 1))
-    return model, tokenizer, plan.collate(range(len(examples)), 0)
-
-
-def test_an_answer_stands_once_in_a_batch_and_is_wrong_for_no_question_that_it_answers(tmp_path):
-    examples = [
-        ("which table", "table", "queue"),
-        ("what table", "table", None),
-        ("which key", "key", None),
-        ("which key", "bucket", "table"),
-    ]
-    _, tokenizer, batch = batch_of(tmp_path, examples)
-    told = [tokenizer.decode(ids, skip_special_tokens=True) for ids in batch["passage_input_ids"]]
-    assert told == ["table", "key", "bucket", "queue"]
-    assert batch["labels"].tolist() == [0, 0, 1, 2]
-    assert batch["unseen"].tolist() == [[0] * 4, [0] * 4, [0, 0, 1, 0], [0, 1, 0, 0]]
-
-
-def test_the_loss_is_the_cross_entropy_of_scaled_cosines(tmp_path):
-    import torch
-
-    from models.contrast import contrast_loss
-
-    examples = [("which table", "the table", "queue"), ("which key", "the key", None), ("which key", "bucket", None)]
-    model, tokenizer, batch = batch_of(tmp_path, examples)
-    asked, told = (
-        torch.tensor(ranking.states(model, tokenizer, texts))
-        for texts in (["which table", "which key", "which key"], ["the table", "the key", "bucket", "queue"])
-    )
-    logits = 20 * asked @ told.T
-    logits[1, 2] = logits[2, 1] = -torch.inf
-    expected = torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2]))
-    torch.testing.assert_close(contrast_loss(model, batch).detach(), expected, rtol=0.02, atol=0.02)
-
-
 @pytest.mark.parametrize(
     ("finetune", "message"),
     [
@@ -244,6 +202,24 @@ def test_a_trained_model_finds_what_no_shared_word_could_and_is_served_with_its_
     assert len(scores) == 5
     assert scores == sorted(scores, reverse=True)
     assert all(-1 <= score <= 1 for score in scores)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"fgm": 0.5, "neftune": 5.0},
+        {"r_drop": 1.0, "dropout": 0.1},
+        {"accumulation": 4, "frozen_layers": 0, "optimizer": "adafactor", "early_stopping": 1},
+    ],
+    ids=lambda found: next(iter(found)),
+)
+def test_what_goes_beside_a_training_goes_beside_this_one(made, tmp_path, beside):
+    from pipelines.finetune import finetune
+
+    finetune(work(tmp_path / "finetune", made, **beside))
+    epochs = json.loads((tmp_path / "finetune/out/metrics.json").read_text())["epochs"]
+    assert min(epoch["loss"] for epoch in epochs[1:]) < epochs[0]["loss"]
 
 
 @pytest.mark.slow

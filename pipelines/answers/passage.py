@@ -89,7 +89,7 @@ def rivals(work: Work) -> dict[str, Callable[[Sequence[Row], Sequence[Row]], lis
     def by_words(_: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
         from models.keywords import bm25
 
-        return _found(task, bm25(pool.answers), test, pool)
+        return _found(task, bm25(pool.answers, progress("answers' words")), test, pool)
 
     def by_base(_: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
         return predictions(task, work.inputs["base"] / "model", test, pool)
