@@ -45,7 +45,15 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_rows(folder / f"tasks/summary_check/{split}.jsonl", pairs[:60])
         prompts = [{"prompt": f"Operation {n}\nSummary:", "completion": text} for n, text in enumerate(TEXTS)]
         write_rows(folder / f"tasks/operation_summary/{split}.jsonl", prompts[:60])
+        write_rows(folder / f"tasks/dialog/{split}.jsonl", [dialog(n, text) for n, text in enumerate(TEXTS[:60])])
     return folder
+
+
+def dialog(number: int, text: str) -> dict[str, Any]:
+    """Some are longer than what a training of TINY reads."""
+    before = [{"role": "user", "content": text}, {"role": "assistant", "content": text}] * (number % 3)
+    last = [{"role": "user", "content": f"Operation {number}?"}, {"role": "assistant", "content": text}]
+    return {"messages": [*before, *last], "context": [text]}
 
 
 def work(recipe: str, changes: dict[str, Any], inputs: dict[str, Path], folder: Path) -> Work:
@@ -89,6 +97,11 @@ def test_a_scratch_decoder_learns_general_then_domain_text_then_the_task(dataset
     check_outputs(made)
     model, tokenizer = backbone.load_causal(made["finetune"] / "model")
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+
+
+def test_a_decoder_learns_what_is_answered_in_dialogs(dataset, tmp_path):
+    made = trained("docs_writer", {**TINY, "task": "dialog", "data.examples": "tasks/dialog"}, dataset, tmp_path)
+    check_outputs(made)
 
 
 def test_an_encoder_without_a_head_gets_one_and_ends_as_a_classifier(dataset, tmp_path):
