@@ -1,30 +1,22 @@
 """One DAG per recipe: learn the domain, learn the task, prove it, ask a person, promote."""
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 import pendulum
-from airflow.sdk import DAG, Param, dag, task
+from airflow.sdk import DAG, Param, dag
 
-from dags.child import RETRIES, run_step
+from dags.child import RETRIES
 from dags.form import trigger_form
 from dags.review import Review
 from dags.schedule import DATASET, when
+from dags.step import step
 from pipelines.errors import Refused
 from pipelines.recipe import Recipe
 from pipelines.recipe_file import load_recipe
 from pipelines.review import read_packet
 from pipelines.settings import read_settings
-
-
-def step(name: str, task_id: str | None = None) -> Callable[..., Any]:
-    """A task that runs one step; every step may be run again, for what is done already is found done."""
-    # Two plain parameters: a function that takes **keywords would be given Airflow's whole context as inputs.
-    operator = task(task_id=task_id or name, **RETRIES)(lambda run, inputs: run_step(name, run, inputs))
-    return lambda run=None, /, **inputs: operator(run, inputs)
 
 
 def train(recipe: Recipe) -> DAG:

@@ -14,6 +14,7 @@ import typer
 from pipelines import terminal
 from pipelines.cli_data import data
 from pipelines.cli_ingest import ingest
+from pipelines.cli_search import search
 from pipelines.cli_trace import quarantine
 from pipelines.cli_validate import validate
 from pipelines.errors import ScriptoriumError
@@ -32,6 +33,7 @@ app.add_typer(data)
 app.add_typer(quarantine)
 app.command()(validate)
 app.command()(ingest)
+app.command()(search)
 
 RecipeName = Annotated[str, typer.Argument(help="A file in pipelines/recipes, without .toml")]
 Changes = Annotated[list[str], typer.Option("--set", help="key=value, for example finetune.epochs=3; may be repeated")]

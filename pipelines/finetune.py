@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from models import threads
 from models.tasks import TASKS
@@ -12,22 +14,34 @@ from pipelines.corpus import refused_when_diverged, write_training
 from pipelines.room import require_room
 from pipelines.steps import Work
 
+if TYPE_CHECKING:
+    from models.train import Record, Validation
+
 
 def finetune(work: Work) -> None:
     """Write the fine-tuned model with merged weights, its curve, and how each epoch validated."""
-    threads.use(work.settings.threads)
     from models.backbone import save
-    from models.checkpoint import Checkpoints
     from models.methods import merged
-    from models.train import train
 
     started = time.monotonic()
+    model, tokenizer, record = tuned(work)
+    save(merged(model), tokenizer, work.out / "model")
+    metrics = {"epochs": record.epochs, "best_epoch": record.best_epoch, "tokens": record.tokens}
+    write_training(work.out, record, metrics, time.monotonic() - started)
+
+
+def tuned(work: Work, watched: Callable[[Validation], Validation] | None = None) -> tuple[Any, Any, Record]:
+    """The model with the weights of its best epoch, its tokenizer, and what the training did.
+
+    `watched` stands between the training and its validation, and may end it by raising.
+    """
+    threads.use(work.settings.threads)
+    from models.checkpoint import Checkpoints
+    from models.train import train
+
     model, tokenizer, plan, validation = kind_of(TASKS[work.run.recipe.task]).training(work)
     require_room(model, work.run.recipe)  # a base that was reused was never compared with today's max_length
     model, plan, pace = chosen_method(work.run.recipe, model, plan)
     checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every)
     with refused_when_diverged():
-        record = train(model, plan, pace, checkpoints, validation)
-    save(merged(model), tokenizer, work.out / "model")
-    metrics = {"epochs": record.epochs, "best_epoch": record.best_epoch, "tokens": record.tokens}
-    write_training(work.out, record, metrics, time.monotonic() - started)
+        return model, tokenizer, train(model, plan, pace, checkpoints, watched(validation) if watched else validation)

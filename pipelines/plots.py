@@ -35,6 +35,16 @@ class Scale:
         return [round(n * step, 10) for n in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
 
+@dataclass(frozen=True)
+class Axis:
+    """The lower axis of a plot; `names` stand for 0, 1, ... along it."""
+
+    name: str
+    low: float
+    high: float
+    names: Sequence[str] = ()
+
+
 def intervals(rows: Sequence[Mapping[str, Any]], unit: str) -> Markup:
     """A dot with its interval for each row {name, value, low, high, color}, the first one emphasised."""
     width, top, line = 720, 26, 40
@@ -92,6 +102,23 @@ def curve(points: Points, across: str, up: str) -> Markup:
         _text(width - 14, height - 5, across, "", "end"),
     ]
     return _svg(width, height, parts, f"{up} from {number(points[0][1], 3)} to {number(points[-1][1], 3)}")
+
+
+def scatter(points: Points, across: Axis, up: str, line: Points = ()) -> Markup:
+    """Dots over an axis, and a line beside them."""
+    width, height = 460, 250
+    x = Scale(across.low, across.high, 58, width - 20)
+    y = _padded([p[1] for p in points], height - 44, 16)
+    parts = [_row(y(t), 50, width - 12, number(t)) for t in y.ticks(4)]
+    marks: dict[float, str] = dict(enumerate(across.names)) or {tick: short(tick) for tick in x.ticks(5)}
+    parts += [_text(x(place), height - 26, text[:14], "", "middle") for place, text in marks.items()]
+    if line:
+        parts.append(_path([(x(a), y(b)) for a, b in line], "var(--general)", 2))
+    for a, b in points:
+        told = f"<title>{escape(up)} {number(b, 4)}</title>"
+        parts.append(f'<circle cx="{x(a)}" cy="{y(b)}" r="4.5" fill="var(--model)" fill-opacity="0.7">{told}</circle>')
+    parts.append(_text(width - 14, height - 7, across.name, "", "end"))
+    return _svg(width, height, parts, f"{up} of {len(points)} dots over {across.name}")
 
 
 def reliability(bins: Sequence[Mapping[str, float]]) -> Markup:

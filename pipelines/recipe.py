@@ -12,6 +12,7 @@ from pipelines.errors import near_miss
 from pipelines.limits import Limits
 from pipelines.recipe_fit import misfits
 from pipelines.schedules import Cron, Ingest
+from pipelines.search_space import Search, search_misfits
 from pipelines.section import Section
 
 Objective = Literal["masked", "causal"]
@@ -161,6 +162,7 @@ class Recipe(Section):
     review: Review
     retrain: Retrain = Retrain()
     ingest: Ingest = Ingest()
+    search: Search | None = None
 
     @field_validator("task")
     @classmethod
@@ -171,6 +173,6 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        if problems := list(misfits(self)):
+        if problems := list(misfits(self)) or list(search_misfits(self)):
             raise ValueError("\n".join(problems))
         return self

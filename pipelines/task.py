@@ -21,6 +21,8 @@ DECISIONS = {
     "register": ("pipelines.registry:register", ("dossier",)),
     "record_review": ("pipelines.review:record_review", ("candidate", "dossier")),
     "promote": ("pipelines.promote:promote", ("candidate", "review")),
+    "search": ("pipelines.search:worked", ("dataset", "model", "worker")),
+    "search_summary": ("pipelines.search:summary", ("dataset", "model")),
 }
 
 

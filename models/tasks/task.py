@@ -53,6 +53,11 @@ class Task:
         """The pretraining of models that can give its answers."""
         return "causal" if self.answer == "text" else "masked"
 
+    @property
+    def validated(self) -> str:
+        """The metric of the validation rows by which epochs and settings are compared: no text is written for it."""
+        return "bits_per_byte" if self.answer == "text" else self.primary
+
     def group(self, row: Row) -> str:
         """The row's `group`, else its first text: answers to one text share its difficulty, and are drawn together."""
         return str(row.get("group") or self.read(row)[0])

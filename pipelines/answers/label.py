@@ -26,7 +26,7 @@ def training(work: Work) -> Training:
     texts, numbers = [task.read(row) for row in rows], [labels.index(row["label"]) for row in rows]
     plan = objectives.label_plan(tokenizer, texts, numbers, passes(work, rows))
     print(f"{len(rows):,} examples, labels {', '.join(labels)}; {len(held):,} to validate", flush=True)
-    return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), task.primary)
+    return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), task.validated)
 
 
 def _measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:

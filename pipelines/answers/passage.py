@@ -37,7 +37,7 @@ def training(work: Work) -> Training:
     print(
         f"{len(rows):,} questions, {len(pool.answers):,} answers to choose from; {len(held):,} to validate", flush=True
     )
-    return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), "mrr")
+    return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), task.validated)
 
 
 def beside(work: Work) -> dict[str, Any]:

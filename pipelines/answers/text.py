@@ -29,7 +29,7 @@ def training(work: Work) -> Training:
     pairs = [(task.asked(row), row[task.target]) for row in rows]
     plan = objectives.completion_plan(tokenizer, pairs, room, passes(work))
     print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
-    return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), "bits_per_byte")
+    return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), task.validated)
 
 
 def _measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:

@@ -1,0 +1,15 @@
+"""A task that runs one step of a run, for every DAG whose tasks pass on URIs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from airflow.sdk import task
+
+from dags.child import RETRIES, run_step
+
+
+def step(name: str, task_id: str | None = None) -> Callable[..., Any]:
+    """A task that runs one step; every step may be run again, for what is done already is found done."""
+    # Two plain parameters: a function that takes **keywords would be given Airflow's whole context as inputs.
+    operator = task(task_id=task_id or name, **RETRIES)(lambda run, inputs: run_step(name, run, inputs))
+    return lambda run=None, /, **inputs: operator(run, inputs)
