@@ -42,7 +42,8 @@ def show(found: dict[str, Any]) -> None:
     from pipelines.search_outcome import as_options, as_toml
 
     best = found["best"]
-    table = Table("", "trial", found["metric"], *found["space"], "seconds", "", box=None)
+    names = [key.removeprefix("finetune.") for key in found["space"]]
+    table = Table("", "trial", found["metric"], *names, "seconds", "", box=None)
     for trial in found["trials"]:
         value = "" if trial["value"] is None else f"{trial['value']:.4f}"
         drawn = [_short(trial["settings"].get(key)) for key in found["space"]]
