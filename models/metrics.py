@@ -32,6 +32,7 @@ HIGHER_IS_BETTER = {
     "recall_1": True,
     "recall_5": True,
     "ndcg_10": True,
+    "hit_10": True,
     "grounding": True,
     "bits_per_byte": False,
     "bits_per_byte_domain_change": False,

@@ -103,9 +103,21 @@ def _found(pool: list[str], scores: Any, places: list[int]) -> dict[str, Any]:
     return {"prediction": answers[0]["answer"], "answers": answers}
 
 
+def _recommender(folder: Path, _: Any) -> Any:
+    from models.recommend import load_recommender
+    from models.tasks.clicks import answer_of
+
+    chances = load_recommender(folder)
+
+    def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [answer_of(chance) for chance in chances(rows)]
+
+    return answer
+
+
 # How many answers a question gets, the first of them being the prediction.
 BEST = 5
-LOADERS = {"label": _classifier, "passage": _finder, "text": _writer}
+LOADERS = {"click": _recommender, "label": _classifier, "passage": _finder, "text": _writer}
 
 
 def _files(manifest: Path) -> dict[str, Any]:

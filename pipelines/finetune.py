@@ -26,6 +26,7 @@ def finetune(work: Work) -> None:
     started = time.monotonic()
     model, tokenizer, record = tuned(work)
     save(merged(model), tokenizer, work.out / "model")
+    kind_of(TASKS[work.run.recipe.task]).finish(work)
     metrics = {"epochs": record.epochs, "best_epoch": record.best_epoch, "tokens": record.tokens}
     write_training(work.out, record, metrics, time.monotonic() - started)
 

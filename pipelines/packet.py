@@ -13,7 +13,7 @@ from pipelines.settings import Settings
 from pipelines.tracking import Tracked, run_page
 
 WIDTH = 160
-TEXTS = ("text_a", "text_b", "text", "prompt", "document", "source", "question")
+TEXTS = ("text_a", "text_b", "title", "text", "prompt", "document", "source", "question")
 MARKUP = re.compile(r"([\\`*_\[\]<>|~!#&$])")
 
 

@@ -66,8 +66,9 @@ def _wrong(row: Any, task: Task) -> str | None:
         is_text = form.model_fields[name].annotation is str
         if not isinstance(row, dict) or name not in row or (is_text and not isinstance(row[name], str)):
             return f"{name!r} must be {'a text' if is_text else 'a list'}; the task takes {fields}"
-    for _, column, what in problems(row, form):
-        if column.split(".")[0] in task.columns:
+    for kind, column, what in problems(row, form):
+        may_lack = kind == "missing_fields" and column in task.optional
+        if column.split(".")[0] in task.columns and not may_lack:
             return f"{what}; the task takes {fields}"
     try:
         if task.ask:

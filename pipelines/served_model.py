@@ -103,12 +103,17 @@ def _save_pyfunc(target: Path, artifact: Path, dossier: Dossier) -> None:
 def _columns(task: Task) -> Schema:
     """What a row must hold to be answered, and may."""
     from mlflow.types import ColSpec, Schema
-    from mlflow.types.schema import Array, DataType, Object, Property
+    from mlflow.types.schema import AnyType, Array, DataType, Object, Property
 
     text = DataType.string
-    lists = {"messages": Array(Object([Property("role", text), Property("content", text)])), "context": Array(text)}
+    # Whole numbers among which one is missing are floats in a data frame: MLflow takes either for no other kind.
+    kinds = {
+        "timestamp": AnyType(),
+        "messages": Array(Object([Property("role", text), Property("content", text)])),
+        "context": Array(text),
+    }
     named = {name: name in task.inputs for name in task.columns}
-    return Schema([ColSpec(lists.get(name, text), name, required) for name, required in named.items()])
+    return Schema([ColSpec(kinds.get(name, text), name, required) for name, required in named.items()])
 
 
 def requirements() -> list[str]:

@@ -32,6 +32,9 @@ def rows_of(task):
             if task.format == "dialog":
                 turns = [{"role": "user", "content": text}, {"role": "assistant", "content": text.split()[0]}]
                 texts = {"messages": turns, "context": [text]}
+            if task.answer == "click":
+                texts |= {"user_id": f"u{number % 3}", "item_id": f"i{number}", "label": number % 2}
+                texts["timestamp"] = 1_000_000 + number
             yield {"id": f"{split}-{number}", "lang": "en", **texts}
 
     return rows
@@ -53,8 +56,24 @@ def models(task, folder):
         model, tokenizer = backbone.new_classifier(folder / "base", labels, 7, 64, len(task.texts))
     if task.answer == "passage":
         write_answers(dict.fromkeys(text.split()[0] for text in TEXTS), folder / "tuned")
+    if task.answer == "click":
+        model, tokenizer = recommender(folder)
     backbone.save(model, tokenizer, folder / "tuned")
     return [model_files(folder / name, 3.0, 3.0) for name in ("base", "tuned")]
+
+
+def recommender(folder):
+    """A new head over the base, with what is known of users and items, and a ranker, beside where it will lie."""
+    import numpy as np
+
+    from models import backbone
+    from models.recommend import FEATURES, Known, Ranker
+    from models.tasks.clicks import example
+
+    Known.of(map(example, rows_of(TASKS["recommendation"])("train"))).write(folder / "tuned")
+    found = np.random.default_rng(7).normal(size=(40, len(FEATURES)))
+    Ranker.fitted(found, [row[0] > 0 for row in found]).write(folder / "tuned")
+    return backbone.new_classifier(folder / "base", ["0", "1"], 7, 64, 2)
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

@@ -126,13 +126,15 @@ def test_the_metrics_that_a_gate_may_name_are_those_that_are_measured():
     written = {"bits": 9.0, "bytes": 6, "bleu": [1] * 10, "edit_f05": [1, 2, 2]}
     written |= {"gleu": [1] * 10, "ter": [1, 2], "attribute_success": [1, 2], "prediction": "a b"}
     written |= dict.fromkeys(("rouge_1", "rouge_2", "rouge_l", "chrf", "grounding", "repetition", "sari"), 0.5)
+    clicked = [{"id": a, "user_id": "u", "label": a, "probability": 0.4} for a in ("0", "1")]
     answers = {
+        "recommendation": clicked,
         "retrieval": [dict.fromkeys(("mrr", "recall_1", "recall_5", "ndcg_10"), 0.5)],
         **dict.fromkeys(("classification", "pair_classification"), labelled),
         **{key: [written] for key in ("dialog", "generation", "rewriting", "summarisation", "translation")},
     }
     for name, task in TASKS.items():
-        kept = [{key: value for key, value in answer.items() if task.answer == "label" or key in shown(task)}
+        kept = [{key: value for key, value in answer.items() if task.answer in ("click", "label") or key in shown(task)}
                 for answer in answers[name]]  # fmt: skip
         assert (
             set(task.measures) == set(task.metrics(kept)) == set(task.statistics(kept)) | WITHOUT_INTERVAL & shown(task)

@@ -4,6 +4,7 @@ from models.tasks.classification import CLASSIFICATION
 from models.tasks.dialog import DIALOG
 from models.tasks.generation import GENERATION
 from models.tasks.pair_classification import PAIR_CLASSIFICATION
+from models.tasks.recommendation import RECOMMENDATION
 from models.tasks.retrieval import RETRIEVAL
 from models.tasks.rewriting import REWRITING
 from models.tasks.summarisation import SUMMARISATION
@@ -15,6 +16,7 @@ TASKS: dict[str, Task] = {
     "dialog": DIALOG,
     "generation": GENERATION,
     "pair_classification": PAIR_CLASSIFICATION,
+    "recommendation": RECOMMENDATION,
     "retrieval": RETRIEVAL,
     "rewriting": REWRITING,
     "summarisation": SUMMARISATION,

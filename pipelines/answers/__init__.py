@@ -2,6 +2,7 @@
 
 Each module has the same functions:
 `training(work)`                          the model, its tokenizer, the plan and the validation of a fine-tuning
+`finish(work)`                            what is laid beside the weights once they are written
 `predictions(task, folder, rows)`         what the model of a folder answers, one prediction for each row
 `beside(work)`                            what `predictions` takes beside these, by name: what an answer is chosen from
 `rivals(work)`                            the trivial answers, by name: functions of the training and the test rows
@@ -15,9 +16,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.tasks.task import Task
-from pipelines.answers import label, passage, text
+from pipelines.answers import click, label, passage, text
 
-ANSWERS: Mapping[str, Any] = {"label": label, "passage": passage, "text": text}
+ANSWERS: Mapping[str, Any] = {"click": click, "label": label, "passage": passage, "text": text}
 
 
 def kind_of(task: Task) -> Any:

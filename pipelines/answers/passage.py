@@ -40,6 +40,10 @@ def training(work: Work) -> Training:
     return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), task.validated)
 
 
+def finish(_: Work) -> None:
+    """Nothing: what is chosen from already lies beside the weights."""
+
+
 def beside(work: Work) -> dict[str, Any]:
     """All answers that the examples have, those of the test rows among them; nothing is learned of these."""
     from models.ranking import Pool

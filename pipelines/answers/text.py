@@ -45,6 +45,10 @@ def _measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str
     return measure
 
 
+def finish(_: Work) -> None:
+    """Nothing: the weights say all."""
+
+
 def beside(_: Work) -> dict[str, Any]:
     """Nothing: an answer is written, not chosen."""
     return {}

@@ -1,0 +1,86 @@
+"""A trained recommender weighs text with counts, beats popularity, and is served from its folder alone."""
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.errors import Refused
+from pipelines.recipe_file import load_recipe, parse_recipe
+from pipelines.run import new_run
+from pipelines.settings import ROOT, read_settings
+from pipelines.steps import Work
+from tests.toy_models import TEXTS
+
+pytestmark = pytest.mark.slow
+
+
+def rows(split: str, labels: tuple[int, int] = (0, 1)) -> list[dict[str, Any]]:
+    """Half of the users like the first text, the others the second; nothing else tells a click."""
+    draw, found = random.Random(split), []
+    start = {"train": 0, "validation": 10_000, "test": 20_000}[split]
+    for number in range(240 if split == "train" else 80):
+        user, kind = draw.randrange(8), draw.randrange(2)
+        row = {"id": f"{split}-{number}", "user_id": f"u{user}", "item_id": f"i{kind}-{draw.randrange(4)}"}
+        row |= {"title": TEXTS[kind * 40].split()[0], "text": TEXTS[kind * 40], "rating": 3.0}
+        found.append(row | {"label": labels[user % 2 == kind], "timestamp": start + number})
+    return found
+
+
+def dataset(folder: Path, **labels: tuple[int, int]) -> dict[str, Path]:
+    from models import backbone
+    from models.scratch import scratch
+
+    target = folder / "dataset" / "tasks" / "summary_check"
+    target.mkdir(parents=True)
+    for split in ("train", "validation", "test"):
+        found = rows(split, labels.get(split, (0, 1)))
+        (target / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
+    (folder / "base" / "model").mkdir(parents=True)
+    backbone.save(*scratch("micro-encoder", TEXTS, 7), folder / "base" / "model")
+    return {"dataset": folder / "dataset", "model": folder / "base", "base": folder / "base"}
+
+
+def work(folder: Path, inputs: dict[str, Path]) -> Work:
+    for name in ("out", "checkpoints"):
+        (folder / name).mkdir(parents=True)
+    shipped = load_recipe(ROOT / "pipelines" / "recipes" / "summary_checker.toml").model_dump(mode="json")
+    base = {"model": {"scratch": "micro-encoder"}, "tokens": 3000}
+    tiny = {"epochs": 2, "max_length": 48, "batch_size": 16, "learning_rate": 3e-3}
+    changes = {"task": "recommendation", "base": base, "finetune": tiny, "gates": [{"metric": "auc", "at_least": 0.1}]}
+    run = new_run(parse_recipe(shipped | changes, "clicks.toml"), "test", "0" * 32, "tester")
+    settings = read_settings({"SCRIPTORIUM_HOME": str(folder / "home"), "SCRIPTORIUM_THREADS": "1"})
+    return Work(run, inputs, folder / "out", folder / "checkpoints", settings, run_uri="")
+
+
+def test_a_trained_model_beats_popularity_and_is_served_from_its_folder(tmp_path):
+    from models.serving import ALLOWED, load
+    from pipelines.finetune import finetune
+    from pipelines.score import baselines, score
+
+    made = dataset(tmp_path)
+    finetune(work(tmp_path / "finetune", made))
+    tuned = tmp_path / "finetune" / "out"
+    score(work(tmp_path / "score", made | {"model": tuned}))
+    baselines(work(tmp_path / "baselines", made))
+    ours, theirs = (json.loads((tmp_path / n / "out" / "metrics.json").read_text()) for n in ("score", "baselines"))
+    assert ours["auc"] > theirs["popularity"]["auc"] + 0.1
+    assert {path.suffix for path in (tuned / "model").iterdir()} <= ALLOWED
+    lines = (tmp_path / "score" / "out" / "predictions.jsonl").read_text().splitlines()
+    served = load(tuned / "model", "recommendation")
+    for row, line in list(zip(rows("test"), lines, strict=True))[:5]:
+        told = json.loads(line)
+        assert served([row])[0]["prediction"] == told["prediction"]
+        assert served([row])[0]["probability"] == pytest.approx(told["probability"], abs=1e-5)
+    stranger = served([{"title": "New", "text": "Never seen", "user_id": "nobody", "item_id": "nothing"}])[0]
+    assert 0 < stranger["probability"] < 1
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_rows_of_one_label_are_refused_before_anything_is_learned(tmp_path, split):
+    from pipelines.finetune import finetune
+
+    with pytest.raises(Refused, match=f"{split}.jsonl: label is 1 in every row; rows with 0 and rows with 1"):
+        finetune(work(tmp_path / "finetune", dataset(tmp_path, **{split: (1, 1)})))
