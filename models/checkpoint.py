@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,12 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 from safetensors.torch import load_file, save_file
 
 WEIGHTS = "weights.safetensors"
+# What a checkpoint holds beside tensors: names, the curve, the generator's state.
+BESIDE_TENSORS = 2**20
+
+
+class NoSpace(Exception):
+    """The disk has no room for a checkpoint; the one before it is still whole."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,18 @@ def keep(part: Path, folder: Path) -> None:
         part.replace(folder)
     for old in set(folder.parent.glob("checkpoint-*")) - {folder}:
         shutil.rmtree(old)
+
+
+def require_space(folder: Path, parts: Iterable[Mapping[str, Any]]) -> None:
+    """Raise NoSpace when the disk of `folder` has fewer bytes free than the tensors of a checkpoint take."""
+    folder.mkdir(parents=True, exist_ok=True)
+    need = BESIDE_TENSORS + sum(t.nbytes for part in parts for t in part.values() if torch.is_tensor(t))
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise NoSpace(
+            f"{folder}: a checkpoint needs {need / 1e6:,.1f} MB and the disk has {free / 1e6:,.1f} MB free; make room "
+            "and start again: it goes on from the checkpoint before"
+        )
 
 
 def trainable(model: Any) -> dict[str, torch.Tensor]:

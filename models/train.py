@@ -15,7 +15,16 @@ from transformers import PrinterCallback, Trainer  # noqa: TID253
 
 from models import stop
 from models.arguments import arguments
-from models.checkpoint import WEIGHTS, Checkpoints, keep, last_checkpoint, restore, save_whole, trainable
+from models.checkpoint import (
+    WEIGHTS,
+    Checkpoints,
+    keep,
+    last_checkpoint,
+    require_space,
+    restore,
+    save_whole,
+    trainable,
+)
 from models.each_step import EachStep
 from models.optimizers import OPTIMIZERS
 from models.precision import autocast, gains_by_bf16
@@ -58,7 +67,8 @@ def train(model: Any, plan: Plan, pace: Pace, checkpoints: Checkpoints, validati
     """Train `model` in place through `plan`, from the last whole checkpoint on if there is one.
 
     With a validation, the weights of its best epoch are restored at the end. Raises Stopped, after saving a
-    checkpoint, when asked to stop, and Diverged when the loss is no number. The same inputs end in the same weights,
+    checkpoint, when asked to stop, Diverged when the loss is no number (its batch lies beside the checkpoints), and
+    NoSpace before a checkpoint that the disk has no room for. The same inputs end in the same weights,
     bit for bit, on the same machine with the same number of threads, however often it was stopped or killed.
     """
     if not len(plan):
@@ -125,12 +135,19 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
     def compute_loss(self, model: Any, inputs: Batch, *_: Any, **__: Any) -> Any:
         loss = self._loss(model, inputs)
         if not torch.isfinite(loss):
-            step = self.state.global_step + 1
-            raise Diverged(f"the loss became {loss.item()} at step {step}; lower the learning rate")
+            raise Diverged(self._diverged(loss.item(), inputs))
         self.record.losses.append(loss.item())
         self.record.epoch_losses.append(loss.item())
         self.record.tokens += _tokens(inputs)
         return sum((hook.penalty() for hook in self.plan.hooks), start=loss)
+
+    def _diverged(self, loss: float, inputs: Batch) -> str:
+        """Save the batch that did it, and say where."""
+        step = self.state.global_step + 1
+        path = self.checkpoints.folder / f"diverged-{step}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_whole({name: tensor.contiguous() for name, tensor in inputs.items() if torch.is_tensor(tensor)}, path)
+        return f"the loss became {loss} at step {step}; lower the learning rate. The batch that did it: {path}"
 
     def _loss(self, model: Any, inputs: Batch) -> Any:
         with autocast(model.device, bf16=self.record.bf16):
@@ -177,6 +194,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
 
     def _save_checkpoint(self, *arguments: Any) -> None:
         """Write a checkpoint aside, and give it its name when all of it has reached the disk."""
+        require_space(self.checkpoints.folder, [trainable(self.model), *self.optimizer.state.values()])
         super()._save_checkpoint(*arguments)
         folder = self.checkpoints.folder / f"checkpoint-{self.state.global_step}"
         part = self.checkpoints.folder / "part" / folder.name

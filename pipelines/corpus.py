@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipelines.artifact import canonical, sha256_text, write_json
-from pipelines.errors import Refused
+from pipelines.errors import Refused, ScriptoriumError
 from pipelines.rows import read_rows
 from pipelines.steps import Work
 
@@ -45,13 +45,16 @@ def held_out(work: Work, corpus: str) -> list[str]:
 
 @contextmanager
 def refused_when_diverged() -> Iterator[None]:
-    """Turn a training that diverged into a refusal: the recipe must change before another try."""
+    """Turn a training that diverged into a refusal, for the recipe must change; a full disk is no fault of it."""
+    from models.checkpoint import NoSpace
     from models.train import Diverged
 
     try:
         yield
     except Diverged as error:
         raise Refused(str(error)) from None
+    except NoSpace as error:
+        raise ScriptoriumError(str(error)) from None
 
 
 def write_training(folder: Path, record: Record, metrics: dict[str, Any], seconds: float) -> None:
