@@ -1,10 +1,15 @@
-"""One line every few seconds that says how far a training is, how fast, and how long it will still take."""
+"""One line every few seconds that says how far a training is, how fast, and how long it will still take.
+
+A sentence in a terminal, JSON in a log.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 EVERY_SECONDS = 5.0
 
@@ -23,28 +28,22 @@ class Progress:
             return
         self.shown = now
         seconds = max(now - self.started, 1e-9)
-        left = seconds / max(1, step - self.first_step) * (self.steps - step)
-        speed = (tokens - self.first_tokens) / seconds
-        print(
-            f"step {step} of {self.steps} ({step / self.steps:.0%}), loss {loss:.3f}, "
-            f"{speed:,.0f} tokens/s, {duration(left)} left",
-            flush=True,
-        )
+        row = {
+            "step": step,
+            "steps": self.steps,
+            "loss": round(loss, 4),
+            "tokens": tokens,
+            "tokens_per_second": round((tokens - self.first_tokens) / seconds),
+            "seconds_left": round(seconds / max(1, step - self.first_step) * (self.steps - step)),
+        }
+        print(_sentence(row) if sys.stdout.isatty() else json.dumps(row), flush=True)
 
 
-def shares(unit: str) -> Callable[[int, int], None]:
-    """A function that says on standard error, every five seconds, how much is done of all and what is left."""
-    started = shown = time.monotonic()
-
-    def show(done: int, total: int) -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if now - shown >= EVERY_SECONDS and done < total:
-            shown = now
-            left = duration((now - started) / done * (total - done))
-            print(f"{done / total:.0%} of the {unit} read, {left} left", file=sys.stderr, flush=True)
-
-    return show
+def _sentence(row: dict[str, Any]) -> str:
+    return (
+        f"step {row['step']} of {row['steps']} ({row['step'] / row['steps']:.0%}), loss {row['loss']:.3f}, "
+        f"{row['tokens_per_second']:,} tokens/s, {duration(row['seconds_left'])} left"
+    )
 
 
 def duration(seconds: float) -> str:
