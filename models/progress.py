@@ -46,6 +46,21 @@ def _sentence(row: dict[str, Any]) -> str:
     )
 
 
+def shares(unit: str) -> Callable[[int, int], None]:
+    """A function that says on standard error, every five seconds, how much is done of all and what is left."""
+    started = shown = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown >= EVERY_SECONDS and done < total:
+            shown = now
+            left = duration((now - started) / done * (total - done))
+            print(f"{done / total:.0%} of the {unit} read, {left} left", file=sys.stderr, flush=True)
+
+    return show
+
+
 def duration(seconds: float) -> str:
     """Seconds in words: 45 s, 2 min 5 s, 1 h 4 min."""
     minutes, rest = divmod(round(seconds), 60)
