@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipelines.corpus import refused_when_diverged, training_texts
 from pipelines.steps import Work
 
 if TYPE_CHECKING:
+    from models.schedule import Plan
     from models.train import Record
 
 Pair = tuple[Any, Any]
 
 
-def train_on_text(work: Work, pair: Pair, amounts: Mapping[str, int], learning_rate: float) -> Record:
-    """Train a model, given with its tokenizer, on so many tokens of each corpus, with the recipe's objective."""
-    from models import objectives
+def train_on_text(
+    work: Work,
+    pair: Pair,
+    amounts: Mapping[str, int],
+    learning_rate: float,
+    hold: Callable[[Plan], Plan] = lambda plan: plan,
+) -> Record:
+    """Train a model, given with its tokenizer, on so many tokens of each corpus, with the recipe's objective.
+
+    `hold` may change the plan, by losses or hooks that keep the model to what it knew.
+    """
     from models.checkpoint import Checkpoints
     from models.methods import set_dropout
     from models.schedule import Pace
@@ -25,17 +34,23 @@ def train_on_text(work: Work, pair: Pair, amounts: Mapping[str, int], learning_r
     model, tokenizer = pair
     settings, seed = work.run.recipe.pretrain, work.run.recipe.seed
     set_dropout(model, 0.0)  # no text is read twice, so there is nothing to learn by heart
-    documents = _documents(work, tokenizer, amounts)
-    part = settings.batch_tokens // settings.accumulation
-    if settings.objective == "masked":
-        plan = objectives.masked_plan(tokenizer, documents, settings.mask, part, seed)
-    else:
-        pad = tokenizer.pad_token_id
-        plan = objectives.causal_plan(documents, settings.block, part, pad, seed)
+    plan = hold(text_plan(work, tokenizer, amounts))
     pace = Pace(learning_rate, accumulation=settings.accumulation, seed=seed)
     checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every)
     with refused_when_diverged():
         return train(model, plan, pace, checkpoints)
+
+
+def text_plan(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> Plan:
+    """One pass over so many tokens of each corpus, with the recipe's objective."""
+    from models import objectives
+
+    settings, seed = work.run.recipe.pretrain, work.run.recipe.seed
+    documents = _documents(work, tokenizer, amounts)
+    part = settings.batch_tokens // settings.accumulation
+    if settings.objective == "masked":
+        return objectives.masked_plan(tokenizer, documents, settings.mask, part, seed)
+    return objectives.causal_plan(documents, settings.block, part, tokenizer.pad_token_id, seed)
 
 
 def _documents(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> list[Any]:

@@ -10,6 +10,7 @@ from pipelines.artifact import read_json
 from pipelines.corpus import bits_per_byte, write_training
 from pipelines.errors import Refused
 from pipelines.language_training import train_on_text
+from pipelines.retaining import holding, learner, plain
 from pipelines.steps import Work
 
 
@@ -17,13 +18,16 @@ def pretrain(work: Work) -> None:
     """Write the adapted model, its curve, and bits per byte after it; with no tokens, the base as it is."""
     threads.use(work.settings.threads)
     from models.backbone import save
+    from models.methods import merged
 
     settings, data = work.run.recipe.pretrain, work.run.recipe.data
     model, tokenizer = _base(work)
     replayed = round(settings.tokens * data.replay.share)
     amounts = {data.corpus: settings.tokens - replayed, data.replay.corpus: replayed}
     started = time.monotonic()
-    record = train_on_text(work, (model, tokenizer), amounts, settings.learning_rate)
+    hold, learned = holding(work, (model, tokenizer)), learner(work, model)
+    record = train_on_text(work, (plain(learned), tokenizer), amounts, settings.learning_rate, hold)
+    model = merged(learned)
     seconds = time.monotonic() - started
     if settings.tokens:
         save(model, tokenizer, work.out / "model")

@@ -28,6 +28,8 @@ def misfits(recipe: Recipe) -> Iterator[str]:
         yield f"base.model.scratch is {wrong!r}, and the task {task.name} takes another; {near_miss(wrong, known)}"
     if recipe.pretrain.batch_tokens % recipe.pretrain.accumulation:
         yield "pretrain.accumulation must divide pretrain.batch_tokens"
+    if recipe.pretrain.ewc and recipe.pretrain.method == "lora":
+        yield "pretrain.ewc holds weights that lora does not change; leave ewc out, or set method to 'full'"
     if recipe.data.labels is not None and FORMATS[task.format].LABEL is None:
         yield f"data.labels: the rows of the task {task.name} have no label; leave it out"
     if recipe.finetune.batch_size % recipe.finetune.accumulation:

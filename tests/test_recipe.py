@@ -93,6 +93,7 @@ def test_a_gate_with_two_conditions_is_refused(path):
         ("epochs = 2", 'optimizer = "adam"', "finetune.optimizer: Input should be 'adamw', 'sgd' or 'adafactor'"),
         ("epochs = 2", "accumulation = 5", "finetune.accumulation must divide finetune.batch_size"),
         ("tokens = 1000", "tokens = 1000\naccumulation = 3", "pretrain.accumulation must divide pretrain.batch_tokens"),
+        ("tokens = 1000", 'tokens = 1000\newc = 1.0\nmethod = "lora"', "pretrain.ewc holds weights that lora does not"),
         ('"masked"', '"causal"', "pretrain.objective is 'causal'; the task pair_classification needs 'masked'"),
         ('"pair_classification"', '"generation"', "pretrain.objective is 'masked'; the task generation needs 'causal'"),
         ('model = "hf://org/name"', 'model = { scratch = "tiny-decoder" }', "takes another; did you mean"),

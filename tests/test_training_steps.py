@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch  # noqa: TID253 - tests of models need it
 
 from pipelines.artifact import read_json, sha256_file
 from pipelines.errors import Refused
@@ -102,6 +103,23 @@ def test_a_scratch_decoder_learns_general_then_domain_text_then_the_task(dataset
 def test_a_decoder_learns_what_is_answered_in_dialogs(dataset, tmp_path):
     made = trained("docs_writer", {**TINY, "task": "dialog", "data.examples": "tasks/dialog"}, dataset, tmp_path)
     check_outputs(made)
+
+
+@pytest.mark.parametrize("way", [{"pretrain.method": "lora"}, {"pretrain.ewc": 1.0, "pretrain.distil": 0.5}])
+def test_a_base_is_held_while_it_learns_the_domain_and_ends_as_a_plain_model(way, dataset, tmp_path):
+    from models import backbone
+    from pipelines.base_model import base
+    from pipelines.pretrain import pretrain
+
+    changes = {key: value for key, value in TINY.items() if key != "base.model.scratch"}
+    changes |= {"base.model": str(encoder_folder(tmp_path / "encoder")), "pretrain.learning_rate": 1e-3} | way
+    changes["base.sha256"] = sha256_file(tmp_path / "encoder" / "model.safetensors")
+    base(work("summary_checker", changes, {"dataset": dataset}, tmp_path / "base"))
+    inputs = {"dataset": dataset, "base": tmp_path / "base" / "out"}
+    pretrain(work("summary_checker", changes, inputs, tmp_path / "pretrain"))
+    before, after = (backbone.load_masked(tmp_path / name / "out" / "model")[0] for name in ("base", "pretrain"))
+    assert before.state_dict().keys() == after.state_dict().keys()
+    assert any(not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True))
 
 
 def test_an_encoder_without_a_head_gets_one_and_ends_as_a_classifier(dataset, tmp_path):

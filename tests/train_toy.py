@@ -15,6 +15,7 @@ import torch  # noqa: TID253 - a script of its own, imported lazily
 
 from models import backbone, methods, objectives, stop, train
 from models.checkpoint import Checkpoints
+from models.continual import WeightAnchor, fisher
 from models.hooks import FastGradient, RankAllocation
 from models.schedule import Pace, Passes, Plan
 from tests.toy_models import TEXTS
@@ -49,6 +50,8 @@ def with_method(method: str, model: Any, plan: Plan, pace: Pace) -> tuple[Any, P
         plan = replace(plan, hooks=[FastGradient(0.5)])
     elif method == "r_drop":
         plan = replace(plan, loss=replace(plan.loss, r_drop=2.0))
+    elif method == "ewc":
+        plan = replace(plan, hooks=[WeightAnchor(model, 100.0, fisher(model, plan))])
     elif method == "neftune":
         pace = replace(pace, noise=5.0)
     elif method:

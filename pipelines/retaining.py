@@ -1,0 +1,52 @@
+"""How continued pretraining is kept from forgetting, as a recipe's [pretrain] says: ewc, distil, method."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pipelines.language_training import Pair, text_plan
+from pipelines.steps import Work
+
+if TYPE_CHECKING:
+    from models.schedule import Plan
+
+# So much general text says how much each weight matters.
+KNOWN_TOKENS = 20_000
+
+
+def holding(work: Work, pair: Pair) -> Callable[[Plan], Plan]:
+    """What is added to a plan, so that the base, given with its tokenizer, keeps its weights or its answers."""
+    model, tokenizer = pair
+    settings = work.run.recipe.pretrain
+
+    def hold(plan: Plan) -> Plan:
+        from models.continual import Remembering, WeightAnchor, fisher
+
+        if settings.ewc and len(plan):
+            known = text_plan(work, tokenizer, {work.run.recipe.data.replay.corpus: KNOWN_TOKENS})
+            plan = replace(plan, hooks=[*plan.hooks, WeightAnchor(model, settings.ewc, fisher(model, known))])
+        if teacher is not None:
+            loss = plan.loss
+            kept = Remembering(loss.read, loss.criterion, loss.r_drop, teacher=teacher, weight=settings.distil)
+            plan = replace(plan, loss=kept)
+        return plan
+
+    # Taken now: matrices that are laid beside the weights later are no part of what the model was.
+    teacher = copy.deepcopy(model).eval().requires_grad_(requires_grad=False) if settings.distil else None
+    return hold
+
+
+def learner(work: Work, model: Any) -> Any:
+    """What learns: the model, or with method "lora" the same model with matrices beside its weights, to be merged."""
+    from models.methods import lora
+
+    settings = work.run.recipe.pretrain
+    return lora(model, settings.rank, 0) if settings.method == "lora" and settings.tokens else model
+
+
+def plain(learned: Any) -> Any:
+    """The model itself, in place, of what `learner` gave: the losses know its parts by name."""
+    return learned.get_base_model() if hasattr(learned, "get_base_model") else learned
