@@ -39,6 +39,8 @@ def chosen_method(recipe: Recipe, model: Any, plan: Plan) -> tuple[Any, Plan, Pa
 def _loss(settings: Finetune, plan: Plan) -> Loss:
     from models.losses import Criterion, class_weights
 
+    if settings.contrastive:
+        return plan.loss
     weights = class_weights(plan.counts) if settings.class_weights else ()
     criterion = Criterion(settings.label_smoothing, settings.focal, weights)
     return replace(plan.loss, criterion=criterion, r_drop=settings.r_drop)

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 def finetune(work: Work) -> None:
     """Write the fine-tuned model with merged weights, its curve, and how each epoch validated."""
     from models.backbone import save
-    from models.methods import merged
+    from models.methods import count, merged
 
     started = time.monotonic()
     model, tokenizer, record = tuned(work)
+    learning, weights = count(model)
     save(merged(model), tokenizer, work.out / "model")
     kind_of(TASKS[work.run.recipe.task]).finish(work)
     metrics = {"epochs": record.epochs, "best_epoch": record.best_epoch, "tokens": record.tokens}
+    metrics["learns"] = round(learning / weights, 6)
     write_training(work.out, record, metrics, time.monotonic() - started)
 
 

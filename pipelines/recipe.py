@@ -93,6 +93,9 @@ class Finetune(Section):
         None, ge=0, description="Lowest layers that stay as they are, the embeddings with them; 0: these alone"
     )
     early_stopping: int = Field(0, ge=0, description="Epochs without a better validation score; 0 never stops")
+    contrastive: int = Field(
+        0, ge=0, le=1000, description="Pairs of each example with its label's, and with others; 0: a head is trained"
+    )
     rank: int = Field(
         16, ge=1, le=512, description="Rank of the matrices of lora, dora and adalora; width of bottleneck's adapters"
     )

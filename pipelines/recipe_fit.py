@@ -47,6 +47,8 @@ def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:
                 yield f"finetune.{key} is for tasks that answer with a label; {task.name} does not; leave it out"
     if task.answer == "passage":
         yield from _contrast_problems(finetune, task)
+    if finetune.contrastive:
+        yield from _few_shot_problems(finetune, task)
     if finetune.r_drop and not finetune.dropout:
         yield "finetune.r_drop compares two readings that dropout makes differ; set finetune.dropout to 0.1, say"
 
@@ -61,6 +63,16 @@ def _contrast_problems(finetune: Finetune, task: Task) -> Iterator[str]:
             f"finetune.batch_size: {task.name} learns from the other answers of a batch, or of each of its parts, and "
             f"there would be none; set it to {2 * finetune.accumulation} or more"
         )
+
+
+def _few_shot_problems(finetune: Finetune, task: Task) -> Iterator[str]:
+    if task.answer != "label" or len(task.texts) != 1:
+        yield f"finetune.contrastive is for tasks that label one text; {task.name} does not; leave it out"
+    if finetune.method == "head":
+        yield "finetune.method is 'head', and finetune.contrastive trains what is below it; take 'full', say"
+    for key in ("label_smoothing", "class_weights", "focal", "r_drop"):
+        if getattr(finetune, key):
+            yield f"finetune.{key}: finetune.contrastive learns from pairs, which have no labels to weigh; leave it out"
 
 
 def _gate_problem(gate: Gate, task: Task) -> str | None:

@@ -8,9 +8,12 @@ from typing import Any
 from models.tasks import TASKS
 from models.tasks.labels import answer_of, certainty
 from models.tasks.task import Prediction, Row, Task
+from pipelines.errors import Refused
 from pipelines.examples import Rows, Training, passes, read_split, training_rows, validation
 from pipelines.loop_progress import progress
 from pipelines.steps import Work
+
+Measure = Callable[[Any], dict[str, float]]
 
 
 def training(work: Work) -> Training:
@@ -24,12 +27,34 @@ def training(work: Work) -> Training:
     folder = work.inputs["model"] / "model"
     model, tokenizer = new_classifier(folder, labels, seed, settings.max_length, len(task.texts))
     texts, numbers = [task.read(row) for row in rows], [labels.index(row["label"]) for row in rows]
-    plan = objectives.label_plan(tokenizer, texts, numbers, passes(work, rows))
     print(f"{len(rows):,} examples, labels {', '.join(labels)}; {len(held):,} to validate", flush=True)
-    return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), task.validated)
+    measure = _measure(task, tokenizer, held)
+    if settings.contrastive:
+        plan, measure = _contrastive(work, tokenizer, (texts, numbers), measure)
+    else:
+        plan = objectives.label_plan(tokenizer, texts, numbers, passes(work, rows))
+    return model, tokenizer, plan, validation(work, measure, task.validated)
 
 
-def _measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
+def _contrastive(
+    work: Work, tokenizer: Any, examples: tuple[list[tuple[str, ...]], list[int]], measure: Measure
+) -> tuple[Any, Measure]:
+    """Pairs of the examples, and a measure that first fits the head on them: the best epoch is kept with its head."""
+    from models import few_shot
+
+    try:
+        plan = few_shot.pair_plan(tokenizer, *examples, work.run.recipe.finetune.contrastive, passes(work))
+    except ValueError as error:
+        raise Refused(f"finetune.contrastive: {error}") from None
+
+    def fitted(model: Any) -> dict[str, float]:
+        few_shot.fit_head(model, tokenizer, *examples)
+        return measure(model)
+
+    return plan, fitted
+
+
+def _measure(task: Task, tokenizer: Any, rows: Rows) -> Measure:
     from models.predict import classify
 
     texts = [task.read(row) for row in rows]

@@ -1,0 +1,133 @@
+"""A few labelled texts make a classifier: pairs are drawn from them, cosines learned, and the head fitted at last."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.artifact import read_json, sha256_file
+from pipelines.errors import Refused
+from pipelines.recipe_file import load_recipe
+from pipelines.run import new_run
+from pipelines.settings import ROOT, read_settings
+from pipelines.steps import Work
+from tests.toy_models import TEXTS, encoder_folder
+
+pytestmark = pytest.mark.slow
+
+RECIPE = ROOT / "pipelines" / "recipes" / "summary_checker.toml"
+FEW = {
+    "task": "classification",
+    "gates": [],
+    "finetune.contrastive": 3,
+    "finetune.epochs": 2,
+    "finetune.max_length": 32,
+    "finetune.batch_size": 8,
+    "finetune.learning_rate": 1e-3,
+}
+
+
+def label(text: str) -> str:
+    return "write" if text.split(maxsplit=1)[0] in {"Deletes", "Creates", "Updates"} else "read"
+
+
+def rows(texts: list[str]) -> str:
+    return "".join(json.dumps({"id": str(n), "text": t, "label": label(t)}) + "\n" for n, t in enumerate(texts))
+
+
+def work(folder: Path, train: list[str], **changes: object) -> Work:
+    recipe = load_recipe(RECIPE, FEW | {f"finetune.{key}": value for key, value in changes.items()})
+    examples = folder / "dataset" / recipe.data.examples
+    for path in (examples, folder / "out", folder / "checkpoints"):
+        path.mkdir(parents=True)
+    (examples / "train.jsonl").write_text(rows(train))
+    (examples / "validation.jsonl").write_text(rows(TEXTS[1::3]))
+    encoder_folder(folder / "base" / "model")
+    run = new_run(recipe, "test", "0" * 32, "tester")
+    settings = read_settings({"SCRIPTORIUM_HOME": str(folder / "home")})
+    inputs = {"dataset": folder / "dataset", "model": folder / "base"}
+    return Work(run, inputs, folder / "out", folder / "checkpoints", settings, run_uri="")
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_sixteen_texts_make_a_classifier_that_loads_as_any_other(tmp_path: Path, method: str):
+    from models.backbone import load_classifier
+    from models.predict import classify
+    from pipelines.finetune import finetune
+
+    made = work(tmp_path, TEXTS[::8], method=method)
+    finetune(made)
+    answers = classify(*load_classifier(made.out / "model"), [(text,) for text in TEXTS[1::3]])
+    right = [max(a, key=lambda name: a[name]) == label(t) for a, t in zip(answers, TEXTS[1::3], strict=True)]
+    metrics = read_json(made.out / "metrics.json")
+    kept = metrics["epochs"][metrics["best_epoch"] - 1]["validation"]
+    assert sum(right) / len(right) == pytest.approx(kept["accuracy"], abs=1e-6)
+    assert kept["auc"] > 0.9
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_very_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from models import few_shot, stop
+    from pipelines.finetune import finetune
+
+    whole, halves = work(tmp_path / "whole", TEXTS[::8]), work(tmp_path / "halves", TEXTS[::8])
+    finetune(whole)
+    fit_head = few_shot.fit_head
+
+    def stopping(*arguments: object) -> None:
+        fit_head(*arguments)
+        stop.requested.set()
+
+    monkeypatch.setattr(few_shot, "fit_head", stopping)
+    with pytest.raises(stop.Stopped):
+        finetune(halves)
+    monkeypatch.undo()
+    stop.requested.clear()
+    finetune(halves)
+    weights = [sha256_file(made.out / "model" / "model.safetensors") for made in (whole, halves)]
+    assert weights[0] == weights[1]
+
+
+def test_examples_of_one_label_are_refused_for_they_make_no_pairs(tmp_path: Path):
+    from pipelines.finetune import finetune
+
+    with pytest.raises(Refused, match=r"finetune.contrastive: pairs of other labels need two labels or more"):
+        finetune(work(tmp_path, [text for text in TEXTS if label(text) == "read"]))
+
+
+@pytest.mark.parametrize("changes", [{"method": "head"}, {"label_smoothing": 0.1}, {"class_weights": True}])
+def test_what_pairs_cannot_use_is_refused_before_anything_runs(changes: dict[str, object]):
+    with pytest.raises(Refused, match=r"finetune.contrastive"):
+        load_recipe(RECIPE, FEW | {f"finetune.{key}": value for key, value in changes.items()})
+
+
+def test_a_task_of_two_texts_is_refused():
+    with pytest.raises(Refused, match=r"finetune.contrastive is for tasks that label one text; pair_classification"):
+        load_recipe(RECIPE, {"finetune.contrastive": 3})
+
+
+def test_pairs_join_equal_labels_and_part_others_the_same_way_each_time():
+    from models.few_shot import drawn_pairs
+
+    labels = [0, 0, 1, 1, 2]
+    pairs = drawn_pairs(labels, 4, 7)
+    assert all((labels[one] == labels[other]) is same and one != other for one, other, same in pairs)
+    assert [sum(same for *_, same in pairs), sum(not same for *_, same in pairs)] == [16, 20]
+    assert pairs == drawn_pairs(labels, 4, 7)
+
+
+@pytest.mark.parametrize("names", [2, 3])
+def test_the_fitted_head_says_what_the_logistic_regression_says(tmp_path: Path, names: int):
+    from sklearn.linear_model import LogisticRegression
+
+    from models import few_shot
+    from models.backbone import new_classifier
+    from models.predict import classify, embed
+
+    texts, numbers = TEXTS[:60], [n % names for n in range(60)]
+    model, tokenizer = new_classifier(encoder_folder(tmp_path), [str(n) for n in range(names)], 1, 32, 1)
+    model.eval()
+    few_shot.fit_head(model, tokenizer, [(text,) for text in texts], numbers)
+    vectors = embed(model.encoder, tokenizer, texts)
+    expected = LogisticRegression(max_iter=1000).fit(vectors, numbers).predict_proba(vectors)
+    answers = classify(model, tokenizer, [(text,) for text in texts])
+    assert [list(answer.values()) for answer in answers] == pytest.approx([list(row) for row in expected], abs=1e-3)
