@@ -1,6 +1,7 @@
 """A few labelled texts make a classifier: pairs are drawn from them, cosines learned, and the head fitted at last."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,8 @@ def test_a_training_that_was_stopped_goes_on_to_the_very_same_weights(tmp_path: 
     from pipelines.finetune import finetune
 
     whole, halves = work(tmp_path / "whole", TEXTS[::8]), work(tmp_path / "halves", TEXTS[::8])
+    # One base for both: two word-piece tokenizers of the same texts number their pieces differently.
+    halves = replace(halves, inputs=halves.inputs | {"model": whole.inputs["model"]})
     finetune(whole)
     fit_head = few_shot.fit_head
 
@@ -128,6 +131,6 @@ def test_the_fitted_head_says_what_the_logistic_regression_says(tmp_path: Path, 
     model.eval()
     few_shot.fit_head(model, tokenizer, [(text,) for text in texts], numbers)
     vectors = embed(model.encoder, tokenizer, texts)
-    expected = LogisticRegression(max_iter=1000).fit(vectors, numbers).predict_proba(vectors)
+    expected = LogisticRegression(max_iter=1000).fit(vectors, numbers).predict_proba(vectors).ravel().tolist()
     answers = classify(model, tokenizer, [(text,) for text in texts])
-    assert [list(answer.values()) for answer in answers] == pytest.approx([list(row) for row in expected], abs=1e-3)
+    assert [chance for answer in answers for chance in answer.values()] == pytest.approx(expected, abs=5e-3)
