@@ -164,6 +164,23 @@ def predict(
 
 
 @app.command()
+def export(
+    recipe: RecipeName,
+    changes: Changes = [],  # noqa: B006
+    out: Annotated[Path | None, typer.Option(help="A new folder (default: HOME/exports/RECIPE)")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write what `train` made as ONNX files, fp32 and int8. Exit code 10 when a gate refuses one of them."""
+    from pipelines.export import export as written
+
+    with terminal.aside(as_json):
+        found = written(recipe, terminal.parse_changes(changes), out, read_settings())
+    terminal.exported(found, as_json=as_json)
+    if any(gate["outcome"] != "pass" for variant in found["variants"] for gate in variant["gates"]):
+        raise typer.Exit(10)
+
+
+@app.command()
 def audit(recipe: RecipeName, as_json: AsJson = False) -> None:
     """Trace the champion to its data, recipe, code, scores and reviewer. Exit code 1 when something was touched."""
     from pipelines.audit import audit as trace

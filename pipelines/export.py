@@ -1,0 +1,135 @@
+"""A trained classifier as ONNX files, each judged by the recipe's gates before anybody may serve it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from models.tasks import TASKS
+from models.tasks.labels import answer_of
+from models.tasks.task import Row
+from pipelines import flow, local
+from pipelines.artifact import publish, read_json, read_manifest, seal, verify, write_json
+from pipelines.comparison import Comparison
+from pipelines.errors import Refused
+from pipelines.examples import examples
+from pipelines.gates import judge
+from pipelines.loop_progress import progress
+from pipelines.mirror import here, manifest_of
+from pipelines.rows import read_rows
+from pipelines.run import Run, freeze
+from pipelines.settings import Settings
+from pipelines.steps import make
+
+FILES = {"onnx": "model.onnx", "onnx int8": "model.int8.onnx"}
+
+
+def export(recipe: str, changes: dict[str, Any], out: Path | None, settings: Settings) -> dict[str, Any]:
+    """Write the model that `train` made of a recipe as ONNX files, and judge each by the gates; returns what was found.
+
+    Raises Refused for a task without a single text and a label, for a recipe that is not trained yet, and for a folder
+    that holds anything.
+    """
+    run = local.decide(recipe, changes, "export", settings)
+    task = TASKS[run.recipe.task]
+    if task.texts != ("text",) or task.answer != "label":
+        raise Refused(f"{recipe}: only a model that labels single texts becomes ONNX files, not one for {task.name}")
+    target = out or settings.home / "exports" / recipe
+    if out and out.exists():
+        raise Refused(f"--out {out} exists; name a folder that does not")
+    champion, known = local.champion_folder(run.recipe.name, settings)
+    uri = _report_uri(run, champion, settings)
+    inputs = manifest_of(uri).parents
+    tuned = here(inputs["tuned"])
+    verify(tuned)
+    part = target.with_name(target.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    found: dict[str, Any] = {"folder": str(target), "primary": task.primary}
+    run_uri = freeze(run, settings)
+    found["variants"] = _variants(part, run, uri, run_uri, settings, known=known)
+    write_json(part / "variants.json", found["variants"])
+    seal(part, "export", {"model": read_manifest(tuned).digest, "lock": run.lock_sha256}, {"tuned": inputs["tuned"]})
+    publish(part, target)
+    return found
+
+
+def _report_uri(run: Run, champion: str | None, settings: Settings) -> str:
+    """The report of the recipe as it is now."""
+    last = flow.plan(run, champion, settings)[-1]
+    if last.uri is None:
+        name = run.recipe.name
+        raise Refused(f"{name} is not trained as it is now ({last.why}); run `scriptorium train {name}` first")
+    return last.uri
+
+
+def _variants(  # noqa: PLR0913
+    part: Path, run: Run, report_uri: str, run_uri: str, settings: Settings, *, known: bool
+) -> list[dict[str, Any]]:
+    """Write both files and the tokenizer, and say of each what it scores, what it costs and what the gates say."""
+    import torch
+
+    from models import onnx
+    from models.backbone import load_classifier
+
+    torch.set_num_threads(settings.threads)
+    inputs, task = manifest_of(report_uri).parents, TASKS[run.recipe.task]
+    model, tokenizer = load_classifier(here(inputs["tuned"]) / "model")
+    print("writing the ONNX files", flush=True)
+    onnx.export(model, tokenizer, part / FILES["onnx"])
+    onnx.quantise(part / FILES["onnx"], part / FILES["onnx int8"])
+    tokenizer.save_pretrained(part)
+    write_json(part / "labels.json", {str(n): label for n, label in model.config.id2label.items()})
+    rows = examples(task, here(inputs["dataset"]) / run.recipe.data.examples / "test.jsonl")
+    rivals = _rivals(run_uri, inputs)
+    found = []
+    for name, file in FILES.items():
+        print(f"answering {len(rows):,} test examples with {file}", flush=True)
+        texts = [task.read(row) for row in rows]
+        answers, took = onnx.classify(part / file, model, tokenizer, texts, progress("texts"))
+        predictions = [_prediction(row, answer) for row, answer in zip(rows, answers, strict=True)]
+        report = _report(Comparison(task, rows, run.recipe.seed), predictions, rivals, here(report_uri))
+        if not known:
+            del report["champion"]
+        verdicts = [verdict.model_dump() for verdict in judge(run.recipe.gates, report)]
+        same = sum(a["prediction"] == b["prediction"] for a, b in zip(predictions, rivals["tuned"], strict=True))
+        size = (part / file).stat().st_size
+        sizes = {"variant": name, "file": file, "bytes": size, "agreement": same / len(rows)}
+        found.append({**sizes, **_times(took), "metrics": report["metrics"], "gates": verdicts})
+    return found
+
+
+def _prediction(row: Row, chances: Mapping[str, float]) -> dict[str, Any]:
+    answer = answer_of(chances)
+    return {"id": row["id"], "label": row["label"], **answer, "probability": round(answer["probability"], 6)}
+
+
+def _rivals(run_uri: str, inputs: Mapping[str, str]) -> dict[str, Any]:
+    """What the report compared: the answers of the torch model, of the champion if any, and of the baselines."""
+    asked = {"dataset": inputs["dataset"]}
+    told = {
+        name: read_rows(here(make("score", run_uri, asked | {"model": inputs[name]})) / "predictions.jsonl")
+        for name in ("tuned", "champion")
+        if name in inputs
+    }
+    folder = here(make("baselines", run_uri, asked | {"base": inputs["base"]}))
+    named = read_json(folder / "metrics.json")
+    return told | {"baselines": {name: read_rows(folder / f"predictions_{name}.jsonl") for name in named}}
+
+
+def _report(comparison: Comparison, ours: Any, rivals: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The report of the torch model with the numbers of a variant in it: bits per byte are those of the original."""
+    champion = rivals.get("champion")
+    return dict(read_json(folder / "report.json")) | {
+        "metrics": comparison.intervals(ours),
+        "baselines": {name: comparison.opponent(ours, theirs) for name, theirs in rivals["baselines"].items()},
+        "champion": comparison.opponent(ours, champion) if champion else None,
+    }
+
+
+def _times(took: Sequence[float]) -> dict[str, float]:
+    """Median and 95th percentile of the milliseconds that one text took."""
+    ordered = sorted(took)
+    return {f"ms_p{p}": round(ordered[min(len(ordered) - 1, len(ordered) * p // 100)], 3) for p in (50, 95)}
