@@ -17,6 +17,7 @@ def export(model: Any, tokenizer: Any, file: Path) -> None:
 
     Raises ValueError for a classifier of pairs: how it parts two texts depends on the tokens, which no graph can hold.
     """
+    import onnx_ir
     from transformers.exporters import OnnxConfig, OnnxExporter
 
     from models.text_head import TextClassifier
@@ -26,7 +27,8 @@ def export(model: Any, tokenizer: Any, file: Path) -> None:
             f"a {type(model).__name__} cannot become an ONNX file; only a classifier of single texts can"
         )
     sample = dict(_padded(tokenizer, [("a text",), ("another, longer text",)]))
-    OnnxExporter().export(model, sample, OnnxConfig(dynamic=True)).program.save(str(file))
+    # Weights inside the file: beside it, as the exporter's own saving lays them, a file could name any path.
+    onnx_ir.save(OnnxExporter().export(model, sample, OnnxConfig(dynamic=True)).program, str(file))
 
 
 def quantise(file: Path, target: Path) -> None:

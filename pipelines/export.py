@@ -16,6 +16,7 @@ from pipelines.comparison import Comparison
 from pipelines.errors import Refused
 from pipelines.examples import examples
 from pipelines.gates import judge
+from pipelines.locks import lock
 from pipelines.loop_progress import progress
 from pipelines.mirror import here, manifest_of
 from pipelines.rows import read_rows
@@ -36,22 +37,29 @@ def export(recipe: str, changes: dict[str, Any], out: Path | None, settings: Set
     task = TASKS[run.recipe.task]
     if task.texts != ("text",) or task.answer != "label":
         raise Refused(f"{recipe}: only a model that labels single texts becomes ONNX files, not one for {task.name}")
-    target = out or settings.home / "exports" / recipe
     if out and out.exists():
         raise Refused(f"--out {out} exists; name a folder that does not")
     champion, known = local.champion_folder(run.recipe.name, settings)
-    uri = _report_uri(run, champion, settings)
-    inputs = manifest_of(uri).parents
-    tuned = here(inputs["tuned"])
-    verify(tuned)
+    report = _report_uri(run, champion, settings)
+    with lock(settings.locks / f"export-{recipe}", f"another process exports {recipe}"):
+        return written(run, report, out or settings.home / "exports" / recipe, settings, known=known)
+
+
+def written(run: Run, report: str, target: Path, settings: Settings, *, known: bool) -> dict[str, Any]:
+    """Write the model of a report into the folder `target`: aside first, its manifest last.
+
+    `known` says whether the champion, or that there is none, is known.
+    """
+    inputs = manifest_of(report).parents
+    verify(here(inputs["tuned"]))
     part = target.with_name(target.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    found: dict[str, Any] = {"folder": str(target), "primary": task.primary}
-    run_uri = freeze(run, settings)
-    found["variants"] = _variants(part, run, uri, run_uri, settings, known=known)
+    found: dict[str, Any] = {"folder": str(target), "primary": TASKS[run.recipe.task].primary}
+    found["variants"] = _variants(part, run, report, settings, known=known)
     write_json(part / "variants.json", found["variants"])
-    seal(part, "export", {"model": read_manifest(tuned).digest, "lock": run.lock_sha256}, {"tuned": inputs["tuned"]})
+    facts = {"model": read_manifest(here(inputs["tuned"])).digest, "report": read_manifest(here(report)).digest}
+    seal(part, "export", facts | {"lock": run.lock_sha256}, {"tuned": inputs["tuned"], "report": report})
     publish(part, target)
     return found
 
@@ -65,9 +73,7 @@ def _report_uri(run: Run, champion: str | None, settings: Settings) -> str:
     return last.uri
 
 
-def _variants(  # noqa: PLR0913
-    part: Path, run: Run, report_uri: str, run_uri: str, settings: Settings, *, known: bool
-) -> list[dict[str, Any]]:
+def _variants(part: Path, run: Run, report: str, settings: Settings, *, known: bool) -> list[dict[str, Any]]:
     """Write both files and the tokenizer, and say of each what it scores, what it costs and what the gates say."""
     import torch
 
@@ -75,29 +81,36 @@ def _variants(  # noqa: PLR0913
     from models.backbone import load_classifier
 
     torch.set_num_threads(settings.threads)
-    inputs, task = manifest_of(report_uri).parents, TASKS[run.recipe.task]
-    model, tokenizer = load_classifier(here(inputs["tuned"]) / "model")
+    model, tokenizer = load_classifier(here(manifest_of(report).parents["tuned"]) / "model")
     print("writing the ONNX files", flush=True)
     onnx.export(model, tokenizer, part / FILES["onnx"])
     onnx.quantise(part / FILES["onnx"], part / FILES["onnx int8"])
     tokenizer.save_pretrained(part)
     write_json(part / "labels.json", {str(n): label for n, label in model.config.id2label.items()})
+    return _judged(part, run, report, (model, tokenizer), known=known, run_uri=freeze(run, settings))
+
+
+def _judged(  # noqa: PLR0913
+    part: Path, run: Run, report_uri: str, pair: tuple[Any, Any], *, known: bool, run_uri: str
+) -> list[dict[str, Any]]:
+    """Each file's answers to the test set, judged as the model's own were."""
+    from models import onnx
+
+    inputs, task = manifest_of(report_uri).parents, TASKS[run.recipe.task]
     rows = examples(task, here(inputs["dataset"]) / run.recipe.data.examples / "test.jsonl")
-    rivals = _rivals(run_uri, inputs)
-    found = []
+    rivals, texts, found = _rivals(run_uri, inputs), [task.read(row) for row in rows], []
     for name, file in FILES.items():
         print(f"answering {len(rows):,} test examples with {file}", flush=True)
-        texts = [task.read(row) for row in rows]
-        answers, took = onnx.classify(part / file, model, tokenizer, texts, progress("texts"))
+        answers, took = onnx.classify(part / file, *pair, texts, progress("texts"))
         predictions = [_prediction(row, answer) for row, answer in zip(rows, answers, strict=True)]
         report = _report(Comparison(task, rows, run.recipe.seed), predictions, rivals, here(report_uri))
         if not known:
             del report["champion"]
-        verdicts = [verdict.model_dump() for verdict in judge(run.recipe.gates, report)]
+        verdicts = [verdict.model_dump(mode="json") for verdict in judge(run.recipe.gates, report)]
         same = sum(a["prediction"] == b["prediction"] for a, b in zip(predictions, rivals["tuned"], strict=True))
-        size = (part / file).stat().st_size
-        sizes = {"variant": name, "file": file, "bytes": size, "agreement": same / len(rows)}
-        found.append({**sizes, **_times(took), "metrics": report["metrics"], "gates": verdicts})
+        sizes = {"variant": name, "file": file, "bytes": (part / file).stat().st_size}
+        judged = {"agreement": same / len(rows), "metrics": report["metrics"], "gates": verdicts}
+        found.append(sizes | _times(took) | judged)
     return found
 
 

@@ -51,7 +51,7 @@ def work(folder: Path, train: list[str], **changes: object) -> Work:
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_sixteen_texts_make_a_classifier_that_loads_as_any_other(tmp_path: Path, method: str):
+def test_fifteen_texts_make_a_classifier_that_loads_as_any_other(tmp_path: Path, method: str):
     from models.backbone import load_classifier
     from models.predict import classify
     from pipelines.finetune import finetune
@@ -133,4 +133,6 @@ def test_the_fitted_head_says_what_the_logistic_regression_says(tmp_path: Path, 
     vectors = embed(model.encoder, tokenizer, texts)
     expected = LogisticRegression(max_iter=1000).fit(vectors, numbers).predict_proba(vectors).ravel().tolist()
     answers = classify(model, tokenizer, [(text,) for text in texts])
-    assert [chance for answer in answers for chance in answer.values()] == pytest.approx(expected, abs=5e-3)
+    assert [chance for answer in answers for chance in answer.values()] == pytest.approx(
+        expected, abs=1e-2
+    )  # served in bf16 where that is faster
