@@ -1,0 +1,80 @@
+"""The page of tests/benchmarks/tasks.py: its results as tables that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Result = Mapping[str, Any]
+
+INTRODUCTION = """# How well each task is done
+
+`make evaluate-tasks` made these tables: every task on real sets (the folder `data/` beside this project, which is not
+part of it), with the trivial baseline that did best on the same test rows. Splits are those of the sets; training and
+test rows are cut to the numbers shown. In brackets are 95 % intervals (2,000 bootstrap samples). No pretrained model
+can be fetched where this was measured: MiniLM is the pretrained English encoder of the demo; all other backbones have
+4 to 6 M weights and learned one million tokens of the corpora, so that they show what the platform does and not what a
+real base model would. **Where a model is worse than its baseline, the table says so.**
+"""
+
+
+def page(found: Mapping[str, Result]) -> str:
+    """The whole page from the results by name of row."""
+    compared = {name: result for name, result in found.items() if "method" in result["finetune"]}
+    main = {name: result for name, result in found.items() if name not in compared}
+    revisions = sorted({result["revision"][:12] for result in found.values()})
+    minutes = sum(result["seconds"] for result in found.values()) / 60
+    parts = [INTRODUCTION, "## Tasks\n", task_table(main), "\n" + said(main), "\n## Methods\n", METHODS]
+    parts += [method_table(compared), f"\nCode {', '.join(revisions)}; all rows together took {minutes:.0f} minutes.\n"]
+    return "\n".join(parts)
+
+
+def task_table(found: Mapping[str, Result]) -> str:
+    """A row for each set: our score beside the strongest baseline's, and whether the difference is one."""
+    rows = ["| task | set | train / test | model | metric | score | baseline | difference | |", "|" + "---|" * 9]
+    for result in sorted(found.values(), key=lambda r: (r["task"], r["file"])):
+        baseline, primary = result["baseline"], result["primary"]
+        cells = [
+            result["task"].replace("_", " "),
+            f"`{result['file']}`",
+            f"{result['rows']['train']:,} / {result['rows']['test']:,}",
+            result["backbone"],
+            primary,
+            interval(result["ours"][primary]),
+            f"{interval(baseline)} {baseline['name']}",
+            interval(baseline["difference"], "+"),
+            baseline["verdict"],
+        ]
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def said(found: Mapping[str, Result]) -> str:
+    """How many sets are better than their baseline, in words."""
+    verdicts = [result["baseline"]["verdict"] for result in found.values()]
+    return (
+        f"Of {len(verdicts)} sets, {verdicts.count('better')} are clearly better than the best trivial answer, "
+        f"{verdicts.count('unclear')} cannot be told from it, and {verdicts.count('worse')} are clearly worse."
+    )
+
+
+METHODS = """The same rows, batches and epochs with each method; adapters at their own higher rate. What learns, how long it took on the
+machine as it was (others worked on it: compare roughly), and the score.
+"""
+
+
+def method_table(found: Mapping[str, Result]) -> str:
+    """A row for each method and set."""
+    rows = ["| set | method | learns | training s | accuracy | macro F1 |", "|" + "---|" * 6]
+    for result in sorted(found.values(), key=lambda r: r["file"]):
+        ours, learns = result["ours"], result["learns"]
+        cells = [f"`{result['file']}`", result["finetune"]["method"], f"{learns:.1%}" if learns is not None else ""]
+        cells += [f"{result['training_seconds']:.0f}", interval(ours["accuracy"]), interval(ours["f1"])]
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def interval(found: Mapping[str, float], sign: str = "") -> str:
+    """A value with its interval, such as 0.812 (0.780 to 0.840)."""
+    value, low, high = (format(found[name], f"{sign}.3f") for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
