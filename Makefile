@@ -1,11 +1,11 @@
 # Every target sets up .venv first, and only when something changed (infra/setup.sh).
 # PYTHON=python3.12 chooses the interpreter; TORCH=cuda takes PyTorch with its CUDA libraries.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lock clean
+.PHONY: help setup demo test check evaluate-tasks lock clean
 bin := .venv/bin
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1  \t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1  \t\2/p' Makefile
 
 setup: ## make .venv from requirements.lock (the others do it themselves)
 	@infra/setup.sh
@@ -22,6 +22,9 @@ check: setup ## style, types and import directions
 	@$(bin)/ruff format --check .
 	@$(bin)/mypy
 	@$(bin)/lint-imports
+
+evaluate-tasks: setup ## every task on the real sets of ../shared/data, an hour or two; writes docs/tasks.md
+	@$(bin)/python tests/benchmarks/tasks.py
 
 lock: setup ## resolve requirements.lock again from pyproject.toml; existing pins stay
 	@# Without find-links: a folder with one machine's CPU build of torch would pin it for all.

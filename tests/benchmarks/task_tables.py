@@ -13,7 +13,7 @@ INTRODUCTION = """# How well each task is done
 part of it), with the trivial baseline that did best on the same test rows. Splits are those of the sets; training and
 test rows are cut to the numbers shown. In brackets are 95 % intervals (2,000 bootstrap samples). No pretrained model
 can be fetched where this was measured: MiniLM is the pretrained English encoder of the demo; all other backbones have
-4 to 6 M weights and learned one million tokens of the corpora, so that they show what the platform does and not what a
+4 to 6 M weights and learned 600,000 tokens of the corpora, so that they show what the platform does and not what a
 real base model would. **Where a model is worse than its baseline, the table says so.**
 """
 
@@ -24,8 +24,10 @@ def page(found: Mapping[str, Result]) -> str:
     main = {name: result for name, result in found.items() if name not in compared}
     revisions = sorted({result["revision"][:12] for result in found.values()})
     minutes = sum(result["seconds"] for result in found.values()) / 60
-    parts = [INTRODUCTION, "## Tasks\n", task_table(main), "\n" + said(main), "\n## Methods\n", METHODS]
-    parts += [method_table(compared), f"\nCode {', '.join(revisions)}; all rows together took {minutes:.0f} minutes.\n"]
+    parts = [INTRODUCTION, "## Tasks\n", task_table(main), "\n" + said(main)]
+    if compared:
+        parts += [METHODS, method_table(compared)]
+    parts.append(f"\nCode {', '.join(revisions)}; the rows took {minutes:.0f} minutes together.\n")
     return "\n".join(parts)
 
 
@@ -58,8 +60,11 @@ def said(found: Mapping[str, Result]) -> str:
     )
 
 
-METHODS = """The same rows, batches and epochs with each method; adapters at their own higher rate. What learns, how long it took on the
-machine as it was (others worked on it: compare roughly), and the score.
+METHODS = """
+## Methods
+
+The same rows, batches and epochs with each method; adapters at their own higher rate. What learns, how long the
+training took on a machine on which others worked too (compare roughly), and the score.
 """
 
 

@@ -18,7 +18,7 @@ import runpy
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from tests.benchmarks.task_tables import page  # noqa: E402
 SPLITS = ("train", "validation", "test")
 # A document is learned from in parts: a statute has a hundred times the characters of a review.
 PART = 1_000
+DATA = {"corpus": "corpus/domain.jsonl", "examples": "tasks/set", "replay": {"corpus": "corpus/general.jsonl"}}
 
 
 def main() -> None:
@@ -117,7 +118,7 @@ def frozen(name: str, one: Set, settings: Settings, suffix: str = "") -> str:
         "name": "evaluated_task",
         "description": name,
         "task": one.task,
-        "data": {"corpus": "corpus/domain.jsonl", "examples": "tasks/set", "replay": {"corpus": "corpus/general.jsonl"}},
+        "data": DATA,
         "base": base,
         "pretrain": {"objective": TASKS[one.task].objective, "tokens": 0},
         "finetune": one.finetune,
@@ -125,7 +126,8 @@ def frozen(name: str, one: Set, settings: Settings, suffix: str = "") -> str:
     }
     recipe = parse_recipe(values, name)
     state = hashlib.sha256((recipe.model_dump_json() + code_revision()).encode()).hexdigest()[:12]
-    return freeze(new_run(recipe, f"{name.replace(' ', '-')}{suffix}.{state}", "0" * 32 + ".dir", "benchmark"), settings)
+    run_id = f"{name.replace(' ', '-')}{suffix}.{state}"
+    return freeze(new_run(recipe, run_id, "0" * 32 + ".dir", "benchmark"), settings)
 
 
 def dataset(one: Set, data: Path, run: str, settings: Settings) -> str:
