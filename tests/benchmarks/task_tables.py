@@ -18,8 +18,8 @@ real base model would. **Where a model is worse than its baseline, the table say
 """
 
 
-def page(found: Mapping[str, Result]) -> str:
-    """The whole page from the results by name of row."""
+def page(found: Mapping[str, Result], rows: int) -> str:
+    """The whole page from the results by name of row, of so many `rows` that there are to be made."""
     compared = {name: result for name, result in found.items() if "method" in result["finetune"]}
     main = {name: result for name, result in found.items() if name not in compared}
     revisions = sorted({result["revision"][:12] for result in found.values()})
@@ -27,7 +27,8 @@ def page(found: Mapping[str, Result]) -> str:
     parts = [INTRODUCTION, "## Tasks\n", task_table(main), "\n" + said(main)]
     if compared:
         parts += [METHODS, method_table(compared)]
-    parts.append(f"\nCode {', '.join(revisions)}; the rows took {minutes:.0f} minutes together.\n")
+    made = f"{len(found)} of {rows} rows were made here, in {minutes:.0f} minutes; the command makes the others too."
+    parts.append(f"\n{made} Code {', '.join(revisions)}.\n")
     return "\n".join(parts)
 
 

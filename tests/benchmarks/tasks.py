@@ -59,7 +59,7 @@ def main() -> None:
         write_json(settings.home / "results" / f"{one.name}.json", result)
         print(json.dumps(result, ensure_ascii=False), flush=True)
     found = {p.stem: read_json(p) for p in sorted((settings.home / "results").glob("*.json"))}
-    args.out.write_text(page(found), encoding="utf-8")
+    args.out.write_text(page(found, len(SETS) + len(COMPARED)), encoding="utf-8")
     print(f"{len(wanted)} of {len(SETS) + len(COMPARED)} rows in {time.monotonic() - started:.0f} s; {args.out}")
 
 
