@@ -23,7 +23,7 @@ check: setup ## style, types and import directions
 	@$(bin)/mypy
 	@$(bin)/lint-imports
 
-evaluate-tasks: setup ## every task on the real sets of ../shared/data, an hour or two; writes docs/tasks.md
+evaluate-tasks: setup ## every task on the real sets of ../shared/data, hours on two cores; goes on where it was stopped
 	@$(bin)/python tests/benchmarks/tasks.py
 
 lock: setup ## resolve requirements.lock again from pyproject.toml; existing pins stay

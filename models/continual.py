@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from models import stop
 from models.hooks import Hook
 from models.losses import Loss
 from models.packing import IGNORED
+from models.progress import shares
 
 if TYPE_CHECKING:
     from models.schedule import Batch, Plan
@@ -27,10 +28,12 @@ def fisher(model: Any, known: Plan) -> Tensors:
     tokens, as a loss is: a penalty with it is the rise of that loss, to second order, when weights move.
     """
     found = {name: torch.zeros_like(p) for name, p in _learning(model)}
-    tokens = 0
+    tokens, show = 0, shares("known text")
     model.eval()
-    for batch in _one_by_one(known, model.device):
+    items = sorted(item for batches in known.epochs for batch in batches for item in batch)
+    for done, item in enumerate(items, 1):
         stop.check("weighing what the base knows")
+        batch = {name: tensor.to(model.device) for name, tensor in known.collate([item], 0).items()}
         count = int((batch["labels"] != IGNORED).sum())
         model.zero_grad()
         torch.autograd.backward(count * known.loss(model, batch))
@@ -38,6 +41,7 @@ def fisher(model: Any, known: Plan) -> Tensors:
             if p.grad is not None:
                 found[name] += p.grad**2
         tokens += count
+        show(done, len(items))
     model.zero_grad()
     return {name: total / max(1, tokens) for name, total in found.items()}
 
@@ -78,9 +82,3 @@ class Remembering(Loss):
 
 def _learning(model: Any) -> list[tuple[str, torch.nn.Parameter]]:
     return [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-
-
-def _one_by_one(plan: Plan, device: torch.device) -> Iterator[Batch]:
-    for batches in plan.epochs:
-        for item in sorted(item for batch in batches for item in batch):
-            yield {name: tensor.to(device) for name, tensor in plan.collate([item], 0).items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def export(recipe: str, changes: dict[str, Any], out: Path | None, settings: Set
     Raises Refused for a task without a single text and a label, for a recipe that is not trained yet, and for a folder
     that holds anything.
     """
-    run = local.decide(recipe, changes, "export", settings)
+    run = local.decide(recipe, changes, f"export-{datetime.now(UTC):%Y%m%dT%H%M%S}", settings)
     task = TASKS[run.recipe.task]
     if task.texts != ("text",) or task.answer != "label":
         raise Refused(f"{recipe}: only a model that labels single texts becomes ONNX files, not one for {task.name}")

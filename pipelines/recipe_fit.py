@@ -12,7 +12,7 @@ from pipelines.errors import near_miss
 from pipelines.formats import FORMATS
 
 if TYPE_CHECKING:
-    from pipelines.recipe import Finetune, Gate, Recipe
+    from pipelines.recipe import Finetune, Gate, Pretrain, Recipe
 
 # Measured of every model: what continued pretraining did to bits per byte on held-out text.
 CHANGES = ("bits_per_byte_domain_change", "bits_per_byte_general_change")
@@ -26,10 +26,7 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     if not isinstance(recipe.base.model, str) and recipe.base.model.scratch not in (known := names(task.objective)):
         wrong = recipe.base.model.scratch
         yield f"base.model.scratch is {wrong!r}, and the task {task.name} takes another; {near_miss(wrong, known)}"
-    if recipe.pretrain.batch_tokens % recipe.pretrain.accumulation:
-        yield "pretrain.accumulation must divide pretrain.batch_tokens"
-    if recipe.pretrain.ewc and recipe.pretrain.method == "lora":
-        yield "pretrain.ewc holds weights that lora does not change; leave ewc out, or set method to 'full'"
+    yield from _pretrain_problems(recipe.pretrain)
     if recipe.data.labels is not None and FORMATS[task.format].LABEL is None:
         yield f"data.labels: the rows of the task {task.name} have no label; leave it out"
     if recipe.finetune.batch_size % recipe.finetune.accumulation:
@@ -38,6 +35,17 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     for number, gate in enumerate(recipe.gates):
         if problem := _gate_problem(gate, task):
             yield f"gates.{number}.{problem}"
+
+
+def _pretrain_problems(pretrain: Pretrain) -> Iterator[str]:
+    if pretrain.batch_tokens % pretrain.accumulation:
+        yield "pretrain.accumulation must divide pretrain.batch_tokens"
+    if pretrain.ewc and pretrain.method == "lora":
+        yield "pretrain.ewc holds weights that lora does not change; leave ewc out, or set method to 'full'"
+    if not pretrain.tokens:
+        for key in ("ewc", "distil"):
+            if getattr(pretrain, key):
+                yield f"pretrain.{key} holds what training would change, and pretrain.tokens is 0; leave it out"
 
 
 def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:

@@ -6,20 +6,13 @@ import pytest
 
 from pipelines.artifact import read_json, verify
 from pipelines.run import read_run
-from pipelines.settings import read_settings
 from pipelines.steps import make
 from tests.evidence import artifact
 from tests.small_evaluation import base_of, dataset, frozen
 from tests.test_every_task_is_evaluated import models, rows_of
+from tests.test_every_task_is_evaluated import settings as settings  # noqa: PLC0414 - the fixture
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def settings(tmp_path, monkeypatch):
-    monkeypatch.setenv("SCRIPTORIUM_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("SCRIPTORIUM_THREADS", "1")
-    return read_settings()
 
 
 def report_of(settings, folder, gates):

@@ -94,6 +94,11 @@ def test_a_gate_with_two_conditions_is_refused(path):
         ("epochs = 2", "accumulation = 5", "finetune.accumulation must divide finetune.batch_size"),
         ("tokens = 1000", "tokens = 1000\naccumulation = 3", "pretrain.accumulation must divide pretrain.batch_tokens"),
         ("tokens = 1000", 'tokens = 1000\newc = 1.0\nmethod = "lora"', "pretrain.ewc holds weights that lora does not"),
+        (
+            "tokens = 1000",
+            "tokens = 0\newc = 1.0",
+            "pretrain.ewc holds what training would change, and pretrain.tokens is 0",
+        ),
         ('"masked"', '"causal"', "pretrain.objective is 'causal'; the task pair_classification needs 'masked'"),
         ('"pair_classification"', '"generation"', "pretrain.objective is 'masked'; the task generation needs 'causal'"),
         ('model = "hf://org/name"', 'model = { scratch = "tiny-decoder" }', "takes another; did you mean"),

@@ -65,6 +65,16 @@ def test_the_best_settings_make_the_model_that_was_judged(home):
     assert metrics["epochs"][metrics["best_epoch"] - 1]["validation"]["accuracy"] == best["value"]
 
 
+def test_no_trial_looks_at_a_test_row(home):
+    from pipelines.mirror import here
+
+    run, run_uri, inputs = prepared(home, trials=1)
+    (test,) = here(inputs["dataset"]).rglob("test.jsonl")
+    test.unlink()
+    work_on(run_uri, inputs)
+    assert found_by(run, inputs)["best"]["value"] > 0
+
+
 def test_more_trials_go_on_with_the_same_study_and_other_data_begins_another(home):
     run, run_uri, inputs = prepared(home, trials=1)
     work_on(run_uri, inputs)

@@ -28,7 +28,7 @@ def training(work: Work) -> Training:
     from models.backbone import new_classifier
     from models.recommend import Known
 
-    settings, seed = work.run.recipe.finetune, work.run.recipe.seed
+    task, settings, seed = TASKS[work.run.recipe.task], work.run.recipe.finetune, work.run.recipe.seed
     rows, held = training_rows(work)
     _require_both(work, rows, "train")
     _require_both(work, held, "validation")
@@ -39,7 +39,7 @@ def training(work: Work) -> Training:
     texts, labels = [known.texts(row) for row in rows], [int(row["label"]) for row in rows]
     plan = objectives.label_plan(tokenizer, texts, labels, passes(work))
     print(f"{len(rows):,} events of {len(known.users):,} users; {len(held):,} to validate", flush=True)
-    return model, tokenizer, plan, validation(work, _measure(tokenizer, known, held), "auc")
+    return model, tokenizer, plan, validation(work, _measure(tokenizer, known, held), task.validated)
 
 
 def _require_both(work: Work, rows: Rows, split: str) -> None:

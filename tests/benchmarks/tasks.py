@@ -26,6 +26,7 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from models.metrics import HIGHER_IS_BETTER  # noqa: E402
+from models.stop import Stopped  # noqa: E402
 from models.tasks import TASKS  # noqa: E402
 from pipelines.artifact import publish, read_json, seal, write_json  # noqa: E402
 from pipelines.artifact_root import uri_of  # noqa: E402
@@ -180,4 +181,8 @@ def sealed(step: str, files: dict[str, str], settings: Settings) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Stopped as stopped:
+        print(f"stopped: {stopped}; the same command goes on from there", file=sys.stderr)
+        sys.exit(75)
