@@ -46,6 +46,16 @@ def _sentence(row: dict[str, Any]) -> str:
     )
 
 
+def spoken(line: str) -> str:
+    """A line of a log as a person reads it: a training's progress as a sentence, all else as it stands."""
+    if not line.startswith('{"step": '):
+        return line
+    try:
+        return _sentence(json.loads(line))
+    except (ValueError, KeyError):
+        return line
+
+
 def shares(unit: str) -> Callable[[int, int], None]:
     """A function that says on standard error, every five seconds, how much is done of all and what is left."""
     started = shown = time.monotonic()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from models.progress import spoken
 from pipelines.airflow_api import Airflow
 from pipelines.airflow_records import Task
 from pipelines.errors import Refused, ScriptoriumError
@@ -174,4 +175,4 @@ class _Screen:
 
     def _line(self, task_id: str, text: str) -> None:
         minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
-        print(f"{minutes:3d}:{seconds:02d}  {task_id[:14]:14s}  {text}", flush=True)
+        print(f"{minutes:3d}:{seconds:02d}  {task_id[:14]:14s}  {spoken(text)}", flush=True)
