@@ -89,9 +89,12 @@ class Known:
 
     def means(self, row: Mapping[str, Any]) -> tuple[float, float]:
         """Share of likes of the row's item and of its user, drawn to the share of all."""
-        found = self.items.get(row.get("item_id") or ""), self.users.get(row.get("user_id") or "")
-        item, user = ((one.liked, one.count) if one else (0, 0) for one in found)
-        return tuple((liked + PRIOR * self.mean) / (count + PRIOR) for liked, count in (item, user))  # type: ignore[return-value]
+        item, user = self.items.get(row.get("item_id") or ""), self.users.get(row.get("user_id") or "")
+        return self._drawn(item), self._drawn(user)
+
+    def _drawn(self, found: Item | User | None) -> float:
+        liked, count = (found.liked, found.count) if found else (0, 0)
+        return (liked + PRIOR * self.mean) / (count + PRIOR)
 
     def popularity(self, row: Mapping[str, Any]) -> int:
         """How often the row's item was met."""
