@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -31,12 +33,12 @@ def search(
     if as_json:
         terminal.document(found)
     else:
-        show(found)
+        show(found, changes)
     require_best(found)
 
 
-def show(found: dict[str, Any]) -> None:
-    """The trials as a table, the best of them marked, and what to do with it."""
+def show(found: dict[str, Any], changes: Sequence[str]) -> None:
+    """The trials as a table, the best of them marked, and what to do with it; `changes` held for every trial."""
     from rich.table import Table
 
     from pipelines.search_outcome import as_options, as_toml
@@ -55,7 +57,8 @@ def show(found: dict[str, Any]) -> None:
             f"\nthe best settings (trial {best['number']}; {found['metric']} {best['value']:.4f} on validation rows):\n"
         )
         print(as_toml(best["settings"]))
-        print(f"\nscriptorium train {found['recipe']} {as_options(best['settings'])}\n")
+        kept = "".join(f"--set {shlex.quote(change)} " for change in changes)
+        print(f"\nscriptorium train {found['recipe']} {kept}{as_options(best['settings'])}\n")
     if found["importance"]:
         told = ", ".join(f"{key} {share:.0%}" for key, share in found["importance"].items())
         print(f"what mattered (share of the differences that it explains): {told}")

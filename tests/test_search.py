@@ -176,6 +176,18 @@ def test_best_settings_are_written_as_toml_and_as_options():
     )
 
 
+def test_what_held_for_every_trial_stands_in_the_command_that_trains_the_best(home, capsys):
+    from pipelines.cli_search import show
+
+    run, run_uri, inputs = prepared(home, trials=1)
+    work_on(run_uri, inputs)
+    found = {**finished(run, place_of(run, inputs, read_settings())), "mlflow": None}
+    show(found, ["finetune.method=lora", "description=two words"])
+    assert "scriptorium train checker --set finetune.method=lora --set 'description=two words' --set finetune." in (
+        capsys.readouterr().out
+    )
+
+
 def test_a_recipe_without_a_search_is_told_what_to_add(home):
     command = [sys.executable, "-m", "pipelines.cli", "search", "summary_checker", "--trials", "2", "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
