@@ -53,8 +53,8 @@ def require_space(folder: Path, parts: Iterable[Mapping[str, Any]]) -> None:
     free = shutil.disk_usage(folder).free
     if free < need:
         raise NoSpace(
-            f"{folder}: a checkpoint needs {need / 1e6:,.1f} MB and the disk has {free / 1e6:,.1f} MB free; make room "
-            "and start again: it goes on from the checkpoint before"
+            f"the disk is full ({folder}): a checkpoint needs {need / 1e6:,.1f} MB and {free / 1e6:,.1f} MB are free; "
+            "free some space, or move SCRIPTORIUM_HOME; the next try goes on from the checkpoint before"
         )
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipelines.artifact import canonical, sha256_text, write_json
-from pipelines.errors import Refused, ScriptoriumError
+from pipelines.errors import Refused, TryAgain
 from pipelines.rows import read_rows
 from pipelines.steps import Work
 
@@ -45,7 +45,7 @@ def held_out(work: Work, corpus: str) -> list[str]:
 
 @contextmanager
 def refused_when_diverged() -> Iterator[None]:
-    """Turn a training that diverged into a refusal, for the recipe must change; a full disk is no fault of it."""
+    """Turn a training that diverged into a refusal, for the recipe must change; a full disk may be tried again."""
     from models.checkpoint import NoSpace
     from models.train import Diverged
 
@@ -54,7 +54,7 @@ def refused_when_diverged() -> Iterator[None]:
     except Diverged as error:
         raise Refused(str(error)) from None
     except NoSpace as error:
-        raise ScriptoriumError(str(error)) from None
+        raise TryAgain(str(error)) from None
 
 
 def write_training(folder: Path, record: Record, metrics: dict[str, Any], seconds: float) -> None:
