@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
@@ -96,12 +97,28 @@ def causal_plan(documents: Sequence[Tokens], block: int, batch_tokens: int, pad:
 
 
 def causal_answers(model: Any, batch: Batch) -> Answers:
-    """Each labelled token, given those before it in its piece."""
+    """Each labelled token, given those before it in its piece; only its states go through the vocabulary."""
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
     labels = batch["labels"][:, 1:]
-    # With a cache, transformers would not look for restarting positions, and pieces would see each other.
-    logits = model(**inputs, use_cache=False).logits[:, :-1].float()
-    return logits[labels != IGNORED], labels[labels != IGNORED]
+    wanted = labels != IGNORED
+    with _only_states(model.get_output_embeddings(), torch.nn.functional.pad(wanted, (0, 1))):
+        # With a cache, transformers would not look for restarting positions, and pieces would see each other.
+        logits = model(**inputs, use_cache=False).logits.float()
+    return logits, labels[wanted]
+
+
+@contextmanager
+def _only_states(head: Any, wanted: torch.Tensor) -> Iterator[None]:
+    """Let through to a model's output layer the states of the `wanted` tokens alone, one row each.
+
+    A hook and not `logits_to_keep`, which keeps the same places of every text, and leaves what else a model does to
+    logits, such as Gemma's cap, to the model.
+    """
+    hook = head.register_forward_pre_hook(lambda _, given: (given[0][wanted],))
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def label_plan(tokenizer: Any, texts: Sequence[tuple[str, ...]], labels: Sequence[int], passes: Passes) -> Plan:
