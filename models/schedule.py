@@ -7,12 +7,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
+from transformers import get_scheduler  # noqa: TID253
 
 if TYPE_CHECKING:
     from models.hooks import Hook
     from models.losses import Loss
 
 Batch = dict[str, Any]
+
+# What the learning rate does after its warm-up, by the name that a recipe uses: transformers' name, and what that needs
+# to be told of a number of steps. Cosine ends at a tenth (Hoffmann et al. 2022), "wsd" falls as Hägele et al. 2024 say.
+SCHEDULES: dict[str, tuple[str, Callable[[int], dict[str, Any]]]] = {
+    "linear": ("linear", lambda _: {}),
+    "cosine": ("cosine_with_min_lr", lambda _: {"min_lr_rate": 0.1}),
+    "constant": ("constant_with_warmup", lambda _: {}),
+    "wsd": (
+        "warmup_stable_decay",
+        lambda steps: {"num_decay_steps": max(1, round(steps / 5)), "decay_type": "1-sqrt"},
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ class Passes:
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast to learn: linear warm-up over a share of the steps, then linear decay to nothing."""
+    """How fast to learn: `warm_up` is the share of the steps in which the rate rises, `schedule` what it does then."""
 
     learning_rate: float
     warm_up: float = 0.06
@@ -73,11 +86,19 @@ class Pace:
     accumulation: int = 1
     optimizer: str = "adamw"
     seed: int = 7
+    schedule: str = "linear"
 
-    def factor(self, step: int, steps: int) -> float:
-        """Learning rate of `step` (counted from 0) as a share of the peak."""
+    def factors(self, steps: int) -> Callable[[int], float]:
+        """The learning rate of a step, counted from 0, as a share of the peak, in a training of so many steps.
+
+        transformers begins at a rate of nothing and ends before it is back there; here both steps are left out, for
+        nothing would be learned in them.
+        """
+        name, options = SCHEDULES[self.schedule]
         rise = max(1, round(self.warm_up * steps))
-        return min((step + 1) / rise, (steps - step) / max(1, steps - rise + 1), 1.0)
+        nothing = torch.optim.SGD([torch.zeros(1)], lr=1.0)  # which the function is made for, and which learns nothing
+        factor = get_scheduler(name, nothing, rise, steps + 1, options(steps)).lr_lambdas[0]
+        return lambda step: float(factor(step + 1))
 
 
 def groups(model: Any, pace: Pace) -> list[dict[str, Any]]:

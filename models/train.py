@@ -104,6 +104,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         self.plan, self.pace, self.checkpoints, self.validation = plan, pace, checkpoints, validation
         self.record = Record(bf16=gains_by_bf16(model.device.type))
         self.steps = -(-len(plan) // pace.accumulation)
+        self.factor = pace.factors(self.steps)
         self.add_callback(EachStep(self))
 
     @property
@@ -124,13 +125,8 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         return self.optimizer
 
     def create_scheduler(self, *_: Any, **__: Any) -> Any:
-        # A lambda, for a method would be saved with all that it belongs to.
-        factor = lambda step: self._factor(step)  # noqa: E731, PLW0108
-        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, factor)
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.factor)
         return self.lr_scheduler
-
-    def _factor(self, step: int) -> float:
-        return self.pace.factor(step, self.steps)
 
     def compute_loss(self, model: Any, inputs: Batch, *_: Any, **__: Any) -> Any:
         loss = self._loss(model, inputs)
@@ -166,7 +162,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
 
     def add_curve_row(self) -> None:
         losses = self.record.losses
-        rate = self.pace.learning_rate * self._factor(self.state.global_step - 1)
+        rate = self.pace.learning_rate * self.factor(self.state.global_step - 1)
         row = {"step": self.state.global_step, "tokens": self.record.tokens, "learning_rate": rate}
         self.record.curve.append({**row, "loss": round(sum(losses) / len(losses), 6)})
         losses.clear()

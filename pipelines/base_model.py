@@ -34,6 +34,7 @@ def base(work: Work) -> None:
 
 def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
     """A new model: its tokenizer sees both corpora, its weights learn general text."""
+    from models.schedule import Pace
     from models.scratch import scratch
 
     recipe = work.run.recipe
@@ -42,13 +43,14 @@ def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
     model, tokenizer = scratch(name, texts, recipe.seed)
     require_room(model, recipe)
     print(f"{name}: {model.num_parameters():,} parameters, {len(tokenizer):,} tokens of its own", flush=True)
-    record = train_on_text(work, (model, tokenizer), {general: recipe.base.tokens}, recipe.base.learning_rate)
+    record = train_on_text(work, (model, tokenizer), {general: recipe.base.tokens}, Pace(recipe.base.learning_rate))
     return model, tokenizer, record
 
 
 def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
     """A pretrained model; an encoder without a language-model head gets one, fitted with the encoder frozen."""
     from models.backbone import freeze_backbone, load_causal, masked_from_encoder
+    from models.schedule import Pace
     from models.train import Record
 
     recipe = work.run.recipe
@@ -68,4 +70,4 @@ def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
     print("the encoder has no language-model head: fitting one, with the encoder frozen", flush=True)
     freeze_backbone(model)
     amounts = dict.fromkeys((recipe.data.replay.corpus, recipe.data.corpus), recipe.base.tokens // 2)
-    return model, tokenizer, train_on_text(work, (model, tokenizer), amounts, recipe.base.learning_rate)
+    return model, tokenizer, train_on_text(work, (model, tokenizer), amounts, Pace(recipe.base.learning_rate))

@@ -52,6 +52,8 @@ def _pace(recipe: Recipe) -> Pace:
     settings = recipe.finetune
     return Pace(
         settings.learning_rate,
+        warm_up=settings.warm_up,
+        schedule=settings.schedule,
         weight_decay=settings.weight_decay,
         layer_decay=settings.layer_decay,
         clip=settings.gradient_clipping,

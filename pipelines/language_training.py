@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipelines.corpus import refused_when_diverged, training_texts
 from pipelines.steps import Work
 
 if TYPE_CHECKING:
-    from models.schedule import Plan
+    from models.schedule import Pace, Plan
     from models.train import Record
 
 Pair = tuple[Any, Any]
@@ -19,23 +20,23 @@ def train_on_text(
     work: Work,
     pair: Pair,
     amounts: Mapping[str, int],
-    learning_rate: float,
+    pace: Pace,
     hold: Callable[[Plan], Plan] = lambda plan: plan,
 ) -> Record:
     """Train a model, given with its tokenizer, on so many tokens of each corpus, with the recipe's objective.
 
+    `pace` says how fast; accumulation and seed are the recipe's.
     `hold` may change the plan, by losses or hooks that keep the model to what it knew.
     """
     from models.checkpoint import Checkpoints
     from models.methods import set_dropout
-    from models.schedule import Pace
     from models.train import train
 
     model, tokenizer = pair
     settings, seed = work.run.recipe.pretrain, work.run.recipe.seed
     set_dropout(model, 0.0)  # no text is read twice, so there is nothing to learn by heart
     plan = hold(text_plan(work, tokenizer, amounts))
-    pace = Pace(learning_rate, accumulation=settings.accumulation, seed=seed)
+    pace = replace(pace, accumulation=settings.accumulation, seed=seed)
     checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every)
     with refused_when_diverged():
         return train(model, plan, pace, checkpoints)

@@ -19,6 +19,7 @@ def pretrain(work: Work) -> None:
     threads.use(work.settings.threads)
     from models.backbone import save
     from models.methods import merged
+    from models.schedule import Pace
 
     settings, data = work.run.recipe.pretrain, work.run.recipe.data
     model, tokenizer = _base(work)
@@ -26,7 +27,8 @@ def pretrain(work: Work) -> None:
     amounts = {data.corpus: settings.tokens - replayed, data.replay.corpus: replayed}
     started = time.monotonic()
     hold, learned = holding(work, (model, tokenizer)), learner(work, model)
-    record = train_on_text(work, (plain(learned), tokenizer), amounts, settings.learning_rate, hold)
+    pace = Pace(settings.learning_rate, warm_up=settings.warm_up, schedule=settings.schedule)
+    record = train_on_text(work, (plain(learned), tokenizer), amounts, pace, hold)
     model = merged(learned)
     seconds = time.monotonic() - started
     if settings.tokens:

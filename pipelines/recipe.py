@@ -18,6 +18,8 @@ from pipelines.section import Section
 Objective = Literal["masked", "causal"]
 Method = Literal["full", "head", "lora", "dora", "adalora", "ia3", "bottleneck"]
 Optimizer = Literal["adamw", "sgd", "adafactor"]
+Schedule = Literal["linear", "cosine", "constant", "wsd"]
+WarmUp = Annotated[float, Field(ge=0, le=0.5, description="Share of the steps in which the learning rate rises")]
 
 
 class Replay(Section):
@@ -67,6 +69,8 @@ class Pretrain(Section):
     objective: Objective
     tokens: int = Field(ge=0, description="Training tokens, replay included; 0 leaves the base as it is")
     learning_rate: float = Field(5e-5, gt=0, lt=1)
+    schedule: Schedule = Field("linear", description="What the learning rate does after its warm-up")
+    warm_up: WarmUp = 0.06
     batch_tokens: int = Field(4096, ge=64, description="Tokens of one optimiser step")
     accumulation: int = Field(1, ge=1, description="Parts that a batch is cut into where memory is short")
     block: int = Field(128, ge=16, le=4096, description="Tokens of one training sequence")
@@ -83,6 +87,8 @@ class Finetune(Section):
     method: Method = "full"
     epochs: int = Field(2, ge=1, le=100)
     learning_rate: float = Field(5e-5, gt=0, lt=1)
+    schedule: Schedule = Field("linear", description="What the learning rate does after its warm-up")
+    warm_up: WarmUp = 0.06
     batch_size: int = Field(32, ge=1, le=4096)
     accumulation: int = Field(1, ge=1, description="Parts that a batch is cut into where memory is short")
     max_length: int = Field(128, ge=16, le=4096, description="Tokens after which a text is cut")

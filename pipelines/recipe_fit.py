@@ -46,6 +46,9 @@ def _pretrain_problems(pretrain: Pretrain) -> Iterator[str]:
         for key in ("ewc", "distil"):
             if getattr(pretrain, key):
                 yield f"pretrain.{key} holds what training would change, and pretrain.tokens is 0; leave it out"
+        for key in ("schedule", "warm_up"):
+            if getattr(pretrain, key) != type(pretrain).model_fields[key].default:
+                yield f"pretrain.{key} paces a training, and pretrain.tokens is 0; leave it out"
 
 
 def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:

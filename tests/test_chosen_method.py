@@ -28,12 +28,16 @@ def chosen(folder: Path, texts: int, **changes: Any) -> Any:
 
 def test_every_key_reaches_the_training(tmp_path: Path):
     losses = {"label_smoothing": 0.1, "class_weights": True, "focal": 2.0, "r_drop": 3.0, "dropout": 0.2}
-    rest = {"fgm": 0.5, "neftune": 5.0, "optimizer": "sgd", "gradient_clipping": 0.0, "frozen_layers": None}
+    rest = {"fgm": 0.5, "neftune": 5.0, "optimizer": "sgd", "gradient_clipping": 0.0, "frozen_layers": None} | {
+        "schedule": "wsd",
+        "warm_up": 0.2,
+    }
     model, plan, pace = chosen(tmp_path, 40, method="adalora", rank=2, **losses, **rest)
     criterion = plan.loss.criterion
     assert (criterion.smoothing, criterion.focus, plan.loss.r_drop) == (0.1, 2.0, 3.0)
     assert criterion.weights == pytest.approx((2 / 3, 2))
     assert (pace.optimizer, pace.clip, pace.noise) == ("sgd", 0.0, 5.0)
+    assert (pace.schedule, pace.warm_up) == ("wsd", 0.2)
     assert [type(hook).__name__ for hook in plan.hooks] == ["RankAllocation", "FastGradient"]
     assert (model.peft_config["default"].target_r, model.peft_config["default"].total_step) == (2, 10)
     assert {m.p for m in model.modules() if type(m).__name__ == "Dropout" and m.p} == {0.2}
@@ -45,6 +49,7 @@ def test_a_recipe_without_methods_trains_plainly(tmp_path: Path):
     _, plan, pace = chosen(tmp_path, 8)
     assert (plan.loss.criterion, plan.loss.r_drop, plan.hooks) == (Criterion(), 0.0, [])
     assert (pace.optimizer, pace.clip, pace.noise) == ("adamw", 1.0, 0.0)
+    assert (pace.schedule, pace.warm_up) == ("linear", 0.06)
 
 
 def test_too_few_steps_for_a_method_are_refused_with_the_cure(tmp_path: Path):

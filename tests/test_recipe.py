@@ -99,6 +99,18 @@ def test_a_gate_with_two_conditions_is_refused(path):
             "tokens = 0\newc = 1.0",
             "pretrain.ewc holds what training would change, and pretrain.tokens is 0",
         ),
+        (
+            "tokens = 1000",
+            'tokens = 0\nschedule = "wsd"',
+            "pretrain.schedule paces a training, and pretrain.tokens is 0",
+        ),
+        ("tokens = 1000", "tokens = 0\nwarm_up = 0.1", "pretrain.warm_up paces a training, and pretrain.tokens is 0"),
+        (
+            "epochs = 2",
+            'schedule = "cosin"',
+            "finetune.schedule: Input should be 'linear', 'cosine', 'constant' or 'wsd'",
+        ),
+        ("epochs = 2", "warm_up = 0.6", "finetune.warm_up: Input should be less than or equal to 0.5"),
         ('"masked"', '"causal"', "pretrain.objective is 'causal'; the task pair_classification needs 'masked'"),
         ('"pair_classification"', '"generation"', "pretrain.objective is 'masked'; the task generation needs 'causal'"),
         ('model = "hf://org/name"', 'model = { scratch = "tiny-decoder" }', "takes another; did you mean"),

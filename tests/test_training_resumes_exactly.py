@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 KINDS = ("masked", "causal", "classifier")
 # Those with something of their own to lose: state, or draws of the generator.
-METHODS = ("adalora", "ewc", "fgm", "r_drop", "sgd", "adafactor", "neftune")
+METHODS = ("adalora", "ewc", "fgm", "r_drop", "sgd", "adafactor", "neftune", "cosine", "constant", "wsd")
 VARIANTS = (*KINDS, *(f"classifier+{method}" for method in METHODS))
 ROOT = Path(__file__).parent.parent
 

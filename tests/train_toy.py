@@ -17,7 +17,7 @@ from models import backbone, methods, objectives, stop, train
 from models.checkpoint import Checkpoints
 from models.continual import WeightAnchor, fisher
 from models.hooks import FastGradient, RankAllocation
-from models.schedule import Pace, Passes, Plan
+from models.schedule import SCHEDULES, Pace, Passes, Plan
 from tests.toy_models import TEXTS
 
 KINDS = ("masked", "causal", "classifier")
@@ -54,6 +54,8 @@ def with_method(method: str, model: Any, plan: Plan, pace: Pace) -> tuple[Any, P
         plan = replace(plan, hooks=[WeightAnchor(model, 100.0, fisher(model, plan))])
     elif method == "neftune":
         pace = replace(pace, noise=5.0)
+    elif method in SCHEDULES:
+        pace = replace(pace, schedule=method)
     elif method:
         pace = replace(pace, optimizer=method)
     return model, plan, pace
