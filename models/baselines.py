@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models.metrics import WORD
+from models.tasks import label_sets
 from models.tasks.labels import answer_of
 from models.tasks.task import Row, Task
+from models.threshold import best_threshold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +37,29 @@ def tfidf(train: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
         return hstack([view.transform([row["text"] for row in rows]) for view in views])
 
     return _fit_and_answer(train, test, features, scale=False)  # TF-IDF is in proportion as it is
+
+
+def tfidf_each(train: Sequence[Row], held: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
+    """Label texts with label sets: for each label a regression as in `tfidf`, one threshold chosen on `held`."""
+    from scipy.sparse import hstack
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.preprocessing import MultiLabelBinarizer
+
+    texts = [row["text"] for row in train]
+    views, names = (vectorizer(texts), letter_vectorizer(texts)), MultiLabelBinarizer()
+    wanted = names.fit_transform([row["labels"] for row in train])
+
+    def features(rows: Sequence[Row]) -> Any:
+        return hstack([view.transform([row["text"] for row in rows]) for view in views]).tocsr()
+
+    fitted = OneVsRestClassifier(LogisticRegression(C=10, max_iter=1000)).fit(features(train), wanted)
+    labels = names.classes_.tolist()
+    of_held, of_test = (
+        [dict(zip(labels, found, strict=True)) for found in fitted.predict_proba(features(rows)).tolist()]
+        for rows in (held, test)
+    )
+    return label_sets.judged(test, of_test, best_threshold(held, of_held))
 
 
 def cosine(train: Sequence[Row], test: Sequence[Row], embed: Embed) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
-from torch.nn.functional import cross_entropy, kl_div  # noqa: TID253
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, kl_div  # noqa: TID253
 
 if TYPE_CHECKING:
     from models.schedule import Batch
@@ -42,6 +42,14 @@ class Criterion:
         return each.mean()
 
 
+def each_label(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy, a mean over all labels of all examples, from logits and 0 or 1 of shape (examples, labels).
+
+    Each label is a question of its own: any number of them may be true of an example.
+    """
+    return binary_cross_entropy_with_logits(logits, labels)
+
+
 @dataclass(frozen=True)
 class Loss:
     """What training lowers: the criterion of what `read` gives, logits and labels, of a model and a batch.
@@ -51,7 +59,7 @@ class Loss:
     """
 
     read: Callable[[Any, Batch], tuple[torch.Tensor, torch.Tensor]]
-    criterion: Criterion = field(default_factory=Criterion)
+    criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = field(default_factory=Criterion)
     r_drop: float = 0.0
 
     def __call__(self, model: Any, batch: Batch) -> torch.Tensor:

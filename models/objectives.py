@@ -6,13 +6,14 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models.backbone import masked_states_and_head
 from models.encoding import encode_completion, encode_texts
-from models.losses import Loss
+from models.losses import Loss, each_label
 from models.masking import masked, vocabulary_of
 from models.packing import IGNORED, Tokens, best_fit, by_count, by_tokens, packed, padded, pieces
 from models.prompt import Prompt
@@ -123,6 +124,21 @@ def _only_states(head: Any, wanted: torch.Tensor) -> Iterator[None]:
 
 def label_plan(tokenizer: Any, texts: Sequence[tuple[str, ...]], labels: Sequence[int], passes: Passes) -> Plan:
     """Passes over texts, or pairs of texts, in batches alike in length; rows of one group stand together."""
+    counts = Counter(labels)
+    plan = _labelled(tokenizer, texts, labels, passes, label_loss)
+    return replace(plan, counts=tuple(counts[n] for n in range(max(counts) + 1)))
+
+
+def label_set_plan(
+    tokenizer: Any, texts: Sequence[tuple[str, ...]], labels: Sequence[Sequence[float]], passes: Passes
+) -> Plan:
+    """As `label_plan`, where a text has any number of labels: 1 for each that is true of it, 0 for the others."""
+    return _labelled(tokenizer, texts, labels, passes, label_set_loss)
+
+
+def _labelled(
+    tokenizer: Any, texts: Sequence[tuple[str, ...]], labels: Sequence[Any], passes: Passes, loss: Loss
+) -> Plan:
     rows = encode_texts(tokenizer, texts)
     fill = {n: tokenizer.pad_token_id if n == "input_ids" else 0 for n in rows[0] if n != "attention_mask"}
     lengths = [len(row["input_ids"]) for row in rows]
@@ -130,8 +146,7 @@ def label_plan(tokenizer: Any, texts: Sequence[tuple[str, ...]], labels: Sequenc
     def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a row is the same in every epoch
         return padded([rows[n] for n in items], fill) | {"labels": torch.tensor([labels[n] for n in items])}
 
-    counts = Counter(labels)
-    return Plan(_batches(lengths, passes), collate, label_loss, tuple(counts[n] for n in range(max(counts) + 1)))
+    return Plan(_batches(lengths, passes), collate, loss)
 
 
 def label_answers(model: Any, batch: Batch) -> Answers:
@@ -158,3 +173,4 @@ def _batches(lengths: Sequence[int], passes: Passes) -> list[list[list[int]]]:
 
 
 masked_loss, causal_loss, label_loss = Loss(masked_answers), Loss(causal_answers), Loss(label_answers)
+label_set_loss = Loss(label_answers, each_label)

@@ -19,6 +19,8 @@ Texts = tuple[str, ...]  # one text, or two
 Progress = Callable[[int, int], None]
 
 BATCH = 64
+# How transformers' configurations name a classifier any number of whose labels may be true of a text.
+SEVERAL = "multi_label_classification"
 
 
 def classify(
@@ -26,6 +28,7 @@ def classify(
 ) -> list[dict[str, float]]:
     """Probability of every label for each row, in the order of `rows`.
 
+    They sum to one, except where several labels may be true of a row: then each is a chance of its own.
     Each distinct row is read once, in batches made of the sorted texts: its answer does not depend on the order
     it came in. Texts are cut at the tokenizer's `model_max_length`, the longer of the two first.
     """
@@ -49,7 +52,9 @@ def _classify_batch(model: Any, tokenizer: Any, batch: Sequence[Texts]) -> list[
     with torch.inference_mode(), autocast(model.device):
         logits = model(**encoded).logits
     labels = [model.config.id2label[n] for n in range(model.config.num_labels)]
-    return [dict(zip(labels, row, strict=True)) for row in logits.float().softmax(-1).tolist()]
+    several = model.config.problem_type == SEVERAL
+    chances = logits.float().sigmoid() if several else logits.float().softmax(-1)
+    return [dict(zip(labels, row, strict=True)) for row in chances.tolist()]
 
 
 def embed(model: Any, tokenizer: Any, texts: Sequence[str], progress: Progress | None = None) -> NDArray[Any]:

@@ -27,7 +27,10 @@ class ServedModel(PythonModel):  # type: ignore[misc]
         self.answer = load(folder, str(context.model_config["task"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> list[dict[str, Any]]:  # noqa: ARG002
-        """Answer each row of a data frame: {"prediction"}, with "probability" for labels, "answers" for passages."""
+        """Answer each row of a data frame: {"prediction"}, with "probability" for a label, "answers" for passages.
+
+        Of several labels, "probabilities" has all that there are.
+        """
         return list(self.answer(model_input.to_dict("records")))
 
 
@@ -67,6 +70,20 @@ def _classifier(folder: Path, task: Any) -> Any:
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         asked = [task.read(row) for row in rows]
         return [dict(answer_of(chances)) for chances in classify(model, tokenizer, asked)]
+
+    return answer
+
+
+def _labeller(folder: Path, task: Any) -> Any:
+    from models.backbone import load_classifier
+    from models.predict import classify
+    from models.tasks.label_sets import answer_of
+    from models.threshold import read_threshold
+
+    (model, tokenizer), threshold = load_classifier(folder), read_threshold(folder)
+
+    def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        return [answer_of(found, threshold) for found in classify(model, tokenizer, [task.read(row) for row in rows])]
 
     return answer
 
@@ -117,7 +134,7 @@ def _recommender(folder: Path, _: Any) -> Any:
 
 # How many answers a question gets, the first of them being the prediction.
 BEST = 5
-LOADERS = {"click": _recommender, "label": _classifier, "passage": _finder, "text": _writer}
+LOADERS = {"click": _recommender, "label": _classifier, "labels": _labeller, "passage": _finder, "text": _writer}
 
 
 def _files(manifest: Path) -> dict[str, Any]:

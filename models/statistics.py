@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from models.metrics import CALIBRATION_BINS, bin_of
 
@@ -90,6 +90,27 @@ def macro_f1(truth: Sequence[str], answer: Sequence[str]) -> Statistic:
         # A label absent from a resample is left out of its mean, as scikit-learn does.
         f1 = np.divide(2 * hits, either, out=np.zeros_like(either), where=either > 0)
         return np.asarray(f1.sum(1) / (either > 0).sum(1))
+
+    return statistic
+
+
+def f1_of_sets(truth: ArrayLike, answer: ArrayLike, average: Literal["micro", "macro"]) -> Statistic:
+    """F1 of label sets, given as 0 and 1 of shape (examples, labels): of all decisions together, or mean over labels.
+
+    A label that a resample neither has nor was told is left out of its mean, as `macro_f1` does; where there is none
+    at all, F1 is 0, as in scikit-learn.
+    """
+    import numpy as np
+
+    wanted, said = np.asarray(truth, float), np.asarray(answer, float)
+    sums = np.concatenate([2 * wanted * said, wanted + said], axis=1)
+
+    def statistic(weights: NDArray[Any]) -> NDArray[Any]:
+        hits, either = np.split(weights @ sums, 2, axis=1)
+        if average == "micro":
+            hits, either = hits.sum(1, keepdims=True), either.sum(1, keepdims=True)
+        f1 = np.divide(hits, either, out=np.zeros_like(either), where=either > 0)
+        return np.asarray(f1.sum(1) / np.maximum(1, (either > 0).sum(1)))
 
     return statistic
 

@@ -72,6 +72,8 @@ def outside_bounds(frame: pl.DataFrame, form: type[Row]) -> bool:
     import polars as pl
 
     for name, found in form.model_fields.items():
+        if name == form.LABEL and not _named_once(frame[name]):
+            return True
         for bound in found.metadata:
             if getattr(bound, "min_length", None) and (frame[name].str.len_bytes() < bound.min_length).any():
                 return True
@@ -79,6 +81,15 @@ def outside_bounds(frame: pl.DataFrame, form: type[Row]) -> bool:
             if pattern and not frame.select(pl.col(name).str.contains(pattern).all()).item():
                 return True
     return False
+
+
+def _named_once(labels: pl.Series) -> bool:
+    """Whether no row of a column that may hold several labels holds an empty one, or one twice."""
+    import polars as pl
+
+    if not isinstance(labels.dtype, pl.List):
+        return True
+    return bool(((labels.list.n_unique() == labels.list.len()) & ~labels.list.contains("")).all())
 
 
 def _value(row: dict[str, Any], name: str, form: type[Row]) -> Any:

@@ -37,9 +37,9 @@ def chosen_method(recipe: Recipe, model: Any, plan: Plan) -> tuple[Any, Plan, Pa
 
 
 def _loss(settings: Finetune, plan: Plan) -> Loss:
-    from models.losses import Criterion, class_weights
+    from models.losses import Criterion, class_weights, each_label
 
-    if settings.contrastive:
+    if settings.contrastive or plan.loss.criterion is each_label:
         return plan.loss
     weights = class_weights(plan.counts) if settings.class_weights else ()
     criterion = Criterion(settings.label_smoothing, settings.focal, weights)

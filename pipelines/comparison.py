@@ -9,6 +9,7 @@ from typing import Any
 
 from models.metrics import HIGHER_IS_BETTER
 from models.statistics import Interval, difference, interval
+from models.tasks.label_sets import by_label
 from models.tasks.labels import certainty
 from models.tasks.task import Prediction, Row, Task
 from pipelines.answers import kind_of
@@ -68,6 +69,15 @@ def calibration_rows(task: Task, predictions: Predictions) -> list[dict[str, Any
         return []
     bins = calibration(*certainty(predictions))
     return [{name: round(value, 6) for name, value in row.items()} for row in bins]
+
+
+def label_rows(task: Task, predictions: Predictions) -> list[dict[str, Any]]:
+    """How each label is told, the commonest first; empty for a task without labels."""
+    if task.answer == "labels":
+        return by_label(predictions)
+    if task.answer != "label":
+        return []
+    return by_label([{"labels": [p["label"]], "prediction": [p["prediction"]]} for p in predictions])
 
 
 def clearly(found: Mapping[str, float], metric: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from models.tasks import TASKS
 from pipelines.artifact import read_json, read_manifest, write_json
 from pipelines.artifact_root import uri_of
-from pipelines.comparison import Comparison, calibration_rows, examples
+from pipelines.comparison import Comparison, calibration_rows, examples, label_rows
 from pipelines.examples import read_split
 from pipelines.gates import CONFIDENCE
 from pipelines.mirror import here
@@ -65,6 +65,7 @@ def _scores(
         "baselines": {name: comparison.opponent(ours, theirs) for name, theirs in baselines.items()},
         "champion": comparison.opponent(ours, champion) if champion else None,
         "control": comparison.opponent(ours, control) if control else None,
+        "labels": label_rows(comparison.task, ours),
         "calibration": calibration_rows(comparison.task, ours),
         "examples": examples(comparison.task, comparison.rows, ours, champion),
     }

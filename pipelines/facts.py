@@ -171,10 +171,15 @@ def _keys(frame: pl.DataFrame, form: type[Row]) -> dict[str, pl.Expr | pl.Series
 
 
 def _answer(frame: pl.DataFrame, form: type[Row]) -> pl.Series:
-    import polars as pl
-
     if form.LABEL:
-        return frame[form.LABEL].cast(pl.String)
+        return _labels(frame[form.LABEL])
     if form is Unlabeled:
         return frame["split"]
     return plain(frame[ANSWER]) if form.ANSWERS else frame[ANSWER]
+
+
+def _labels(labels: pl.Series) -> pl.Series:
+    """A row's label; of several, all in one text, whatever their order."""
+    import polars as pl
+
+    return labels.list.sort().list.join("\n") if isinstance(labels.dtype, pl.List) else labels.cast(pl.String)

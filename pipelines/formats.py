@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 # What a column of 64-bit numbers holds; a list is looked at up to its first wrong item, for it may have a million.
 Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 Texts = Annotated[list[str], Field(fail_fast=True)]
+
+
+def _each_once(labels: list[str]) -> list[str]:
+    if len(set(labels)) != len(labels):
+        raise ValueError("a label stands there twice; name each once")
+    return labels
+
+
+Labels = Annotated[list[Annotated[str, Field(min_length=1)]], Field(fail_fast=True), AfterValidator(_each_once)]
 
 
 def _example(**row: Any) -> ConfigDict:
@@ -19,8 +28,8 @@ def _example(**row: Any) -> ConfigDict:
 class Row(BaseModel):
     """What every row has. Further columns are allowed and kept; a number is not taken for a text.
 
-    TEXTS are what a model reads, ANSWERS what it should write, LABEL what it should choose. KEY is what makes two rows
-    the same where that is not TEXTS.
+    TEXTS are what a model reads, ANSWERS what it should write, LABEL what it should choose, one or a list. KEY is what
+    makes two rows the same where that is not TEXTS.
     """
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
@@ -47,6 +56,16 @@ class Classification(Written):
     LABEL = "label"
     text: str
     label: str = Field(min_length=1)
+
+
+class MultiLabel(Written):
+    """A text and every label that is true of it; an empty list says that none is."""
+
+    model_config = _example(id="r1", text="Oil and wheat prices rose.", labels=["crude", "wheat"], lang="en")
+    TEXTS = ("text",)
+    LABEL = "labels"
+    text: str
+    labels: Labels
 
 
 class PairClassification(Written):
@@ -183,6 +202,7 @@ class Unlabeled(Written):
 
 FORMATS: Mapping[str, type[Row]] = {
     "classification": Classification,
+    "multi_label": MultiLabel,
     "pair_classification": PairClassification,
     "summarisation": Summarisation,
     "translation": Translation,

@@ -52,7 +52,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def cell(value: Any) -> str:
     """A text as one table cell: one line, shortened, and nothing in it acts as markup."""
-    text = " ".join(("" if value is None else str(value)).split())
+    told = (", ".join(map(str, value)) or "no label") if isinstance(value, list) else "" if value is None else value
+    text = " ".join(str(told).split())
     short = text if len(text) <= WIDTH else text[: WIDTH - 1].rstrip() + "…"
     return MARKUP.sub(r"\\\1", short)
 
@@ -62,7 +63,7 @@ def examples(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "The report holds none."
     texts = [name for name in TEXTS if name in rows[0]]
-    target = "label" if "label" in rows[0] else "reference"
+    target = next(name for name in ("label", "labels", "reference") if name in rows[0])
     head = [*texts, target, "candidate", "champion"]
     return table(head, ([*(cell(row[name]) for name in (*texts, target)), *_answers(row)] for row in rows))
 

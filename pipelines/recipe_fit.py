@@ -52,7 +52,11 @@ def _pretrain_problems(pretrain: Pretrain) -> Iterator[str]:
 
 
 def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:
-    if task.answer != "label":
+    if task.answer == "labels":
+        for key in ("label_smoothing", "class_weights", "focal", "r_drop"):
+            if getattr(finetune, key):
+                yield f"finetune.{key} is for one answer of several; {task.name} decides about each label; leave it out"
+    elif task.answer != "label":
         for key in ("class_weights", "focal"):
             if getattr(finetune, key):
                 yield f"finetune.{key} is for tasks that answer with a label; {task.name} does not; leave it out"

@@ -27,7 +27,7 @@ def _tuned_language_model(work: Work) -> tuple[Any, Any]:
     if work.run.recipe.pretrain.objective == "causal":
         return load_causal(work.inputs["tuned"] / "model")
     model, tokenizer = load_masked(work.inputs["adapted"] / "model")
-    load_tuned = load_classifier if TASKS[work.run.recipe.task].answer in ("click", "label") else load_encoder
+    load_tuned = load_classifier if TASKS[work.run.recipe.task].answer in ("click", "label", "labels") else load_encoder
     tuned, _ = load_tuned(work.inputs["tuned"] / "model")
     if width := getattr(tuned.config, WIDTH, None):
         insert(model, width)

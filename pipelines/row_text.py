@@ -8,8 +8,8 @@ from typing import Any
 from pipelines.text_form import spaced
 
 ABOUT = frozenset(
-    ("id", "lang", "source_lang", "target_lang", "label", "split", "domain", "group", "category", "role", "licence",
-     "timestamp", "user_id", "item_id")
+    ("id", "lang", "source_lang", "target_lang", "label", "labels", "split", "domain", "group", "category", "role",
+     "licence", "timestamp", "user_id", "item_id")
 )  # fmt: skip
 TELLING = 24  # characters in spaced form: shorter texts ("Thank you!") stand in many rows that have nothing in common
 

@@ -19,7 +19,7 @@ from pipelines.data_summary import (
     most_common,
 )
 from pipelines.facts import SET_ASIDE, View
-from pipelines.formats import Recommendation, Translation
+from pipelines.formats import MultiLabel, Recommendation, Translation
 from pipelines.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -101,9 +101,12 @@ class Sketch:
         return Picture(summary=self.summary(), files=files)
 
     def _count(self, good: pl.DataFrame) -> None:
+        import polars as pl
+
         for name, values in _named(good, self.view).items():
             held = self.counts.setdefault(name, Counter())
-            named = good.with_columns(values.alias(NAME))[NAME].drop_nulls()
+            named = good.with_columns(values.alias(NAME))[NAME]
+            named = (named.explode() if isinstance(named.dtype, pl.List) else named).drop_nulls()
             held.update(dict(named.value_counts().rows()))
             if len(held) > HELD:
                 self.counts[name] = Counter(capped(held.items(), HELD // 2))
@@ -124,6 +127,8 @@ def _named(frame: pl.DataFrame, view: View) -> dict[str, pl.Expr]:
     import polars as pl
 
     found = {name: pl.col(name).cast(pl.String).str.slice(0, SHOWN) for name in COLUMNS if name in frame.columns}
+    if view.form is MultiLabel:
+        found["label"] = pl.col("labels").list.eval(pl.element().str.slice(0, SHOWN))
     found["language"] = _language(frame, view)
     found["script"] = _script()
     if frame[RAW].str.contains('"topic"', literal=True).any():
@@ -169,7 +174,7 @@ def _samples(good: pl.DataFrame, view: View) -> list[tuple[int, Sample]]:
 
     from pipelines.personal_data import find
 
-    label = pl.col(view.form.LABEL).cast(pl.String) if view.form.LABEL else pl.lit(None, pl.String)
+    label = _shown_label(view)
     few = good.bottom_k(SAMPLES, by="id_key").select("id_key", LINE, WRITTEN, label.alias("label"))
     said = pl.concat_str(WRITTEN, "label", separator="\n", ignore_nulls=True)
     personal = set(find(few.select(said.alias("said"))["said"])["position"])
@@ -178,6 +183,14 @@ def _samples(good: pl.DataFrame, view: View) -> list[tuple[int, Sample]]:
         for position, (key, line, text, label) in enumerate(few.iter_rows())
         if position not in personal
     ]
+
+
+def _shown_label(view: View) -> pl.Expr:
+    import polars as pl
+
+    if view.form is MultiLabel:
+        return pl.col("labels").list.join(", ")
+    return pl.col(view.form.LABEL).cast(pl.String) if view.form.LABEL else pl.lit(None, pl.String)
 
 
 def cut(text: str, most: int = SHOWN) -> str:

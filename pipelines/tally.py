@@ -116,13 +116,17 @@ class Tally:
             self.measures["licence"].add(len(lacking), self.places(lacking.head(EXAMPLES).to_list()))
         if not form.LABEL:
             return
-        labels = frame.select(pl.col(form.LABEL).cast(pl.String).alias("label"), PLACE)
+        labels = frame.select(pl.col(form.LABEL).alias("label"), PLACE)
+        if isinstance(labels["label"].dtype, pl.List):
+            labels = labels.explode("label").drop_nulls()
+        labels = labels.with_columns(pl.col("label").cast(pl.String))
         self.labels.update(dict(labels["label"].value_counts().rows()))
         if self.known is not None:
             outside = labels.filter(~pl.col("label").is_in(list(self.known)))
-            places = self.places(outside[PLACE].head(EXAMPLES).to_list(), form.LABEL)
+            rows = outside[PLACE].unique(maintain_order=True)
+            places = self.places(rows.head(EXAMPLES).to_list(), form.LABEL)
             counts = outside["label"].value_counts(sort=True).head(EXAMPLES).rows()
-            self.measures["unknown_labels"].add(len(outside), places, {shown(label): n for label, n in counts})
+            self.measures["unknown_labels"].add(len(rows), places, {shown(label): n for label, n in counts})
 
     def _spill(self, frame: pl.DataFrame) -> None:
         import polars as pl

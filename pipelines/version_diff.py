@@ -22,7 +22,7 @@ from pipelines.version_history import changed, named
 from pipelines.versions import lines_of
 
 # Columns that say which row it is, not what it says.
-ABOUT = ("id", "lang", "label", "split", "domain", "group")
+ABOUT = ("id", "lang", "label", "labels", "split", "domain", "group")
 SHIFTS = 3  # labels named in a line
 
 
@@ -62,8 +62,10 @@ class Table:
         self.ids.append(hash_of(row["id"]))
         self.contents.append(_content(line))
         self.lengths.append(_length([value for name, value in row.items() if name not in ABOUT]))
-        if isinstance(label := row.get("label"), str | int | float | bool):
-            self.labels[str(label)] += 1
+        several = row.get("labels")
+        for label in several if isinstance(several, list) else (row.get("label"),):
+            if isinstance(label, str | int | float | bool):
+                self.labels[str(label)] += 1
         return str(row["id"])
 
 

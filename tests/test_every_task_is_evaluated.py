@@ -32,6 +32,8 @@ def rows_of(task):
             if task.format == "dialog":
                 turns = [{"role": "user", "content": text}, {"role": "assistant", "content": text.split()[0]}]
                 texts = {"messages": turns, "context": [text]}
+            if task.answer == "labels":
+                texts |= {"labels": [text.split()[0], text.split()[2]]}
             if task.answer == "click":
                 texts |= {"user_id": f"u{number % 3}", "item_id": f"i{number}", "label": number % 2}
                 texts["timestamp"] = 1_000_000 + number
@@ -54,6 +56,14 @@ def models(task, folder):
     if task.answer == "label":
         labels = sorted({text.split()[0] for text in TEXTS})
         model, tokenizer = backbone.new_classifier(folder / "base", labels, 7, 64, len(task.texts))
+    if task.answer == "labels":
+        from models.predict import SEVERAL
+        from models.threshold import write_threshold
+
+        labels = sorted({text.split()[place] for text in TEXTS for place in (0, 2)})
+        model, tokenizer = backbone.new_classifier(folder / "base", labels, 7, 64, 1)
+        model.config.problem_type = SEVERAL
+        write_threshold(0.5, folder / "tuned")
     if task.answer == "passage":
         write_answers(dict.fromkeys(text.split()[0] for text in TEXTS), folder / "tuned")
     if task.answer == "click":

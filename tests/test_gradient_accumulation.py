@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-KINDS = ("masked", "classifier", "causal")
+KINDS = ("masked", "classifier", "labels", "causal")
 
 
 METHODS = ("adalora", "fgm", "r_drop", "sgd", "weighted")
@@ -89,6 +89,7 @@ def example(kind: str) -> tuple[object, dict[str, object], object]:
 
     from models import objectives
     from models.pair_head import PairClassifier
+    from models.text_head import TextClassifier
     from tests.toy_models import decoder
 
     torch.manual_seed(1)
@@ -103,5 +104,8 @@ def example(kind: str) -> tuple[object, dict[str, object], object]:
     if kind == "classifier":
         labels = torch.randint(0, 2, (16,))
         return PairClassifier.over(BertModel(config)), batch | {"labels": labels}, objectives.label_loss
+    if kind == "labels":
+        labels = torch.randint(0, 2, (16, 2)).float()
+        return TextClassifier.over(BertModel(config)), batch | {"labels": labels}, objectives.label_set_loss
     labels = torch.where(torch.arange(12) % 4 == 0, ids, -100)
     return BertForMaskedLM(config), batch | {"labels": labels}, objectives.masked_loss

@@ -147,12 +147,14 @@ def test_the_metrics_that_a_gate_may_name_are_those_that_are_measured():
     clicked = [{"id": a, "user_id": "u", "label": a, "probability": 0.4} for a in ("0", "1")]
     answers = {
         "recommendation": clicked,
+        "multi_label": [{"labels": ["a"], "prediction": ["a"]}],
         "retrieval": [dict.fromkeys(("mrr", "recall_1", "recall_5", "ndcg_10"), 0.5)],
         **dict.fromkeys(("classification", "pair_classification"), labelled),
         **{key: [written] for key in ("dialog", "generation", "rewriting", "summarisation", "translation")},
     }
     for name, task in TASKS.items():
-        kept = [{key: value for key, value in answer.items() if task.answer in ("click", "label") or key in shown(task)}
+        whole = task.answer in ("click", "label", "labels")
+        kept = [{key: value for key, value in answer.items() if whole or key in shown(task)}
                 for answer in answers[name]]  # fmt: skip
         assert (
             set(task.measures) == set(task.metrics(kept)) == set(task.statistics(kept)) | WITHOUT_INTERVAL & shown(task)

@@ -9,7 +9,7 @@ import pytest
 
 from models.tasks import TASKS
 from pipelines import terminal
-from pipelines.comparison import Comparison, calibration_rows, clearly, examples
+from pipelines.comparison import Comparison, calibration_rows, clearly, examples, label_rows
 from pipelines.packet import _change
 from pipelines.plots import Scale
 from pipelines.report import render_report, rivals, summary
@@ -53,6 +53,7 @@ def report(champion=None):
         "bits_per_byte": {stage: {"domain": 2.0, "general": 2.1} for stage in ("base", "pretrained", "finetuned")},
         "bits_per_byte_change": {"domain": -0.12, "general": 0.01},
         "curves": {"base": [], "pretrain": curve, "finetune": curve},
+        "labels": label_rows(PAIRS, ours),
         "calibration": calibration_rows(PAIRS, ours),
         "examples": examples(PAIRS, ROWS, ours, champion),
     }
@@ -97,7 +98,15 @@ def test_texts_of_the_data_are_no_markup(page):
 
 
 def test_the_page_shows_every_rival_and_every_part(page):
-    for words in ("Champion", "Overlap and TF-IDF", "No continued pretraining", "-12.0", "d41d8cd98f00b204e", "AUC"):
+    for words in (
+        "Champion",
+        "Overlap and TF-IDF",
+        "No continued pretraining",
+        "-12.0",
+        "d41d8cd98f00b204e",
+        "AUC",
+        "Each label",
+    ):
         assert words in page
     assert page.count("<svg") == 5, "scores, bits per byte, calibration and two curves; the empty one is left out"
 
@@ -130,6 +139,7 @@ def test_generated_texts_have_a_page_too(capsys):
             "nearest": compared.opponent(said, [{"id": p["id"], "rouge_l": 0.6} for p in said]),
         },
         "control": None,
+        "labels": label_rows(task, said),
         "calibration": calibration_rows(task, said),
         "examples": examples(task, texts, said, said),
     }

@@ -3,6 +3,7 @@
 from models.tasks.classification import CLASSIFICATION
 from models.tasks.dialog import DIALOG
 from models.tasks.generation import GENERATION
+from models.tasks.multi_label import MULTI_LABEL
 from models.tasks.pair_classification import PAIR_CLASSIFICATION
 from models.tasks.recommendation import RECOMMENDATION
 from models.tasks.retrieval import RETRIEVAL
@@ -15,6 +16,7 @@ TASKS: dict[str, Task] = {
     "classification": CLASSIFICATION,
     "dialog": DIALOG,
     "generation": GENERATION,
+    "multi_label": MULTI_LABEL,
     "pair_classification": PAIR_CLASSIFICATION,
     "recommendation": RECOMMENDATION,
     "retrieval": RETRIEVAL,

@@ -30,7 +30,7 @@ class Task:
     name: str
     format: str  # the rows it takes: a name of `pipelines/rows.py`
     version: int  # raise it when scores stop being comparable
-    answer: Literal["label", "text", "passage", "click"]
+    answer: Literal["label", "labels", "text", "passage", "click"]
     texts: tuple[str, ...]  # the columns a person wrote, in the order the model reads them
     target: str  # the column that the model must answer with
     primary: str  # the metric that decides

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.tasks.task import Task
-from pipelines.answers import click, label, passage, text
+from pipelines.answers import click, label, labels, passage, text
 
-ANSWERS: Mapping[str, Any] = {"click": click, "label": label, "passage": passage, "text": text}
+ANSWERS: Mapping[str, Any] = {"click": click, "label": label, "labels": labels, "passage": passage, "text": text}
 
 
 def kind_of(task: Task) -> Any:

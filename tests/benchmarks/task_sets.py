@@ -35,7 +35,8 @@ class Set:
 
     @property
     def name(self) -> str:
-        return self.file + "".join(f"__{value}" for value in (self.finetune.get("method"),) if value)
+        more = (self.finetune.get("method"), self.task if self.task == "multi_label" else None)
+        return self.file + "".join(f"__{value}" for value in more if value)
 
 
 def _rate(rate: float, epochs: int, length: int = 128, **more: Any) -> dict[str, Any]:
@@ -50,6 +51,7 @@ SETS = (
     Set("cls_zh_hotel_sentiment", "classification", "zh encoder", _rate(5e-4, 4)),
     Set("cls_zh_tnews_topic", "classification", "zh encoder", _rate(5e-4, 6, 48)),
     Set("tox_zh_cold", "classification", "zh encoder", _rate(5e-4, 4, 64)),
+    Set("gen_zh_ad_copy", "multi_label", "zh encoder", _rate(5e-4, 6)),
     Set("pair_zh_simclue", "pair_classification", "zh encoder", _rate(5e-4, 4, 96)),
     Set("pair_zh_ocnli", "pair_classification", "zh encoder", _rate(5e-4, 4, 96)),
     Set("sum_en_reuters_headline", "summarisation", "en decoder", WRITING, test=200),

@@ -134,10 +134,17 @@ def frozen(name: str, one: Set, settings: Settings, suffix: str = "") -> str:
 def dataset(one: Set, data: Path, run: str, settings: Settings) -> str:
     """The dataset of a set alone, cut to its sizes, as an artifact."""
     module = runpy.run_path(str(data / "splits.py"))
-    parts = module["split"](module["load"](data / f"{one.file}.jsonl.gz"))
+    rows = module["load"](data / f"{one.file}.jsonl.gz")
+    parts = module["split"](list(map(attributes, rows)) if one.task == "multi_label" else rows)
     most = (one.most, one.test, one.test)
     files = {f"tasks/set/{s}.jsonl": lines(rows[:n]) for s, rows, n in zip(SPLITS, parts, most, strict=True)}
     return sealed("dataset", files, settings)
+
+
+def attributes(row: dict[str, Any]) -> dict[str, Any]:
+    """An advertisement's text, and as its labels the style and the patterns of what it is for."""
+    named = dict.fromkeys(part for part in row["prompt"].split("*") if part.startswith(("风格#", "图案#")))
+    return {"id": row["id"], "text": row["completion"], "labels": list(named), "lang": row["lang"]}
 
 
 def backbone(one: Set, data: Path, settings: Settings) -> str:
