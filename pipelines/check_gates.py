@@ -22,7 +22,7 @@ from pipelines.steps import made_from, target_of
 from pipelines.tracking import DATASET, Tracked, record_run
 
 # Parts of the report that are for looking at, not for deciding; they stay in the report's own artifact.
-PICTURES = ("curves", "examples", "calibration")
+PICTURES = ("curves", "examples", "calibration", "explanations")
 # What a dossier calls the artifacts that no input of `evaluate` names.
 NAMES = {"validate": "validation", "evaluate": "report"}
 # Of the others, which are large and have done their work, the manifest is enough.

@@ -13,6 +13,7 @@ import typer
 
 from pipelines import terminal
 from pipelines.cli_data import data
+from pipelines.cli_explain import explain
 from pipelines.cli_ingest import ingest
 from pipelines.cli_search import search
 from pipelines.cli_trace import quarantine
@@ -34,6 +35,7 @@ app.add_typer(quarantine)
 app.command()(validate)
 app.command()(ingest)
 app.command()(search)
+app.command()(explain)
 
 RecipeName = Annotated[str, typer.Argument(help="A file in pipelines/recipes, without .toml")]
 Changes = Annotated[list[str], typer.Option("--set", help="key=value, for example finetune.epochs=3; may be repeated")]

@@ -89,21 +89,23 @@ def clearly(found: Mapping[str, float], metric: str) -> str:
 def examples(
     task: Task, rows: Sequence[Row], predictions: Predictions, champion: Predictions | None
 ) -> list[dict[str, Any]]:
-    """Ten examples side by side: the worst mistakes, where the champion differs, and the rest by chance.
-
-    Chance is the hash of the id: the same examples come up in every run, whatever the model.
-    """
+    """Ten examples side by side: the worst mistakes, where the champion differs, and the rest by chance."""
     chosen: dict[int, str] = {}
-    by_chance = sorted(range(len(rows)), key=lambda n: hashlib.sha256(str(rows[n]["id"]).encode()).hexdigest())
-    differs = [n for n in by_chance if champion and champion[n]["prediction"] != predictions[n]["prediction"]]
+    drawn = by_chance(rows)
+    differs = [n for n in drawn if champion and champion[n]["prediction"] != predictions[n]["prediction"]]
     for why, numbers, most in (
         ("worst mistake", kind_of(task).mistakes(task, predictions), 3),
         ("champion differs", differs, 3),
-        ("by chance", by_chance, EXAMPLES),
+        ("by chance", drawn, EXAMPLES),
     ):
         for number in [n for n in numbers if n not in chosen][: min(most, EXAMPLES - len(chosen))]:
             chosen[number] = why
     return [_example(task, rows[n], predictions[n], champion[n] if champion else None, chosen[n]) for n in chosen]
+
+
+def by_chance(rows: Sequence[Row]) -> list[int]:
+    """Positions of the rows in an order of chance: that of the hash of the id, the same in every run."""
+    return sorted(range(len(rows)), key=lambda n: hashlib.sha256(str(rows[n]["id"]).encode()).hexdigest())
 
 
 def _example(task: Task, row: Row, ours: Prediction, theirs: Prediction | None, why: str) -> dict[str, Any]:

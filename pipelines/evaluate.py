@@ -11,6 +11,7 @@ from pipelines.artifact import read_json, read_manifest, write_json
 from pipelines.artifact_root import uri_of
 from pipelines.comparison import Comparison, calibration_rows, examples, label_rows
 from pipelines.examples import read_split
+from pipelines.explanations import explanations
 from pipelines.gates import CONFIDENCE
 from pipelines.mirror import here
 from pipelines.report import render_report
@@ -28,6 +29,7 @@ def evaluate(work: Work) -> None:
     report = {
         **_subject(work, comparison),
         **_scores(comparison, answers, _baseline_answers(work)),
+        "explanations": _explained(work, comparison, answers["tuned"]),
         **language(work),
         "curves": {name: curve(work.inputs[source]) for name, source in CURVES.items()},
     }
@@ -75,6 +77,14 @@ def _answers(work: Work, name: str) -> list[dict[str, Any]]:
     """A model's predictions on the test set; a model already asked is not asked again."""
     inputs = {"dataset": _uri(work, "dataset"), "model": _uri(work, name)}
     return read_rows(here(make("score", work.run_uri, inputs)) / "predictions.jsonl")
+
+
+def _explained(work: Work, comparison: Comparison, answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Which words some of the answers rest on; on as many threads as the step was given, so that it is repeatable."""
+    import torch
+
+    torch.set_num_threads(work.settings.threads)
+    return explanations(comparison.task, work.inputs["tuned"] / "model", comparison.rows, answers)
 
 
 def _uri(work: Work, name: str) -> str:

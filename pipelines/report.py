@@ -8,6 +8,7 @@ from typing import Any
 from models.metrics import HIGHER_IS_BETTER
 from pipelines import plots
 from pipelines.comparison import clearly
+from pipelines.explanations import scored, strengths, strongest
 from pipelines.page import render
 
 NAMES = {
@@ -77,6 +78,9 @@ def render_report(report: Report) -> str:
         verdict=lambda gap: BADGES[clearly(gap, report["primary"])],
         spread=spread,
         signed=lambda value: f"{value:+.3f}",
+        scored=scored,
+        strengths=strengths,
+        strongest=strongest,
     )
 
 

@@ -73,6 +73,10 @@ def test_a_report_says_all_that_the_gates_and_the_reviewer_need(checker, capsys)
     assert len(report["curves"]["pretrain"]) <= 200
     assert report["curves"]["pretrain"][-1]["step"] == 499
     assert len(report["examples"]) == 10
+    assert {row["why"] for row in report["explanations"]} == {"worst mistake", "right"}
+    for row in report["explanations"]:
+        assert (row["prediction"] == row["label"]) == (row["why"] == "right")
+        assert [any("occlusion" in part for part in text) for text in row["texts"]] == [True, True]
     assert "NaN" not in (Path(uri) / "report.json").read_text()
     assert str(read_settings().home) not in (Path(uri) / "report.html").read_text()
     said = capsys.readouterr().out
@@ -133,6 +137,8 @@ def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
     assert report["baselines"]["frozen_base"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}, "the same model"
     assert report["control"] is None
     assert {"prompt", "reference", "prediction"} <= set(report["examples"][0])
+    assert [row["why"] for row in report["explanations"]] == ["worst mistake"] * 3 + ["by chance"] * 3
+    assert all(any("hidden" in part for part in row["texts"][0]) for row in report["explanations"])
 
 
 def test_greedy_writing_does_not_depend_on_its_neighbours():

@@ -56,7 +56,16 @@ def report(champion=None):
         "labels": label_rows(PAIRS, ours),
         "calibration": calibration_rows(PAIRS, ours),
         "examples": examples(PAIRS, ROWS, ours, champion),
+        "explanations": [explained()],
     }
+
+
+def explained():
+    """A mistake: one word for the answer that was given, one against it, and one that hardly counts."""
+    words = [("<i>fine", 1.2, 0.9), ("broken", -0.8, -1.1), ("thing", 0.01, 0.0)]
+    parts = [{"text": text, "gradients": by_slope, "occlusion": by_mask} for text, by_slope, by_mask in words]
+    said = {"prediction": "yes", "label": "no", "probability": 0.97, "log_odds": 3.5, "nothing": 0.1}
+    return {"id": "r7", "why": "worst mistake", **said, "words_together": 2, "texts": [parts[:2], [parts[2]]]}
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +118,17 @@ def test_the_page_shows_every_rival_and_every_part(page):
     ):
         assert words in page
     assert page.count("<svg") == 5, "scores, bits per byte, calibration and two curves; the empty one is left out"
+
+
+def test_words_for_and_against_an_answer_differ_without_colour_too(page):
+    assert '<mark class="for s3" title="+1.200">&lt;i&gt;fine</mark>' in page
+    assert '<mark class="against s2" title="-0.800">broken</mark>' in page
+    assert '<p class="pre quote">thing</p>' in page, "what hardly counts is not marked"
+    assert '<td>broken</td><td class="number">-0.800</td><td class="number">-1.100</td>' in page
+    lines = re.findall(r"mark\.(for|against) { text-decoration-style: (\w+)", page)
+    assert dict(lines) == {"for": "solid", "against": "dotted"}
+    assert "2 words at a time" in page
+    assert "Which words" not in render_report(report() | {"explanations": []})
 
 
 def test_the_same_report_is_the_same_page():
