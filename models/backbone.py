@@ -29,12 +29,32 @@ def load_classifier(folder: Path) -> Pair:
     """A fine-tuned classifier and its tokenizer, in eval mode. Raises ValueError when a weight is missing."""
     from transformers import AutoModelForSequenceClassification
 
+    return _load(_own_classifier(folder) or AutoModelForSequenceClassification, folder), load_tokenizer(folder)
+
+
+def _own_classifier(folder: Path) -> Any:
+    """The kind of classifier of this project that a folder holds, or None."""
     from models.pair_head import PairClassifier
     from models.text_head import TextClassifier
 
     ours = {kind.__name__: kind for kind in (PairClassifier, TextClassifier)}
-    named = (_config(folder).architectures or [""])[0]
-    return _load(ours.get(named, AutoModelForSequenceClassification), folder), load_tokenizer(folder)
+    return ours.get((_config(folder).architectures or [""])[0])
+
+
+def _under_a_new_head(folder: Path) -> Any:
+    """The encoder of a classifier under a new language-model head: what it learned of its task stays in the encoder."""
+    from transformers import AutoModelForMaskedLM
+
+    from models.bottleneck import WIDTH, insert
+
+    classifier, _ = load_classifier(folder)
+    model = AutoModelForMaskedLM.from_config(classifier.config, dtype=torch.float32)
+    if width := getattr(classifier.config, WIDTH, None):
+        insert(model, width)
+    left = model.base_model.load_state_dict(classifier.encoder.state_dict(), strict=False)
+    if left.missing_keys or left.unexpected_keys:
+        raise ValueError(f"{folder}: its encoder lacks {[*left.missing_keys, *left.unexpected_keys][0]}")
+    return model.eval()
 
 
 def load_encoder(folder: Path) -> Pair:
@@ -74,6 +94,8 @@ def masked_from_encoder(folder: Path, seed: int) -> tuple[Any, Any, bool]:
     from transformers import AutoModelForMaskedLM
 
     torch.manual_seed(seed)
+    if _own_classifier(folder):
+        return _under_a_new_head(folder), load_tokenizer(folder), True
     model, info = _from_pretrained(AutoModelForMaskedLM, folder)
     missing = sorted(info["missing_keys"])
     if others := [name for name in missing if not name.startswith(HEADS)]:
@@ -122,6 +144,7 @@ def new_classifier(folder: Path, labels: Sequence[str], seed: int, max_length: i
     tokenizer.model_max_length = max_length
     encoder.config.sep_token_id = tokenizer.sep_token_id
     encoder.config.id2label = dict(enumerate(sorted(labels)))
+    encoder.config.problem_type = None  # a base may have been a classifier of another kind
     encoder.config.label2id = {label: number for number, label in encoder.config.id2label.items()}
     torch.manual_seed(seed)
     return (PairClassifier if texts == 2 else TextClassifier).over(encoder), tokenizer

@@ -13,8 +13,6 @@ from mlflow.models import set_model  # noqa: TID253 - MLflow itself loads this f
 from mlflow.pyfunc import PythonModel  # noqa: TID253
 
 FOLDER = "model/"
-# A model folder holds weights as safetensors and text; nothing that could run code when it is read.
-ALLOWED = {".safetensors", ".json", ".jsonl", ".txt", ".model", ".md"}
 
 
 class ServedModel(PythonModel):  # type: ignore[misc]
@@ -36,6 +34,8 @@ class ServedModel(PythonModel):  # type: ignore[misc]
 
 def verify_model(folder: Path, manifest: Path) -> None:
     """Compare every file of a model folder with its manifest. Raises ValueError naming the first that differs."""
+    from models.model_files import ALLOWED
+
     named = {n.removeprefix(FOLDER): e for n, e in _files(manifest).items() if n.startswith(FOLDER)}
     present = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if not p.is_dir()}
     if "model.safetensors" not in named:

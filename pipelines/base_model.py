@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from models import threads
-from pipelines.base_source import find
+from pipelines.base_source import find_base
 from pipelines.corpus import bits_per_byte, training_texts, write_training
 from pipelines.errors import Refused
 from pipelines.language_training import train_on_text
@@ -54,7 +54,7 @@ def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
     from models.train import Record
 
     recipe = work.run.recipe
-    folder = find(name, recipe.base.sha256, work.settings)
+    folder = find_base(recipe.base, work.settings)
     try:
         if recipe.pretrain.objective == "causal":
             model, tokenizer, is_new = *load_causal(folder), False

@@ -9,13 +9,19 @@ from functools import partial
 from importlib.metadata import Distribution
 from pathlib import Path
 
-from pipelines.artifact import sha256_file
+from models.model_files import ALLOWED
+from pipelines.artifact import sha256_file, verify
+from pipelines.artifact_root import uri_of
 from pipelines.errors import Refused
+from pipelines.mirror import here
+from pipelines.production import production_folder
 from pipelines.recipe import Base, Scratch
+from pipelines.recipe_fit import REGISTRY
 from pipelines.settings import Settings
 
 WEIGHTS = "model.safetensors"
 HUB = "hf://"
+ADAPTER = "adapter_config.json"  # of peft
 # Smaller files cannot be a model; hashing every file of every package would take long.
 LEAST_BYTES = 100_000
 FILES = [WEIGHTS, "*.json", "*.txt", "*.model"]
@@ -30,6 +36,30 @@ def pinned_base(base: Base, settings: Settings) -> Base:
     return base.model_copy(update={"sha256": digest})
 
 
+def find_base(base: Base, settings: Settings) -> Path:
+    """The folder of a base that is not made here. Raises Refused when it is nowhere, or not what the recipe pins."""
+    name = str(base.model)
+    return _promoted(base, settings) if name.startswith(REGISTRY) else find(name, base.sha256, settings)
+
+
+def _promoted(base: Base, settings: Settings) -> Path:
+    """The model of a promoted artifact, every byte as its manifest says and its manifest as the run was frozen with."""
+    name, artifact = str(base.model).removeprefix(REGISTRY).partition("/")[0], str(base.artifact)
+    folder = here(uri_of(production_folder(name, artifact, settings), settings))
+    if verify(folder).digest != artifact:
+        raise Refused(f"base {base.model}: {folder} is not what was promoted; its digest differs from base.artifact")
+    require_plain(folder / "model", str(base.model))
+    return _verified(folder / "model", base.sha256, str(base.model))
+
+
+def require_plain(folder: Path, name: str) -> None:
+    """Raise Refused for a model folder whose weights need another model beside them, or that could run code."""
+    if (folder / ADAPTER).is_file():
+        raise Refused(f"base {name} holds PEFT weights beside a model that it only names; merge them and register that")
+    if odd := [path.name for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix not in ALLOWED]:
+        raise Refused(f"base {name} holds {odd[0]}, and a base is read from safetensors and text alone")
+
+
 def find(name: str, sha256: str | None, settings: Settings) -> Path:
     """The folder of a base model: "hf://org/name" or a path.
 
@@ -40,7 +70,10 @@ def find(name: str, sha256: str | None, settings: Settings) -> Path:
     if not name.startswith(HUB):
         return _verified(_folder(name), sha256, name)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name.removeprefix(HUB)) or ".." in name:
-        raise Refused(f"base.model is {name!r}; it takes hf://organisation/name, a folder, or {{ scratch = name }}")
+        raise Refused(
+            f"base.model is {name!r}; it takes hf://organisation/name, a folder, models:/name@champion, "
+            "or { scratch = name }"
+        )
     looked = []
     for place, search in _places(name.removeprefix(HUB), sha256, settings):
         if folder := search():

@@ -15,6 +15,7 @@ from pipelines.dossier import Dossier
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.ledger import SERVED, Entry
 from pipelines.mirror import here
+from pipelines.production import production_folder
 from pipelines.recipe_file import recipe_named
 from pipelines.served_model import fetched, hashes, load_pyfunc
 from pipelines.settings import Settings
@@ -137,10 +138,3 @@ def require_served(name: str, version: str, settings: Settings) -> None:
     """Refuse a version whose files MLflow does not hand out as they were registered."""
     with served(name, version, settings):
         pass
-
-
-def production_folder(name: str, digest: str, settings: Settings) -> Path:
-    """Where the promoted bytes of a model lie, on this machine."""
-    if len(digest) != 64 or not digest.isalnum():
-        raise ScriptoriumError(f"{name}: {digest!r} is not the sha256 of a model: 64 hexadecimal digits are expected")
-    return Path(settings.artifacts) / "production" / name / digest

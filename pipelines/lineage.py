@@ -51,6 +51,7 @@ class KeptData(Kept):
 
 class KeptBase(Kept):
     model: str | dict[str, str]
+    artifact: str | None = None
 
 
 class KeptRecipe(Kept):
@@ -87,7 +88,8 @@ class KeptRun(Kept):
     def starts_from(self, candidate: Candidate) -> bool:
         """Whether the base model is the folder of a candidate, or its copy among the promoted."""
         base = self.recipe.base.model
-        return isinstance(base, str) and (base.startswith(candidate.uri) or candidate.weights in base)
+        is_named = isinstance(base, str) and (base.startswith(candidate.uri) or candidate.weights in base)
+        return is_named or self.recipe.base.artifact == candidate.weights
 
 
 class Candidate(Told):

@@ -10,13 +10,15 @@ from pipelines.champion import champion, require_known
 from pipelines.errors import Refused
 from pipelines.limits import Limits
 from pipelines.recipe import Recipe
+from pipelines.registered_base import is_registered, registered_base
 from pipelines.settings import Settings
 from pipelines.toxicity import WEIGHTS, require_labels
 
 
 def pinned(recipe: Recipe, settings: Settings) -> Recipe:
     """The recipe with the digest of every model that it only names. Raises Refused for one that is nowhere."""
-    now = {"base": pinned_base(recipe.base, settings), "validation": pinned_limits(recipe.validation, settings)}
+    base = (registered_base if is_registered(recipe.base) else pinned_base)(recipe.base, settings)
+    now = {"base": base, "validation": pinned_limits(recipe.validation, settings)}
     return recipe.model_copy(update=now)
 
 

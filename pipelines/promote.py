@@ -16,12 +16,13 @@ from typing import Any
 from pipelines import dossier as dossiers
 from pipelines import ledger, mirror, registry
 from pipelines.artifact import publish, read_json
-from pipelines.champion import champion, history, is_served, load, production_folder, write_down
+from pipelines.champion import champion, history, is_served, load, write_down
 from pipelines.dossier import Dossier, check_belonging, refuse_unless_passed, whole
 from pipelines.errors import NothingToDo, Refused
 from pipelines.gates import judge
 from pipelines.locks import lock
 from pipelines.policy import run_to_decide
+from pipelines.production import production_folder
 from pipelines.review import Review, dag_of, decide, facts, read_answer, read_review
 from pipelines.run import Run
 from pipelines.settings import Settings, read_settings
@@ -151,13 +152,20 @@ def try_out(version: str, dossier: Dossier, settings: Settings) -> None:
 def same_answer(answer: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     """Whether a served answer is the evaluated one, up to rounding; of a written text only that there is one.
 
-    Rounding can turn a word of a long text, and everything after it; of two answers alike it can put either first.
+    Rounding can turn a word of a long text, and everything after it; of two answers alike it can put either first, and
+    a label whose probability is at the threshold it can leave out.
     """
     if "answers" in answer:
         return row["prediction"] in (found["answer"] for found in answer["answers"])
+    if "probabilities" in row:
+        return all(_close(answer["probabilities"].get(label), said) for label, said in row["probabilities"].items())
     if "probability" not in row:
         return isinstance(answer["prediction"], str)
-    return math.isclose(answer["probability"], row["probability"], rel_tol=0, abs_tol=ROUNDING)
+    return _close(answer["probability"], row["probability"])
+
+
+def _close(probability: float | None, evaluated: float) -> bool:
+    return probability is not None and math.isclose(probability, evaluated, rel_tol=0, abs_tol=ROUNDING)
 
 
 def record(event: ledger.Event, version: str, dossier: Dossier, review: Review, settings: Settings) -> str:

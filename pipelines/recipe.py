@@ -57,8 +57,13 @@ class Scratch(Section):
 class Base(Section):
     """Where training starts. A pinned digest is always verified."""
 
-    model: str | Scratch = Field(description="hf://org/name, a folder, or { scratch = name }")
+    model: str | Scratch = Field(
+        description="hf://org/name, a folder, models:/name@champion, models:/name/version, or { scratch = name }"
+    )
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of model.safetensors")
+    artifact: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="Digest of a promoted artifact (models:/), set when a run is frozen"
+    )
     tokens: int = Field(80_000, ge=0, description="Tokens that fit a missing language-model head, or a scratch model")
     learning_rate: float = Field(1e-3, gt=0, lt=1)
 

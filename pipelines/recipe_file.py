@@ -69,7 +69,7 @@ def overrides_from_form(recipe: Recipe, form: dict[str, Any]) -> dict[str, Any]:
         raise Refused(f"unknown parameter {unknown[0]!r}; {near_miss(unknown[0], [*PARAMETERS, 'refresh'])}")
     shown = form_values(recipe)
     changed = {PARAMETERS[name]: value for name, value in form.items() if value != shown[name]}
-    return changed | ({"base.sha256": None} if "base.model" in changed else {})
+    return changed | ({"base.sha256": None, "base.artifact": None} if "base.model" in changed else {})
 
 
 def taken_refresh(values: dict[str, Any]) -> bool:

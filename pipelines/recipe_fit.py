@@ -14,6 +14,7 @@ from pipelines.formats import FORMATS
 if TYPE_CHECKING:
     from pipelines.recipe import Finetune, Gate, Pretrain, Recipe
 
+REGISTRY = "models:/"
 # Measured of every model: what continued pretraining did to bits per byte on held-out text.
 CHANGES = ("bits_per_byte_domain_change", "bits_per_byte_general_change")
 
@@ -26,6 +27,8 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     if not isinstance(recipe.base.model, str) and recipe.base.model.scratch not in (known := names(task.objective)):
         wrong = recipe.base.model.scratch
         yield f"base.model.scratch is {wrong!r}, and the task {task.name} takes another; {near_miss(wrong, known)}"
+    if recipe.base.artifact and not str(recipe.base.model).startswith(REGISTRY):
+        yield f"base.artifact is the digest of a promoted model, {REGISTRY}name; leave it out"
     yield from _pretrain_problems(recipe.pretrain)
     if recipe.data.labels is not None and FORMATS[task.format].LABEL is None:
         yield f"data.labels: the rows of the task {task.name} have no label; leave it out"

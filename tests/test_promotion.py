@@ -5,9 +5,10 @@ import pytest
 from pipelines import dossier as dossiers
 from pipelines import ledger, promote, registry
 from pipelines.audit import audit
-from pipelines.champion import champion, production_folder, write_down
+from pipelines.champion import champion, write_down
 from pipelines.check_gates import check_gates
 from pipelines.errors import Refused
+from pipelines.production import production_folder
 from pipelines.review import facts
 from pipelines.tracking import connect
 from tests.evidence import finished_run

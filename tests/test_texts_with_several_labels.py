@@ -88,6 +88,16 @@ def test_each_label_is_told_by_itself():
     assert told[0] == {"label": "acq", "n": 3, "said": 2, "precision": 1.0, "recall": 0.666667, "f1": 0.8}
 
 
+def test_promotion_compares_the_probability_of_every_label_that_the_report_shows():
+    from pipelines.promote import same_answer
+
+    row = {"prediction": ["acq"], "probabilities": {"acq": 0.7, "earn": 0.2}}
+    served = {"acq": 0.7001, "earn": 0.2, "grain": 0.01}
+    assert same_answer({"prediction": ["acq"], "probabilities": served}, row)
+    assert not same_answer({"prediction": ["acq"], "probabilities": served | {"earn": 0.4}}, row)
+    assert not same_answer({"prediction": ["acq"], "probabilities": {"acq": 0.7}}, row)
+
+
 WRONG = {"twice": ["acq", "acq"], "empty": ["acq", ""], "number": ["acq", 1], "text": "acq", "null": None}
 
 

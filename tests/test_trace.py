@@ -160,6 +160,14 @@ def test_a_model_made_from_a_model_that_learned_it_is_found_too(settings):
     assert found.retrain == ("child",)
 
 
+def test_a_model_made_from_what_was_promoted_is_found_by_its_digest(settings):
+    old, md5 = current(settings).md5, add(settings, row(7, POEM)).md5
+    first = candidate(settings, md5, "a")
+    base = {"model": "models:/mood/1", "artifact": first.model.digest}
+    promote(settings, candidate(settings, old, "b", MOOD | {"name": "child", "base": base}, seed=2), "1")
+    assert trace("row-7", settings).retrain == ("child",)
+
+
 def test_that_mlflow_is_away_is_said_and_the_rest_is_told(settings):
     promote(settings, candidate(settings, add(settings, row(7, POEM)).md5, "a"), "1")
     found = trace("row-7", settings)
