@@ -36,12 +36,16 @@ def commit(reason: str, settings: Settings) -> str:
 
 def readers(settings: Settings) -> list[Recipe]:
     """The recipes of which every file is in the data folder; of the others it is said what is missing."""
-    found = []
+    found, strangers = [], []
     for path in sorted(Path(settings.recipes).glob("*.toml")):
         recipe = load_recipe(path)
         missing = [file for file in targets(recipe).values() if not (settings.data / file).is_file()]
-        if missing:
+        if not missing:
+            found.append(recipe)
+        elif (settings.data / recipe.data.examples).is_dir():
             print(f"not checked for {recipe.name}: {missing[0]} is not there", flush=True)
         else:
-            found.append(recipe)
+            strangers.append(recipe.name)
+    if strangers:
+        print(f"not checked for {', '.join(strangers)}: there are no examples for them", flush=True)
     return found

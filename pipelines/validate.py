@@ -124,7 +124,10 @@ def _read(  # noqa: PLR0913, PLR0917
 ) -> Tally:
     path = dataset / name
     if not path.is_file():
-        raise Refused(f"{path} is missing; the recipe names it, so put it there or correct the recipe")
+        raise Refused(
+            f"{path} is missing; the recipe names it: `scriptorium ingest` brings data in (docs/your-own-data.md), or "
+            "correct the recipe"
+        )
     scratch.mkdir()
     tally, sketch = Tally(view, [name], scratch, labels, role), Sketch(view)
     print(f"reading {name}", flush=True)

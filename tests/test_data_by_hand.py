@@ -47,6 +47,16 @@ def test_data_that_cannot_be_learned_from_is_not_recorded(settings):
     assert len(history(settings)) == 1
 
 
+def test_recipes_whose_examples_are_not_there_at_all_are_named_in_one_line(settings, tmp_path, capsys):
+    shipped = (tmp_path / "recipes" / "mine.toml").read_text()
+    for name in ("other", "third"):
+        (tmp_path / "recipes" / f"{name}.toml").write_text(
+            shipped.replace('"mine"', f'"{name}"').replace("tasks/mine", f"tasks/{name}")
+        )
+    by_hand.commit("sound", settings)
+    assert "not checked for other, third: there are no examples for them\n" in capsys.readouterr().out
+
+
 def test_what_is_only_begun_is_recorded_and_said_to_be_unchecked(settings, capsys):
     (settings.data / TEST).unlink()
     by_hand.commit("not whole yet", settings)
