@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,12 @@ def _own_classifier(folder: Path) -> Any:
     """The kind of classifier of this project that a folder holds, or None."""
     from models.pair_head import PairClassifier
     from models.text_head import TextClassifier
+    from models.verbaliser import VERBALISER
 
+    if words := getattr(config := _config(folder), VERBALISER, None):
+        return _prompted(config, words["objective"])
     ours = {kind.__name__: kind for kind in (PairClassifier, TextClassifier)}
-    return ours.get((_config(folder).architectures or [""])[0])
+    return ours.get((config.architectures or [""])[0])
 
 
 def _under_a_new_head(folder: Path) -> Any:
@@ -55,6 +58,15 @@ def _under_a_new_head(folder: Path) -> Any:
     if left.missing_keys or left.unexpected_keys:
         raise ValueError(f"{folder}: its encoder lacks {[*left.missing_keys, *left.unexpected_keys][0]}")
     return model.eval()
+
+
+def _prompted(config: Any, objective: str) -> Any:
+    """The class of a classifier that asks a language model of that objective."""
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+    from models.prompt_head import prompted
+
+    return prompted(AutoModelForMaskedLM if objective == "masked" else AutoModelForCausalLM, config, objective)
 
 
 def load_encoder(folder: Path) -> Pair:
@@ -79,6 +91,14 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def require_no_template(folder: Path) -> None:
+    """Raise ValueError for a model that answers a prompt: its tokenizer would lay the template around any text."""
+    from models.verbaliser import VERBALISER
+
+    if hasattr(_config(folder), VERBALISER):
+        raise ValueError("it was trained with finetune.prompt, and reads every text in its template; take its own base")
 
 
 # Where transformers' encoders keep their masked language-model head.
@@ -118,11 +138,16 @@ def freeze_backbone(model: Any) -> None:
         parameter.requires_grad = False
 
 
-def masked_states_and_head(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, Any]:
-    """The encoder's states, shape (texts, length, width), and the head that turns any of them into logits."""
+def masked_states_and_head(
+    model: Any, ids: torch.Tensor, mask: torch.Tensor, forward: Callable[..., Any] | None = None
+) -> tuple[torch.Tensor, Any]:
+    """The encoder's states, shape (texts, length, width), and the head that turns any of them into logits.
+
+    `forward` gives logits where the model's own gives something else, for kinds whose head has an unknown place.
+    """
     found = [getattr(model, name[:-1]) for name in HEADS if hasattr(model, name[:-1])]
     if not found:
-        return model(input_ids=ids, attention_mask=mask).logits, torch.nn.Identity()
+        return (forward or model)(input_ids=ids, attention_mask=mask).logits, torch.nn.Identity()
     return model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state, found[0]
 
 
@@ -143,11 +168,35 @@ def new_classifier(folder: Path, labels: Sequence[str], seed: int, max_length: i
         raise ValueError(f"{folder}: pairs of texts need an encoder whose tokenizer has a separator token")
     tokenizer.model_max_length = max_length
     encoder.config.sep_token_id = tokenizer.sep_token_id
-    encoder.config.id2label = dict(enumerate(sorted(labels)))
-    encoder.config.problem_type = None  # a base may have been a classifier of another kind
-    encoder.config.label2id = {label: number for number, label in encoder.config.id2label.items()}
+    _name_labels(encoder.config, labels)
     torch.manual_seed(seed)
     return (PairClassifier if texts == 2 else TextClassifier).over(encoder), tokenizer
+
+
+def prompted_classifier(
+    folder: Path, objective: str, prompt: tuple[str, Mapping[str, str]], texts: Sequence[str], max_length: int
+) -> Pair:
+    """A classifier that asks the language model of a folder for the word of each label, and its tokenizer.
+
+    `prompt` is a template with the word of each label; `texts` are the names that the texts have in the template.
+    Raises ValueError for words that the tokenizer cannot write or tell apart, and when no room is left for a text.
+    """
+    from models.verbaliser import VERBALISER, asking, spoken
+
+    template, words = prompt
+    tokenizer = load_tokenizer(folder)
+    tokens = spoken(tokenizer, template, words)
+    masks = max(map(len, tokens)) if objective == "masked" else 0
+    model = _load(_prompted(_config(folder), objective), folder)
+    _name_labels(model.config, words)
+    setattr(model.config, VERBALISER, {"objective": objective, "words": tokens})
+    return model, asking(tokenizer, template, texts, masks, max_length)
+
+
+def _name_labels(config: Any, labels: Iterable[str]) -> None:
+    config.id2label = dict(enumerate(sorted(labels)))
+    config.label2id = {label: number for number, label in config.id2label.items()}
+    config.problem_type = None  # a base may have been a classifier of another kind
 
 
 def _load(kind: Any, folder: Path, may_lack: tuple[str, ...] = ()) -> Any:

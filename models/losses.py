@@ -80,8 +80,11 @@ def apart(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 
 def class_weights(counts: Sequence[int]) -> tuple[float, ...]:
-    """What each label weighs, the rarer the more, when so many examples have it: 1 on average over the examples."""
+    """What each label weighs, the rarer the more, when so many examples have it: 1 on average over the examples.
+
+    A label that a prompt knows may have no example.
+    """
     most = max(counts)
-    raw = [min(most / count, MOST_WEIGHT) for count in counts]
+    raw = [min(most / max(1, count), MOST_WEIGHT) for count in counts]
     mean = sum(weight * count for weight, count in zip(raw, counts, strict=True)) / sum(counts)
     return tuple(weight / mean for weight in raw)

@@ -13,16 +13,18 @@ from models.predict import Progress, Texts
 
 
 def export(model: Any, tokenizer: Any, file: Path) -> None:
-    """Write a TextClassifier as an fp32 ONNX file that takes any number of texts of any length.
+    """Write a classifier of single texts as an fp32 ONNX file that takes any number of texts of any length.
 
-    Raises ValueError for a classifier of pairs: how it parts two texts depends on the tokens, which no graph can hold.
+    Raises ValueError for a classifier of pairs, which parts two texts by their tokens, and for a decoder that is asked
+    for words, which lays out a row by how long it is: no graph can hold either.
     """
     import onnx_ir
     from transformers.exporters import OnnxConfig, OnnxExporter
 
+    from models.prompt_head import MaskedAnswer
     from models.text_head import TextClassifier
 
-    if not isinstance(model, TextClassifier):
+    if not isinstance(model, TextClassifier | MaskedAnswer):
         raise ValueError(  # noqa: TRY004
             f"a {type(model).__name__} cannot become an ONNX file; only a classifier of single texts can"
         )

@@ -49,13 +49,14 @@ def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
 
 def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
     """A pretrained model; an encoder without a language-model head gets one, fitted with the encoder frozen."""
-    from models.backbone import freeze_backbone, load_causal, masked_from_encoder
+    from models.backbone import freeze_backbone, load_causal, masked_from_encoder, require_no_template
     from models.schedule import Pace
     from models.train import Record
 
     recipe = work.run.recipe
     folder = find_base(recipe.base, work.settings)
     try:
+        require_no_template(folder)
         if recipe.pretrain.objective == "causal":
             model, tokenizer, is_new = *load_causal(folder), False
         else:

@@ -10,6 +10,7 @@ from typing import Any
 from models.tasks import TASKS
 from models.tasks.labels import answer_of
 from models.tasks.task import Prediction, Row, Task
+from models.verbaliser import VERBALISER
 from pipelines.answers import kind_of
 from pipelines.artifact import read_manifest
 from pipelines.comparison import by_chance
@@ -28,7 +29,7 @@ Explain = Callable[[Row, Prediction | None], dict[str, Any]]
 
 def explanations(task: Task, folder: Path, rows: Sequence[Row], predictions: Sequence[Prediction]) -> list[Any]:
     """Which words the worst mistakes and some other answers rest on; empty for kinds of answers that have no such."""
-    if task.answer not in EXPLAINERS or not rows:
+    if task.answer not in EXPLAINERS or not rows or _asks_for_words(folder):
         return []
     explain, tell = EXPLAINERS[task.answer](task, folder), progress("explanations")
     chosen, found = _chosen(task, rows, predictions), []
@@ -68,9 +69,16 @@ def explain_rows(recipe: str, rows: Callable[[Task], Iterable[Row]], settings: S
     if task.answer not in EXPLAINERS:
         named = ", ".join(name for name, other in TASKS.items() if other.answer in EXPLAINERS)
         raise Refused(f"{recipe}: answers of the task {task.name} are not explained, only those of {named}")
+    if _asks_for_words(held.folder / "model"):
+        raise Refused(f"{recipe}: answers of a model that was trained with finetune.prompt are not explained")
     asked = list(rows(task))
     explain = EXPLAINERS[task.answer](task, held.folder / "model")
     return [{**row, **explain(row, None)} for row in asked]
+
+
+def _asks_for_words(folder: Path) -> bool:
+    """Whether the labels of a model folder are words of a prompt, which the explanations do not know how to read."""
+    return VERBALISER in json.loads((folder / "config.json").read_text(encoding="utf-8"))
 
 
 def _task_of(folder: Path) -> Task:

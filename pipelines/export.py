@@ -38,6 +38,8 @@ def export(recipe: str, changes: dict[str, Any], out: Path | None, settings: Set
     task = TASKS[run.recipe.task]
     if task.texts != ("text",) or task.answer != "label":
         raise Refused(f"{recipe}: only a model that labels single texts becomes ONNX files, not one for {task.name}")
+    if run.recipe.pretrain.objective == "causal":
+        raise Refused(f"{recipe}: only an encoder becomes ONNX files, not a decoder that is asked for words")
     if out and out.exists():
         raise Refused(f"--out {out} exists; name a folder that does not")
     champion, known = local.champion_folder(run.recipe.name, settings)

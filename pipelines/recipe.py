@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from models.tasks import TASKS
 from pipelines.errors import near_miss
+from pipelines.label_prompt import LabelPrompt
 from pipelines.limits import Limits
 from pipelines.recipe_fit import misfits
 from pipelines.schedules import Cron, Ingest
@@ -90,7 +91,7 @@ class Finetune(Section):
     """Training on the task's examples."""
 
     method: Method = "full"
-    epochs: int = Field(2, ge=1, le=100)
+    epochs: int = Field(2, ge=0, le=100, description="0: the words of `prompt` are asked for as the base knows them")
     learning_rate: float = Field(5e-5, gt=0, lt=1)
     schedule: Schedule = Field("linear", description="What the learning rate does after its warm-up")
     warm_up: WarmUp = 0.06
@@ -107,6 +108,7 @@ class Finetune(Section):
     contrastive: int = Field(
         0, ge=0, le=1000, description="Pairs of each example with its label's, and with others; 0: a head is trained"
     )
+    prompt: LabelPrompt | None = Field(None, description="Labels as words that the language model is asked for")
     rank: int = Field(
         16, ge=1, le=512, description="Rank of the matrices of lora, dora and adalora; width of bottleneck's adapters"
     )

@@ -10,6 +10,7 @@ from models.tasks import TASKS
 from models.tasks.task import Task
 from pipelines.errors import near_miss
 from pipelines.formats import FORMATS
+from pipelines.label_prompt import prompt_problems
 
 if TYPE_CHECKING:
     from pipelines.recipe import Finetune, Gate, Pretrain, Recipe
@@ -22,14 +23,9 @@ CHANGES = ("bits_per_byte_domain_change", "bits_per_byte_general_change")
 def misfits(recipe: Recipe) -> Iterator[str]:
     """What could only end in a refusal or a failure after the training: key, problem and cure, one a line."""
     task = TASKS[recipe.task]
-    if recipe.pretrain.objective != task.objective:
-        yield f"pretrain.objective is {recipe.pretrain.objective!r}; the task {task.name} needs {task.objective!r}"
-    if not isinstance(recipe.base.model, str) and recipe.base.model.scratch not in (known := names(task.objective)):
-        wrong = recipe.base.model.scratch
-        yield f"base.model.scratch is {wrong!r}, and the task {task.name} takes another; {near_miss(wrong, known)}"
-    if recipe.base.artifact and not str(recipe.base.model).startswith(REGISTRY):
-        yield f"base.artifact is the digest of a promoted model, {REGISTRY}name; leave it out"
+    yield from _base_problems(recipe, task)
     yield from _pretrain_problems(recipe.pretrain)
+    yield from prompt_problems(recipe, task)
     if recipe.data.labels is not None and FORMATS[task.format].LABEL is None:
         yield f"data.labels: the rows of the task {task.name} have no label; leave it out"
     if recipe.finetune.batch_size % recipe.finetune.accumulation:
@@ -38,6 +34,19 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     for number, gate in enumerate(recipe.gates):
         if problem := _gate_problem(gate, task):
             yield f"gates.{number}.{problem}"
+
+
+def _base_problems(recipe: Recipe, task: Task) -> Iterator[str]:
+    objective = recipe.pretrain.objective
+    # A prompt asks a decoder for a label as well as an encoder.
+    if objective != task.objective and not (recipe.finetune.prompt and task.answer == "label"):
+        yield f"pretrain.objective is {objective!r}; the task {task.name} needs {task.objective!r}"
+        objective = task.objective
+    if not isinstance(recipe.base.model, str) and recipe.base.model.scratch not in (known := names(objective)):
+        wrong = recipe.base.model.scratch
+        yield f"base.model.scratch is {wrong!r}, and the task {task.name} takes another; {near_miss(wrong, known)}"
+    if recipe.base.artifact and not str(recipe.base.model).startswith(REGISTRY):
+        yield f"base.artifact is the digest of a promoted model, {REGISTRY}name; leave it out"
 
 
 def _pretrain_problems(pretrain: Pretrain) -> Iterator[str]:

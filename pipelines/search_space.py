@@ -116,6 +116,8 @@ def _that_cannot_be(recipe: Recipe, space: Mapping[str, Values]) -> Iterator[str
             key = f"{TABLE}.{first['loc'][0]}"
             yield f"search.space: {key} may be {chosen[key]!r}: {first['msg']}; change the space"
             continue
+        if not tried.finetune.epochs:
+            yield "search.space: finetune.epochs may be 0, and what is not trained is not validated; take 1 or more"
         if problem := next(misfits(tried), None):
             told = ", ".join(f"{key} = {value!r}" for key, value in chosen.items())
             yield f"search.space: {told} do not go together: {problem}"

@@ -50,7 +50,7 @@ def test_a_recipe_is_read_whole(path):
     ("line", "message"),
     [
         ("[finetune]\nepoch = 3", "unknown key 'finetune.epoch'; did you mean 'epochs'?"),
-        ("[finetune]\nepochs = 0", "finetune.epochs: Input should be greater than or equal to 1"),
+        ("[finetune]\nepochs = -1", "finetune.epochs: Input should be greater than or equal to 0"),
         ('[finetune]\nepochs = "3"', "finetune.epochs: Input should be a valid integer"),
         ('[finetune]\nmethod = "magic"', "finetune.method: Input should be 'full', 'head', 'lora', 'dora', "),
     ],

@@ -17,15 +17,13 @@ Measure = Callable[[Any], dict[str, float]]
 
 
 def training(work: Work) -> Training:
-    """A new head over the encoder, all labels of the training rows, and the task's metrics to validate with."""
+    """A classifier over the adapted model, the training rows, and the task's metrics to validate with."""
     from models import objectives
-    from models.backbone import new_classifier
 
-    task, settings, seed = TASKS[work.run.recipe.task], work.run.recipe.finetune, work.run.recipe.seed
+    task, settings = TASKS[work.run.recipe.task], work.run.recipe.finetune
     rows, held = training_rows(work)
-    labels = sorted({row["label"] for row in rows})
-    folder = work.inputs["model"] / "model"
-    model, tokenizer = new_classifier(folder, labels, seed, settings.max_length, len(task.texts))
+    model, tokenizer = _classifier(work, rows)
+    labels = [model.config.id2label[n] for n in range(model.config.num_labels)]
     texts, numbers = [task.read(row) for row in rows], [labels.index(row["label"]) for row in rows]
     print(f"{len(rows):,} examples, labels {', '.join(labels)}; {len(held):,} to validate", flush=True)
     measure = _measure(task, tokenizer, held)
@@ -34,6 +32,26 @@ def training(work: Work) -> Training:
     else:
         plan = objectives.label_plan(tokenizer, texts, numbers, passes(work, rows))
     return model, tokenizer, plan, validation(work, measure, task.validated)
+
+
+def _classifier(work: Work, rows: Rows) -> tuple[Any, Any]:
+    """A new head for the labels of the training rows, or a prompt that asks for the word of each label."""
+    from models.backbone import new_classifier, prompted_classifier
+
+    task, recipe, folder = TASKS[work.run.recipe.task], work.run.recipe, work.inputs["model"] / "model"
+    labels, prompt, room = {row["label"] for row in rows}, recipe.finetune.prompt, recipe.finetune.max_length
+    if prompt is None:
+        return new_classifier(folder, sorted(labels), recipe.seed, room, len(task.texts))
+    if wordless := sorted(labels - set(prompt.words)):
+        raise Refused(
+            f"finetune.prompt.words has no word for the label {wordless[0]!r} of {recipe.data.examples}/train.jsonl; "
+            "add one"
+        )
+    asked = (prompt.template, prompt.words)
+    try:
+        return prompted_classifier(folder, recipe.pretrain.objective, asked, task.texts, room)
+    except ValueError as error:
+        raise Refused(f"finetune.prompt: {error}") from None
 
 
 def _contrastive(
