@@ -124,12 +124,15 @@ def masked_from_encoder(folder: Path, seed: int) -> tuple[Any, Any, bool]:
 
 
 def room(model: Any) -> int:
-    """How many tokens a model can read at once."""
+    """How many tokens a model can read at once, beside the virtual ones that it may have."""
+    from models.virtual_tokens import length
+
     for name, module in model.named_modules():
         if name.endswith("position_embeddings"):
             # RoBERTa counts positions from the one after that of padding.
-            return int(module.num_embeddings) - (0 if module.padding_idx is None else module.padding_idx + 1)
-    return int(model.config.max_position_embeddings)
+            first = 0 if module.padding_idx is None else module.padding_idx + 1
+            return int(module.num_embeddings) - first - length(model.config)
+    return int(model.config.max_position_embeddings) - length(model.config)
 
 
 def freeze_backbone(model: Any) -> None:
@@ -210,11 +213,11 @@ def _load(kind: Any, folder: Path, may_lack: tuple[str, ...] = ()) -> Any:
 
 def _from_pretrained(kind: Any, folder: Path) -> tuple[Any, Any]:
     """In eval mode and fp32: a checkpoint's own bf16 would make small steps of AdamW vanish."""
-    from models.bottleneck import with_adapters
+    from models.inserted import with_insertions
 
     _quiet()
     config = _config(folder)
-    model, info = with_adapters(kind, config).from_pretrained(
+    model, info = with_insertions(kind, config).from_pretrained(
         folder,
         config=config,
         dtype=torch.float32,

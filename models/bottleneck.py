@@ -54,17 +54,3 @@ def insert(model: Any, width: int) -> None:
     for name, module in places:
         backbone.set_submodule(name, Bottleneck(module, width))
     setattr(model.config, WIDTH, width)
-
-
-def with_adapters(kind: Any, config: Any) -> Any:
-    """The class to load: with adapters where the config has their width; an Auto class stands for its model class."""
-    width = getattr(config, WIDTH, None)
-    if not width:
-        return kind
-    plain = kind._model_mapping[type(config)] if hasattr(kind, "_model_mapping") else kind  # noqa: SLF001
-
-    def build(self: Any, config: Any, *rest: Any, **options: Any) -> None:
-        plain.__init__(self, config, *rest, **options)
-        insert(self, width)
-
-    return type(plain.__name__, (plain,), {"__init__": build, "__module__": plain.__module__})

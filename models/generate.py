@@ -8,6 +8,7 @@ from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
+from models.backbone import room
 from models.encoding import encode_completion, encode_prompt
 from models.precision import autocast
 from models.prompt import Prompt
@@ -51,8 +52,8 @@ def completion_bits(
     model: Any, tokenizer: Any, prompts: Sequence[Prompt] | Sequence[str], completions: Sequence[str]
 ) -> list[float]:
     """Bits that the model needs for each completion and the end of the text, once it has read the prompt."""
-    room = model.config.max_position_embeddings
-    rows = [encode_completion(tokenizer, prompts[n], text, room) for n, text in enumerate(completions)]
+    most = room(model)
+    rows = [encode_completion(tokenizer, prompts[n], text, most) for n, text in enumerate(completions)]
     order = sorted(range(len(rows)), key=lambda number: (len(rows[number][0]), rows[number][0]))
     bits = [0.0] * len(rows)
     for start in range(0, len(order), BATCH):
@@ -63,8 +64,8 @@ def completion_bits(
 
 
 def _continue(model: Any, tokenizer: Any, batch: Sequence[Prompt], max_new_tokens: int) -> list[str]:
-    room = max(1, model.config.max_position_embeddings - max_new_tokens)
-    prompts = [encode_prompt(tokenizer, prompt, room) for prompt in batch]
+    most = max(1, room(model) - max_new_tokens)
+    prompts = [encode_prompt(tokenizer, prompt, most) for prompt in batch]
     width = max(map(len, prompts))
     end = tokenizer.eos_token_id
     # Padding stands on the left, so that every prompt ends where its continuation begins.

@@ -91,6 +91,22 @@ def bottleneck(model: Any, rank: int, steps: int) -> Any:  # noqa: ARG001
     return model
 
 
+def prefix(model: Any, rank: int, steps: int) -> Any:  # noqa: ARG001
+    """`rank` virtual tokens before every text, as each layer's attention sees them, and the head learn.
+
+    Li and Liang 2021, without their network in between. Raises ValueError for a kind of model that cannot have them.
+    """
+    return _behind(model, "prefix", rank)
+
+
+def prompt(model: Any, rank: int, steps: int) -> Any:  # noqa: ARG001
+    """`rank` virtual tokens before every text, as they would be embedded, and the head learn (Lester et al. 2021).
+
+    Raises ValueError for a kind of model that cannot have them.
+    """
+    return _behind(model, "prompt", rank)
+
+
 METHODS: dict[str, Callable[[Any, int, int], Any]] = {
     "full": full,
     "head": head,
@@ -99,6 +115,8 @@ METHODS: dict[str, Callable[[Any, int, int], Any]] = {
     "adalora": adalora,
     "ia3": ia3,
     "bottleneck": bottleneck,
+    "prefix": prefix,
+    "prompt": prompt,
 }
 
 
@@ -113,6 +131,16 @@ def _beside(model: Any, config: Any) -> Any:
     for parameter in rest:
         parameter.requires_grad = True
     return adapted
+
+
+def _behind(model: Any, kind: str, tokens: int) -> Any:
+    """The model with virtual tokens before every text, which learn, and the head."""
+    from models.virtual_tokens import put
+
+    states = put(model, kind, tokens).states
+    for parameter in (model if _is_writer(model) else model.base_model).parameters():
+        parameter.requires_grad = parameter is states
+    return model
 
 
 def _linear(model: Any) -> list[str]:

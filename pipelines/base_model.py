@@ -52,6 +52,7 @@ def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
     from models.backbone import freeze_backbone, load_causal, masked_from_encoder, require_no_template
     from models.schedule import Pace
     from models.train import Record
+    from models.virtual_tokens import length
 
     recipe = work.run.recipe
     folder = find_base(recipe.base, work.settings)
@@ -63,6 +64,8 @@ def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
             model, tokenizer, is_new = masked_from_encoder(folder, recipe.seed)
     except ValueError as error:
         raise Refused(f"base {name}: {error}") from None
+    if length(model.config):
+        raise Refused(f"base {name} has virtual tokens before its texts; take the model that it was tuned from")
     require_room(model, recipe)
     if not is_new:
         return model, tokenizer, Record()

@@ -17,7 +17,7 @@ from pipelines.search_space import Search, search_misfits
 from pipelines.section import Section
 
 Objective = Literal["masked", "causal"]
-Method = Literal["full", "head", "lora", "dora", "adalora", "ia3", "bottleneck"]
+Method = Literal["full", "head", "lora", "dora", "adalora", "ia3", "bottleneck", "prefix", "prompt"]
 Optimizer = Literal["adamw", "sgd", "adafactor"]
 Schedule = Literal["linear", "cosine", "constant", "wsd"]
 WarmUp = Annotated[float, Field(ge=0, le=0.5, description="Share of the steps in which the learning rate rises")]
@@ -110,7 +110,10 @@ class Finetune(Section):
     )
     prompt: LabelPrompt | None = Field(None, description="Labels as words that the language model is asked for")
     rank: int = Field(
-        16, ge=1, le=512, description="Rank of the matrices of lora, dora and adalora; width of bottleneck's adapters"
+        16,
+        ge=1,
+        le=512,
+        description="Rank of the matrices of lora, dora and adalora; width of bottleneck's adapters; virtual tokens",
     )
     optimizer: Optimizer = "adamw"
     gradient_clipping: float = Field(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pipelines.recipe import Finetune, Gate, Pretrain, Recipe
 
 REGISTRY = "models:/"
+# Methods that learn what stands before every text, and nothing in the model.
+VIRTUAL = ("prefix", "prompt")
 # Measured of every model: what continued pretraining did to bits per byte on held-out text.
 CHANGES = ("bits_per_byte_domain_change", "bits_per_byte_general_change")
 
@@ -76,6 +78,8 @@ def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:
         yield from _contrast_problems(finetune, task)
     if finetune.contrastive:
         yield from _few_shot_problems(finetune, task)
+    if finetune.method in VIRTUAL and finetune.layer_decay != 1:
+        yield f"finetune.layer_decay: no layer learns with method {finetune.method!r}; leave it out"
     if finetune.r_drop and not finetune.dropout:
         yield "finetune.r_drop compares two readings that dropout makes differ; set finetune.dropout to 0.1, say"
 

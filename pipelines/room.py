@@ -6,14 +6,22 @@ from typing import Any
 
 from pipelines.errors import Refused
 from pipelines.recipe import Recipe
+from pipelines.recipe_fit import VIRTUAL
 
 
 def require_room(model: Any, recipe: Recipe) -> None:
     """Raise Refused when the recipe would have a model read more tokens at once than it can."""
     from models.backbone import room
 
-    most = room(model)
-    wanted = {"pretrain.block": recipe.pretrain.block, "finetune.max_length": recipe.finetune.max_length}
-    for key, tokens in wanted.items():
-        if tokens > most:
-            raise Refused(f"{key} is {tokens}, but the base reads {most} tokens at once; set it to {most} or fewer")
+    most, tuning = room(model), recipe.finetune
+    virtual = tuning.rank if tuning.method in VIRTUAL else 0
+    beside = f" and {virtual} virtual ones stand before them (finetune.rank)" if virtual else ""
+    for key, tokens, left in (
+        ("pretrain.block", recipe.pretrain.block, most),
+        ("finetune.max_length", tuning.max_length, most - virtual),
+    ):
+        if tokens > left:
+            told = beside if left < most else ""
+            raise Refused(
+                f"{key} is {tokens}, but the base reads {most} tokens at once{told}; set it to {left} or fewer"
+            )

@@ -91,6 +91,11 @@ def test_a_gate_with_two_conditions_is_refused(path):
         ("epochs = 2", "r_drop = 1.0", "r_drop compares two readings that dropout makes differ; set finetune.dropout"),
         ("epochs = 2", "focal = -1.0", "finetune.focal: Input should be greater than or equal to 0"),
         ("epochs = 2", 'optimizer = "adam"', "finetune.optimizer: Input should be 'adamw', 'sgd' or 'adafactor'"),
+        (
+            "epochs = 2",
+            'method = "prefix"\nlayer_decay = 0.9',
+            "finetune.layer_decay: no layer learns with method 'prefix'",
+        ),
         ("epochs = 2", "accumulation = 5", "finetune.accumulation must divide finetune.batch_size"),
         ("tokens = 1000", "tokens = 1000\naccumulation = 3", "pretrain.accumulation must divide pretrain.batch_tokens"),
         ("tokens = 1000", 'tokens = 1000\newc = 1.0\nmethod = "lora"', "pretrain.ewc holds weights that lora does not"),

@@ -174,6 +174,59 @@ def test_a_base_that_was_made_before_is_compared_with_todays_length(dataset, tmp
         finetune(work("summary_checker", {"finetune.max_length": 129}, inputs, tmp_path))
 
 
+def test_virtual_tokens_are_counted_among_those_that_the_base_reads(dataset, tmp_path):
+    from pipelines.finetune import finetune
+
+    encoder_folder(tmp_path / "adapted" / "model")
+    inputs = {"dataset": dataset, "model": tmp_path / "adapted"}
+    changes = {"finetune.method": "prefix", "finetune.rank": 16, "finetune.max_length": 113}
+    told = r"finetune.max_length is 113, .* 128 tokens at once and 16 virtual ones stand .*; set it to 112 or fewer"
+    with pytest.raises(Refused, match=told):
+        finetune(work("summary_checker", changes, inputs, tmp_path))
+
+
+@pytest.mark.parametrize("method", ["prefix", "prompt"])
+def test_virtual_tokens_are_learned_scored_and_served_and_the_language_is_measured_behind_them(
+    method, dataset, tmp_path, tuned
+):
+    from models.serving import load
+    from pipelines.answers import label
+    from pipelines.retention import retention
+
+    folder = tuned("tuned", method=method, rank=4, learning_rate=1e-2)
+    row = {"id": "a", "text_a": TEXTS[0], "text_b": TEXTS[1], "label": "no"}
+    (scored,) = label.predictions(label.TASKS["pair_classification"], folder / "model", [row])
+    (served,) = load(folder / "model", "pair_classification")([row])
+    assert (served["prediction"], served["probability"]) == (
+        scored["prediction"],
+        pytest.approx(scored["probability"], 1e-5),
+    )
+    assert torch.equal(words(folder), words(tmp_path / "adapted"))
+    inputs = {"dataset": dataset, "adapted": tmp_path / "language", "tuned": folder}
+    backbone_with_head(tmp_path / "adapted" / "model", tmp_path / "language" / "model")
+    retention(work("summary_checker", {}, inputs, tmp_path / "retention"))
+    measured = read_json(tmp_path / "retention" / "out" / "metrics.json")["bits_per_byte"]
+    assert measured["domain"] > 0
+
+
+def backbone_with_head(folder, target):
+    from models import backbone
+
+    model, tokenizer, _ = backbone.masked_from_encoder(folder, 1)
+    backbone.save(model, tokenizer, target)
+
+
+def test_a_base_with_virtual_tokens_is_refused(tmp_path, dataset):
+    from models import backbone, methods
+    from pipelines.base_model import base
+
+    model, tokenizer = backbone.load_encoder(encoder_folder(tmp_path / "encoder"))
+    backbone.save(methods.prompt(model, 4, 0), tokenizer, tmp_path / "tuned")
+    changes = {"base.model": str(tmp_path / "tuned"), "base.sha256": None}
+    with pytest.raises(Refused, match="has virtual tokens before its texts; take the model that it was tuned from"):
+        base(work("summary_checker", changes, {"dataset": dataset}, tmp_path / "base"))
+
+
 def test_positions_that_begin_after_padding_are_not_counted():
     from transformers import RobertaConfig, RobertaForMaskedLM
 

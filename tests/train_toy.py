@@ -46,6 +46,9 @@ def with_method(method: str, model: Any, plan: Plan, pace: Pace) -> tuple[Any, P
     if method == "adalora":
         model = methods.adalora(model, 4, len(plan))
         plan = replace(plan, hooks=[RankAllocation(model)])
+    elif method in ("prefix", "prompt"):
+        torch.manual_seed(1)
+        model = methods.METHODS[method](model, 4, len(plan))
     elif method == "fgm":
         plan = replace(plan, hooks=[FastGradient(0.5)])
     elif method == "r_drop":
