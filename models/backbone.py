@@ -48,12 +48,11 @@ def _under_a_new_head(folder: Path) -> Any:
     """The encoder of a classifier under a new language-model head: what it learned of its task stays in the encoder."""
     from transformers import AutoModelForMaskedLM
 
-    from models.bottleneck import WIDTH, insert
+    from models.inserted import insert
 
     classifier, _ = load_classifier(folder)
     model = AutoModelForMaskedLM.from_config(classifier.config, dtype=torch.float32)
-    if width := getattr(classifier.config, WIDTH, None):
-        insert(model, width)
+    insert(model, classifier.config)
     left = model.base_model.load_state_dict(classifier.encoder.state_dict(), strict=False)
     if left.missing_keys or left.unexpected_keys:
         raise ValueError(f"{folder}: its encoder lacks {[*left.missing_keys, *left.unexpected_keys][0]}")

@@ -14,6 +14,9 @@ State = dict[str, torch.Tensor]
 class Hook:
     """Nothing at all; a method says otherwise where it does something."""
 
+    # Of the loss of a batch, as much goes into the gradient at each of its readings.
+    share = 1.0
+
     @contextmanager
     def during(self, model: Any) -> Iterator[None]:  # noqa: ARG002
         """What holds as long as the training goes on."""
@@ -46,6 +49,7 @@ class FastGradient(Hook):
 
     def __init__(self, epsilon: float) -> None:
         self.epsilon = epsilon
+        self.times = 1  # that a batch is read again
         self.read: list[torch.Tensor] = []
         self.moves: list[torch.Tensor] | None = None
 
@@ -62,7 +66,7 @@ class FastGradient(Hook):
         if not module.training:
             return None
         if self.moves is not None:
-            return output + self.moves.pop(0)
+            output = output + self.moves.pop(0)
         if not output.requires_grad:
             output = output.detach().requires_grad_()
         output.retain_grad()
@@ -71,20 +75,37 @@ class FastGradient(Hook):
 
     def after_backward(self, again: Callable[[], None]) -> None:
         """Add the gradients of the moved batch."""
-        self.moves = [self._move(output.grad) for output in self.read]
-        self.read.clear()
+        moved: list[torch.Tensor] = [torch.zeros(())] * len(self.read)
         try:
-            again()
+            for _ in range(self.times):
+                moved = [far + self._move(output.grad) for far, output in zip(moved, self.read, strict=True)]
+                self.moves = list(moved)
+                self.read.clear()
+                again()
         finally:
             self.moves = None
+            self.read.clear()
 
     def _move(self, slope: torch.Tensor | None) -> torch.Tensor:
         """From gradients of shape (texts, length, width), one step for each text."""
         if slope is None:
             return torch.zeros(())
         length = slope.norm(dim=(1, 2), keepdim=True).clamp(min=1e-12)
-        move: torch.Tensor = self.epsilon * slope / length
+        move: torch.Tensor = self.epsilon / self.times * slope / length
         return move
+
+
+class FreeLargeBatch(FastGradient):
+    """Learn from each batch while its words move on and on to where it hurts more (FreeLB, Zhu et al. 2020).
+
+    A step learns from the mean of all `readings`: the first of the texts as they are, the last up to `epsilon` away.
+    The paper begins at a random point instead, which a batch that is cut into parts would not find again.
+    """
+
+    def __init__(self, epsilon: float, readings: int) -> None:
+        super().__init__(epsilon)
+        self.times = readings - 1
+        self.share = 1 / readings
 
 
 class RankAllocation(Hook):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         self.record = Record(bf16=gains_by_bf16(model.device.type))
         self.steps = -(-len(plan) // pace.accumulation)
         self.factor = pace.factors(self.steps)
+        self.share = prod(hook.share for hook in plan.hooks)
         self.add_callback(EachStep(self))
 
     @property
@@ -135,7 +137,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         self.record.losses.append(loss.item())
         self.record.epoch_losses.append(loss.item())
         self.record.tokens += _tokens(inputs)
-        return sum((hook.penalty() for hook in self.plan.hooks), start=loss)
+        return sum((hook.penalty() for hook in self.plan.hooks), start=self.share * loss)
 
     def _diverged(self, loss: float, inputs: Batch) -> str:
         """Save the batch that did it, and say where."""
@@ -157,7 +159,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
 
     def _again(self, model: Any, inputs: Batch) -> None:
         """Add the gradients of a batch that was read before."""
-        loss = self._loss(model, self._prepare_inputs(inputs))
+        loss = self.share * self._loss(model, self._prepare_inputs(inputs))
         self.accelerator.backward(loss / self.current_gradient_accumulation_steps)
 
     def add_curve_row(self) -> None:

@@ -41,8 +41,6 @@ class VirtualTokens(nn.Module):
         Where a cache already holds them, only the places of what comes next move.
         """
         read = dict(zip(inspect.signature(backbone.forward).parameters, args, strict=False)) | named
-        if read.get("inputs_embeds") is not None:
-            raise ValueError("a model with virtual tokens takes input_ids, and no inputs_embeds")
         cache = read.get("past_key_values")
         begins = cache is None or not cache.get_seq_length()
         self._make_room(read, stands_in_text=begins and self.kind == "prompt")
@@ -61,19 +59,22 @@ class VirtualTokens(nn.Module):
             read["token_type_ids"] = pad(read["token_type_ids"], (len(self), 0))
 
     def _embed(self, backbone: Any, read: Read) -> None:
-        words = backbone.get_input_embeddings()(read.pop("input_ids"))
+        words = read.get("inputs_embeds")
+        if words is None:
+            words = backbone.get_input_embeddings()(read.pop("input_ids"))
         read["inputs_embeds"] = torch.cat([self.states.to(words.dtype).expand(words.shape[0], -1, -1), words], dim=1)
 
     def _remember(self, _: Any, read: Read) -> None:
         if read.get("past_key_values") is None:
             read["past_key_values"] = DynamicCache()
+        texts = next(read[name].shape[0] for name in ("input_ids", "inputs_embeds") if read.get(name) is not None)
         for number, layer in enumerate(self.states):
-            keys, values = (t.expand(read["input_ids"].shape[0], -1, -1, -1) for t in layer)
+            keys, values = (states.expand(texts, -1, -1, -1) for states in layer)
             read["past_key_values"].update(keys, values, number)
 
     def after(self, _: Any, __: Any, read: Read, output: Any) -> Any:
         """The states of the texts alone: who uses them need not know what stood before."""
-        if read.get("inputs_embeds") is not None:
+        if self.kind == "prompt" and read.get("inputs_embeds") is not None:
             output.last_hidden_state = output.last_hidden_state[:, len(self) :]
         return output
 

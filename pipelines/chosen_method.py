@@ -65,7 +65,9 @@ def _pace(recipe: Recipe) -> Pace:
 
 
 def _hooks(settings: Finetune, model: Any) -> list[Hook]:
-    from models.hooks import FastGradient, RankAllocation
+    from models.hooks import FastGradient, FreeLargeBatch, RankAllocation
 
     ranks = [RankAllocation(model)] if settings.method == "adalora" else []
-    return [*ranks, *([FastGradient(settings.fgm)] if settings.fgm else [])]
+    moving = [FastGradient(settings.fgm)] if settings.fgm else []
+    further = [FreeLargeBatch(settings.freelb, settings.freelb_readings)] if settings.freelb else []
+    return [*ranks, *moving, *further]

@@ -124,6 +124,8 @@ class Finetune(Section):
     focal: float = Field(0.0, ge=0, le=10, description="Gamma of the focal loss: how little easy examples count")
     r_drop: float = Field(0.0, ge=0, le=100, description="How much two readings under dropout must agree (alpha)")
     fgm: float = Field(0.0, ge=0, le=100, description="How far words move against the model in a second reading")
+    freelb: float = Field(0.0, ge=0, le=100, description="How far words move against the model in several readings")
+    freelb_readings: int = Field(3, ge=2, le=10, description="Readings of each batch that freelb learns from")
     neftune: float = Field(0.0, ge=0, le=100, description="Noise on the words' embeddings while training (alpha)")
 
 

@@ -78,8 +78,17 @@ def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:
         yield from _contrast_problems(finetune, task)
     if finetune.contrastive:
         yield from _few_shot_problems(finetune, task)
+    yield from _idle_keys(finetune)
+
+
+def _idle_keys(finetune: Finetune) -> Iterator[str]:
+    """What another key leaves nothing to do for."""
     if finetune.method in VIRTUAL and finetune.layer_decay != 1:
         yield f"finetune.layer_decay: no layer learns with method {finetune.method!r}; leave it out"
+    if finetune.freelb and finetune.fgm:
+        yield "finetune.freelb moves words as finetune.fgm does, further on; leave one of them out"
+    if not finetune.freelb and finetune.freelb_readings != type(finetune).model_fields["freelb_readings"].default:
+        yield "finetune.freelb_readings is for freelb, which is 0; set finetune.freelb, or leave it out"
     if finetune.r_drop and not finetune.dropout:
         yield "finetune.r_drop compares two readings that dropout makes differ; set finetune.dropout to 0.1, say"
 

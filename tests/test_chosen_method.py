@@ -52,6 +52,11 @@ def test_a_recipe_without_methods_trains_plainly(tmp_path: Path):
     assert (pace.schedule, pace.warm_up) == ("linear", 0.06)
 
 
+def test_words_that_move_on_are_read_as_often_as_the_recipe_says(tmp_path: Path):
+    (hook,) = chosen(tmp_path, 8, freelb=0.4, freelb_readings=5)[1].hooks
+    assert (type(hook).__name__, hook.epsilon, hook.times, hook.share) == ("FreeLargeBatch", 0.4, 4, 0.2)
+
+
 def test_too_few_steps_for_a_method_are_refused_with_the_cure(tmp_path: Path):
     with pytest.raises(Refused, match=r"finetune.method: adalora needs 10 steps.*there are 2; take another method"):
         chosen(tmp_path, 8, method="adalora")

@@ -120,7 +120,7 @@ def test_what_goes_beside_a_training_goes_beside_this_one(made, tmp_path, beside
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["full", "bottleneck"])
+@pytest.mark.parametrize("method", ["full", "bottleneck", "prefix"])
 def test_what_is_left_of_the_language_is_measured_of_it_too(made, tmp_path, method):
     from pipelines.finetune import finetune
     from pipelines.retention import retention

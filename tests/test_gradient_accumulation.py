@@ -9,7 +9,7 @@ pytestmark = pytest.mark.slow
 KINDS = ("masked", "classifier", "labels", "causal")
 
 
-METHODS = ("adalora", "fgm", "r_drop", "sgd", "weighted")
+METHODS = ("adalora", "fgm", "freelb", "r_drop", "sgd", "weighted")
 
 
 @pytest.mark.parametrize("kind", (*KINDS, *(f"classifier+{method}" for method in METHODS)))
@@ -57,7 +57,7 @@ def with_method(method: str, model: object, loss: object) -> tuple[object, objec
     from dataclasses import replace
 
     from models import methods
-    from models.hooks import FastGradient, RankAllocation
+    from models.hooks import FastGradient, FreeLargeBatch, RankAllocation
     from models.losses import Criterion
 
     if method == "adalora":
@@ -68,7 +68,8 @@ def with_method(method: str, model: object, loss: object) -> tuple[object, objec
         return model, replace(loss, read=in_two_ways(loss.read), r_drop=2.0), []
     if method == "weighted":
         return model, replace(loss, criterion=Criterion(0.1, 2.0, (0.5, 1.5))), []
-    return model, loss, [FastGradient(0.5)] if method == "fgm" else []
+    moving = {"fgm": [FastGradient(0.5)], "freelb": [FreeLargeBatch(0.5, 3)]}
+    return model, loss, moving.get(method, [])
 
 
 def in_two_ways(read: object) -> object:

@@ -89,6 +89,16 @@ def test_a_gate_with_two_conditions_is_refused(path):
         ("at_least = 0.7", "at_least = 0.7\nmargin = 0.1", "gates.0: margin goes with above or not_below"),
         ("at_least = 0.7", "at_least = 0.7\nconfidence = 0.9", "unknown key 'gates.0.confidence'"),
         ("epochs = 2", "r_drop = 1.0", "r_drop compares two readings that dropout makes differ; set finetune.dropout"),
+        (
+            "epochs = 2",
+            "fgm = 0.5\nfreelb = 0.5",
+            "finetune.freelb moves words as finetune.fgm does, further on; leave",
+        ),
+        (
+            "epochs = 2",
+            "freelb_readings = 4",
+            "finetune.freelb_readings is for freelb, which is 0; set finetune.freelb",
+        ),
         ("epochs = 2", "focal = -1.0", "finetune.focal: Input should be greater than or equal to 0"),
         ("epochs = 2", 'optimizer = "adam"', "finetune.optimizer: Input should be 'adamw', 'sgd' or 'adafactor'"),
         (

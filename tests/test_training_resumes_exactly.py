@@ -20,6 +20,7 @@ METHODS = (
     "adalora",
     "ewc",
     "fgm",
+    "freelb",
     "r_drop",
     "sgd",
     "adafactor",

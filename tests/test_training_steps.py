@@ -216,12 +216,14 @@ def backbone_with_head(folder, target):
     backbone.save(model, tokenizer, target)
 
 
-def test_a_base_with_virtual_tokens_is_refused(tmp_path, dataset):
+@pytest.mark.parametrize("kind", ["encoder", "classifier"])
+def test_a_base_with_virtual_tokens_is_refused(kind, tmp_path, dataset):
     from models import backbone, methods
     from pipelines.base_model import base
 
-    model, tokenizer = backbone.load_encoder(encoder_folder(tmp_path / "encoder"))
-    backbone.save(methods.prompt(model, 4, 0), tokenizer, tmp_path / "tuned")
+    folder = encoder_folder(tmp_path / "encoder")
+    pair = backbone.load_encoder(folder) if kind == "encoder" else backbone.new_classifier(folder, ["a", "b"], 1, 64, 2)
+    backbone.save(methods.prompt(pair[0], 4, 0), pair[1], tmp_path / "tuned")
     changes = {"base.model": str(tmp_path / "tuned"), "base.sha256": None}
     with pytest.raises(Refused, match="has virtual tokens before its texts; take the model that it was tuned from"):
         base(work("summary_checker", changes, {"dataset": dataset}, tmp_path / "base"))

@@ -95,6 +95,15 @@ def test_padding_changes_nothing(kind: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_embeddings_are_read_as_the_tokens_that_they_are_of(kind: str):
+    import torch
+
+    model, ids = tuned(kind, writer()[0]), tokens(2, 9)
+    embedded = model.get_input_embeddings()(ids)
+    torch.testing.assert_close(model(inputs_embeds=embedded).logits, model(input_ids=ids).logits)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_copy_has_virtual_tokens_of_its_own(kind: str):
     import torch
 

@@ -64,6 +64,53 @@ def test_each_text_is_moved_by_epsilon_to_where_it_hurts(base: Path):
     assert losses[2] == losses[0], "outside the training nothing moves"
 
 
+def test_words_move_on_and_what_is_learned_is_the_mean_of_all_readings(base: Path):
+    import torch
+
+    from models.hooks import FreeLargeBatch
+
+    model, plan = prepared(base)
+    model.train()
+    hook, losses, slopes, read = FreeLargeBatch(0.3, 3), [], [], []
+
+    def again() -> None:
+        model.zero_grad()
+        losses.append(plan.loss(model, plan[0]))
+        (hook.share * losses[-1]).backward()
+        slopes.append(model.head.weight.grad.clone())
+
+    with hook.during(model):
+        model.get_input_embeddings().register_forward_hook(lambda *a: read.append(a[2].detach()))
+        again()
+        hook.after_backward(again)
+    far = [(moved - read[0]).norm(dim=(1, 2)) for moved in read]
+    assert len(read) == 3
+    torch.testing.assert_close(far[1], torch.full((8,), 0.15))
+    assert (far[2] > far[1]).all()
+    assert (far[2] < 0.3001).all()
+    assert losses[0] < losses[1] < losses[2]
+    assert (hook.read, hook.moves) == ([], None)
+    model.zero_grad()
+    plan.loss(model.eval(), plan[0]).backward()
+    torch.testing.assert_close(slopes[0], model.head.weight.grad / 3)
+
+
+def test_a_step_learns_from_as_much_of_the_loss_as_each_reading_has(base: Path, tmp_path: Path):
+    import torch
+
+    from models.hooks import FreeLargeBatch
+
+    moved, pace = [], {"optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 0.0, "clip": 0.0}
+    for number, hooks in enumerate(([], [FreeLargeBatch(1e-9, 4)])):
+        model, plan = prepared(base)
+        before = model.head.weight.detach().clone()
+        one = replace(plan, epochs=[plan.epochs[0][:1]], hooks=hooks)
+        record = trained(model, one, tmp_path / str(number), **pace)
+        moved.append((model.head.weight.detach() - before, record.curve[0]["loss"]))
+    assert moved[0][1] == moved[1][1], "the curve is of the texts as they are"
+    torch.testing.assert_close(moved[0][0], moved[1][0], rtol=1e-2, atol=1e-5)
+
+
 def test_words_are_moved_even_where_their_embeddings_do_not_learn(base: Path, tmp_path: Path):
     import torch
 

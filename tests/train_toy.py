@@ -16,7 +16,7 @@ import torch  # noqa: TID253 - a script of its own, imported lazily
 from models import backbone, methods, objectives, stop, train
 from models.checkpoint import Checkpoints
 from models.continual import WeightAnchor, fisher
-from models.hooks import FastGradient, RankAllocation
+from models.hooks import FastGradient, FreeLargeBatch, RankAllocation
 from models.schedule import SCHEDULES, Pace, Passes, Plan
 from tests.toy_models import TEXTS
 
@@ -51,6 +51,8 @@ def with_method(method: str, model: Any, plan: Plan, pace: Pace) -> tuple[Any, P
         model = methods.METHODS[method](model, 4, len(plan))
     elif method == "fgm":
         plan = replace(plan, hooks=[FastGradient(0.5)])
+    elif method == "freelb":
+        plan = replace(plan, hooks=[FreeLargeBatch(0.5, 3)])
     elif method == "r_drop":
         plan = replace(plan, loss=replace(plan.loss, r_drop=2.0))
     elif method == "ewc":

@@ -34,6 +34,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "class_weights, focal": {"class_weights": True, "focal": 2.0},
     "neftune": {"neftune": 5.0},
     "fgm": {"fgm": 0.5},
+    "freelb": {"freelb": 0.5},
     "r_drop": {"r_drop": 1.0, "dropout": 0.1},
 }
 
