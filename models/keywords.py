@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from models.metrics import is_cjk
+from models.words import jieba_tokenizer
 
 if TYPE_CHECKING:
     from models.predict import Progress
@@ -39,14 +39,7 @@ def bm25(pool: Sequence[str], progress: Progress | None = None) -> Scorer:
 
 def splitter() -> Callable[[str], list[str]]:
     """A function that cuts a text into words in lower case: as jieba does where there is any Chinese in it."""
-    import jieba
-
-    jieba.setLogLevel("ERROR")
-    chinese = jieba.Tokenizer()
-    # Its cache is a marshalled file that anybody might have put into a shared temporary folder.
-    with TemporaryDirectory(prefix="jieba-") as folder:
-        chinese.tmp_dir = folder
-        chinese.initialize()
+    chinese = jieba_tokenizer()
 
     def words(text: str) -> list[str]:
         lower = text.lower()

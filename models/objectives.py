@@ -14,15 +14,17 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 from models.backbone import masked_states_and_head
 from models.encoding import encode_completion, encode_texts
 from models.losses import Loss, each_label
-from models.masking import masked, vocabulary_of
+from models.masking import Words, masked, vocabulary_of
 from models.packing import IGNORED, Tokens, best_fit, by_count, by_tokens, packed, padded, pieces
 from models.prompt import Prompt
 from models.schedule import Batch, Passes, Plan
+from models.words import word_numbers
 
 # Texts tokenised at once.
 CHUNK = 512
 # Logits of shape (answers, vocabulary or labels), and the right answers' numbers.
 Answers = tuple[torch.Tensor, torch.Tensor]
+Cut = Callable[[Any, Sequence[str], int], Sequence[Tokens]]
 
 
 def tokenise(tokenizer: Any, texts: Sequence[str], block: int) -> list[list[int]]:
@@ -34,10 +36,22 @@ def tokenise(tokenizer: Any, texts: Sequence[str], block: int) -> list[list[int]
     return [[*frame[0], *piece, *frame[1]] for piece in pieces(encoded, block - 2)]
 
 
-def drawn(tokenizer: Any, texts: Sequence[str], block: int, tokens: int, seed: int) -> list[Tokens]:
+def tokenise_words(tokenizer: Any, texts: Sequence[str], block: int) -> list[Words]:
+    """The pieces of `tokenise` for an encoder, each of which knows its words; a cut through a word makes two of it."""
+    encoded = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    numbers = [word_numbers(*pair) for pair in zip(texts, encoded["offset_mapping"], strict=True)]
+    start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
+    both = zip(pieces(encoded["input_ids"], block - 2), pieces(numbers, block - 2), strict=True)
+    return [Words([start, *piece, end], [-1, *words, -1]) for piece, words in both]
+
+
+def drawn(  # noqa: PLR0913, PLR0917
+    tokenizer: Any, texts: Sequence[str], block: int, tokens: int, seed: int, cut: Cut = tokenise
+) -> list[Tokens]:
     """Pieces of texts in random order that hold `tokens` tokens; from the start again when there are too few.
 
-    Only as many texts are tokenised as are needed: a large corpus costs nothing when little of it is read.
+    Only as many texts are tokenised as are needed: a large corpus costs nothing when little of it is read. `cut` is
+    `tokenise` or `tokenise_words`.
     """
     order = list(texts)
     shuffle = random.Random(seed).shuffle  # noqa: S311 - no secret is drawn
@@ -46,7 +60,7 @@ def drawn(tokenizer: Any, texts: Sequence[str], block: int, tokens: int, seed: i
     for start in range(0, len(order), CHUNK):
         if tokens <= 0:
             return found
-        for piece in tokenise(tokenizer, order[start : start + CHUNK], block):
+        for piece in cut(tokenizer, order[start : start + CHUNK], block):
             if tokens > 0:
                 found.append(piece)
                 tokens -= len(piece)
@@ -66,13 +80,23 @@ def _again(pieces: Sequence[Tokens], tokens: int, shuffle: Callable[[list[Tokens
     return found
 
 
-def masked_plan(tokenizer: Any, documents: Sequence[Tokens], share: float, batch_tokens: int, seed: int) -> Plan:
-    """One pass over framed documents, batched by length; which tokens to guess depends on seed and place alone."""
+def masked_plan(  # noqa: PLR0913, PLR0917
+    tokenizer: Any,
+    documents: Sequence[Tokens],
+    share: float,
+    batch_tokens: int,
+    seed: int,
+    masking: str = "token",
+) -> Plan:
+    """One pass over framed documents, batched by length; which tokens to guess depends on seed and place alone.
+
+    `masking` is one of `models.masking.MASKING`; all but "token" take documents of `tokenise_words`.
+    """
     vocabulary = vocabulary_of(tokenizer)
     fill = {"input_ids": tokenizer.pad_token_id, "labels": IGNORED}
 
     def collate(items: Sequence[int], epoch: int) -> Batch:
-        rows = (masked(documents[n], vocabulary, share, (seed, epoch, n)) for n in items)
+        rows = (masked(documents[n], vocabulary, share, (seed, epoch, n), masking) for n in items)
         return padded([{"input_ids": ids, "labels": labels} for ids, labels in rows], fill)
 
     return Plan([by_tokens([len(d) for d in documents], batch_tokens, seed)] if documents else [], collate, masked_loss)

@@ -50,18 +50,19 @@ def text_plan(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> Plan:
     documents = _documents(work, tokenizer, amounts)
     part = settings.batch_tokens // settings.accumulation
     if settings.objective == "masked":
-        return objectives.masked_plan(tokenizer, documents, settings.mask, part, seed)
+        return objectives.masked_plan(tokenizer, documents, settings.mask, part, seed, settings.masking)
     return objectives.causal_plan(documents, settings.block, part, tokenizer.pad_token_id, seed)
 
 
 def _documents(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> list[Any]:
     """Tokenised pieces of the corpora, each as many as it shall give."""
-    from models.objectives import drawn
+    from models.objectives import drawn, tokenise, tokenise_words
 
-    found: list[Any] = []
+    settings, found = work.run.recipe.pretrain, list[Any]()
+    cut = tokenise if settings.masking == "token" else tokenise_words
     for corpus, tokens in amounts.items():
         texts = training_texts(work, corpus)
-        chosen = drawn(tokenizer, texts, work.run.recipe.pretrain.block, tokens, work.run.recipe.seed)
+        chosen = drawn(tokenizer, texts, settings.block, tokens, work.run.recipe.seed, cut)
         print(f"{corpus}: {sum(map(len, chosen)):,} tokens to learn from, of {len(texts):,} texts", flush=True)
         found += chosen
     return found

@@ -81,6 +81,7 @@ class Pretrain(Section):
     accumulation: int = Field(1, ge=1, description="Parts that a batch is cut into where memory is short")
     block: int = Field(128, ge=16, le=4096, description="Tokens of one training sequence")
     mask: float = Field(0.15, gt=0, lt=1, description="Share of tokens to predict (masked objective)")
+    masking: Literal["token", "whole_word", "span"] = Field("token", description="What is masked together (masked)")
     method: Literal["full", "lora"] = "full"
     rank: int = Field(16, ge=1, le=512, description="Rank of the matrices of lora")
     ewc: float = Field(0.0, ge=0, le=1e9, description="How much weights that matter for general text are held (lambda)")

@@ -54,6 +54,8 @@ def _base_problems(recipe: Recipe, task: Task) -> Iterator[str]:
 def _pretrain_problems(pretrain: Pretrain) -> Iterator[str]:
     if pretrain.batch_tokens % pretrain.accumulation:
         yield "pretrain.accumulation must divide pretrain.batch_tokens"
+    if pretrain.masking != "token" and pretrain.objective != "masked":
+        yield "pretrain.masking says what is hidden from a masked objective; a causal one hides nothing; leave it out"
     if pretrain.ewc and pretrain.method == "lora":
         yield "pretrain.ewc holds weights that lora does not change; leave ewc out, or set method to 'full'"
     if not pretrain.tokens:

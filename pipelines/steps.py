@@ -42,7 +42,7 @@ class Work:
 
 
 # What the base step's own training takes from the section of the next one.
-BASE_TRAINING = ("objective", "batch_tokens", "accumulation", "block", "mask")
+BASE_TRAINING = ("objective", "batch_tokens", "accumulation", "block", "mask", "masking")
 STEPS: dict[str, Step] = {
     "dataset": Step("pipelines.dataset:dataset", (), ()),
     "validate": Step("pipelines.validate:validate", ("dataset",), ("data", "task", "validation")),

@@ -106,6 +106,7 @@ def test_a_gate_with_two_conditions_is_refused(path):
             'method = "prefix"\nlayer_decay = 0.9',
             "finetune.layer_decay: no layer learns with method 'prefix'",
         ),
+        ("tokens = 1000", 'tokens = 1000\nmasking = "word"', "pretrain.masking: Input should be 'token', 'whole_word'"),
         ("epochs = 2", "accumulation = 5", "finetune.accumulation must divide finetune.batch_size"),
         ("tokens = 1000", "tokens = 1000\naccumulation = 3", "pretrain.accumulation must divide pretrain.batch_tokens"),
         ("tokens = 1000", 'tokens = 1000\newc = 1.0\nmethod = "lora"', "pretrain.ewc holds weights that lora does not"),

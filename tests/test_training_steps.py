@@ -105,7 +105,13 @@ def test_a_decoder_learns_what_is_answered_in_dialogs(dataset, tmp_path):
     check_outputs(made)
 
 
-@pytest.mark.parametrize("way", [{"pretrain.method": "lora"}, {"pretrain.ewc": 1.0, "pretrain.distil": 0.5}])
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"pretrain.method": "lora", "pretrain.masking": "whole_word"},
+        {"pretrain.ewc": 1.0, "pretrain.distil": 0.5, "pretrain.masking": "span"},
+    ],
+)
 def test_a_base_is_held_while_it_learns_the_domain_and_ends_as_a_plain_model(way, dataset, tmp_path):
     from models import backbone
     from pipelines.base_model import base
@@ -163,6 +169,12 @@ def test_more_tokens_than_the_base_can_read_are_refused_before_any_training(data
     assert not list((tmp_path / "encoder-base" / "checkpoints").iterdir())
     with pytest.raises(Refused, match=f"{key} is 513, but the base reads 512 tokens at once"):
         base(work("docs_writer", {**TINY, key: 513}, {"dataset": dataset}, tmp_path / "decoder-base"))
+
+
+def test_masking_beyond_tokens_is_refused_where_nothing_is_masked():
+    changes = {**TINY, "pretrain.masking": "whole_word"}
+    with pytest.raises(Refused, match=r"pretrain.masking says what is hidden from a masked objective; a causal one"):
+        load_recipe(ROOT / "pipelines" / "recipes" / "docs_writer.toml", changes)
 
 
 def test_a_base_that_was_made_before_is_compared_with_todays_length(dataset, tmp_path):
@@ -238,7 +250,7 @@ def test_positions_that_begin_after_padding_are_not_counted():
     assert room(RobertaForMaskedLM(RobertaConfig(vocab_size=20, max_position_embeddings=34, **sizes))) == 32
 
 
-CHANGES = {"objective": "causal", "batch_tokens": 64, "accumulation": 2, "block": 16, "mask": 0.5}
+CHANGES = {"objective": "causal", "batch_tokens": 64, "accumulation": 2, "block": 16, "mask": 0.5, "masking": "span"}
 
 
 @pytest.mark.parametrize("key", CHANGES)
