@@ -33,13 +33,13 @@ def base(work: Work) -> None:
 
 
 def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
-    """A new model: its tokenizer sees both corpora, its weights learn general text."""
+    """A new model: its tokenizer sees all corpora, its weights learn general text."""
     from models.schedule import Pace
     from models.scratch import scratch
 
     recipe = work.run.recipe
     general = recipe.data.replay.corpus
-    texts = [*training_texts(work, recipe.data.corpus), *training_texts(work, general)]
+    texts = [text for corpus in recipe.data.corpora.values() for text in training_texts(work, corpus)]
     model, tokenizer = scratch(name, texts, recipe.seed)
     require_room(model, recipe)
     print(f"{name}: {model.num_parameters():,} parameters, {len(tokenizer):,} tokens of its own", flush=True)

@@ -79,7 +79,7 @@ def leaks(change: Change) -> Iterator[Finding]:
     for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
         yield from _between(role[one], role[other], change)
     yield from _in_corpus(role["test"], role["corpus"], change)
-    for corpus in dict.fromkeys((role["corpus"], role["replay"])):
+    for corpus in dict.fromkeys(change.read.recipe.data.corpora.values()):
         if corpus in change.new:
             yield from _held_out(corpus, change)
 

@@ -26,11 +26,10 @@ def training_texts(work: Work, corpus: str) -> list[str]:
 
 
 def bits_per_byte(work: Work, model: Any, tokenizer: Any) -> dict[str, float]:
-    """{"domain", "general"}: bits per byte on a fixed sample of the texts held out."""
+    """Bits per byte on a fixed sample of the texts held out: "domain", "general", earlier domains by their names."""
     from models import bits
 
-    data = work.run.recipe.data
-    corpora = {"domain": data.corpus, "general": data.replay.corpus}
+    corpora = work.run.recipe.data.corpora
     started = time.monotonic()
     found = {n: bits.ratio(bits.bits_per_byte(model, tokenizer, held_out(work, c))) for n, c in corpora.items()}
     spoken = ", ".join(f"{name} {value:.4f}" for name, value in found.items())

@@ -47,6 +47,7 @@ class KeptData(Kept):
     corpus: str
     examples: str
     replay: KeptReplay
+    earlier: tuple[KeptReplay, ...] = ()
 
 
 class KeptBase(Kept):
@@ -73,7 +74,8 @@ class KeptRun(Kept):
         """What the run does with a file of the data; None for one that its recipe does not read."""
         data = self.recipe.data
         splits = {f"{data.examples}/{split}.jsonl": split for split in SPLITS}
-        return "corpus" if file == data.corpus else "replay" if file == data.replay.corpus else splits.get(file)
+        replayed = {one.corpus for one in (data.replay, *data.earlier)}
+        return "corpus" if file == data.corpus else "replay" if file in replayed else splits.get(file)
 
     def learns(self, use: Use) -> bool:
         """Whether its model holds what it read for a use; one that answers with known texts keeps those of the test."""

@@ -75,14 +75,15 @@ def slopes(lines: Mapping[str, Mapping[str, float]], colors: Mapping[str, str]) 
     y = _padded(values, height - 44, 20)
     parts = [_row(y(t), 44, width - 90, number(t)) for t in y.ticks(4)]
     parts += [_text(x(n), height - 14, STAGES.get(stage, stage), "label", "middle") for n, stage in enumerate(stages)]
-    upper = {stage: max(line[stage] for line in lines.values()) for stage in stages}
+    upper, lower = ({stage: end(line[stage] for line in lines.values()) for stage in stages} for end in (max, min))
     for name, line in lines.items():
         points = [(x(n), y(line[stage])) for n, stage in enumerate(stages)]
         parts.append(_path(points, colors[name], 2.5))
         parts += [f'<circle cx="{px}" cy="{py}" r="4.5" fill="{colors[name]}"/>' for px, py in points]
-        # The upper of two labels stands above its point, the other below, so that they never meet.
+        # The highest label stands above its point, the lowest below, and those between have none: they never meet.
         for (px, py), (stage, value) in zip(points, line.items(), strict=True):
-            parts.append(_text(px, py - 10 if value == upper[stage] else py + 19, number(value, 3), "", "middle"))
+            if value in (upper[stage], lower[stage]):
+                parts.append(_text(px, py - 10 if value == upper[stage] else py + 19, number(value, 3), "", "middle"))
         parts.append(_text(points[-1][0] + 14, points[-1][1] + 4, name, "strong"))
     told = "; ".join(
         f"{name}: " + ", ".join(f"{s} {number(v, 3)}" for s, v in line.items()) for name, line in lines.items()

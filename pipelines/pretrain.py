@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import Counter
 
 from models import threads
 from pipelines.artifact import read_json
 from pipelines.corpus import bits_per_byte, write_training
 from pipelines.errors import Refused
 from pipelines.language_training import train_on_text
+from pipelines.recipe import Data
 from pipelines.retaining import holding, learner, plain
 from pipelines.steps import Work
 
@@ -23,12 +25,10 @@ def pretrain(work: Work) -> None:
 
     settings, data = work.run.recipe.pretrain, work.run.recipe.data
     model, tokenizer = _base(work)
-    replayed = round(settings.tokens * data.replay.share)
-    amounts = {data.corpus: settings.tokens - replayed, data.replay.corpus: replayed}
     started = time.monotonic()
     hold, learned = holding(work, (model, tokenizer)), learner(work, model)
     pace = Pace(settings.learning_rate, warm_up=settings.warm_up, schedule=settings.schedule)
-    record = train_on_text(work, (plain(learned), tokenizer), amounts, pace, hold)
+    record = train_on_text(work, (plain(learned), tokenizer), amounts(data, settings.tokens), pace, hold)
     model = merged(learned)
     seconds = time.monotonic() - started
     if settings.tokens:
@@ -41,6 +41,16 @@ def pretrain(work: Work) -> None:
         print(f"{name}: {before[name]:.4f} bits per byte before, {value:.4f} after ({value / before[name] - 1:+.1%})")
     metrics = {"bits_per_byte": after, "tokens": record.tokens, "replay_share": data.replay.share}
     write_training(work.out, record, metrics, seconds)
+
+
+def amounts(data: Data, tokens: int) -> dict[str, int]:
+    """How many tokens each corpus gives: what is replayed, and the domain the rest."""
+    found = Counter({data.corpus: tokens})
+    for one in (data.replay, *data.earlier):
+        replayed = round(tokens * one.share)
+        found[data.corpus] -= replayed
+        found[one.corpus] += replayed
+    return found
 
 
 def _base(work: Work) -> tuple[object, object]:

@@ -30,12 +30,20 @@ class Replay(Section):
     share: float = Field(0.1, ge=0, lt=1, description="Share of the training tokens that are replayed text")
 
 
+class Earlier(Replay):
+    """A domain that the base has learned before: it is replayed too, and measured before and after."""
+
+    name: str = Field(pattern="^[a-z][a-z0-9_]{0,40}$", description="What gates and reports call it")
+    share: float = Field(0.05, ge=0, lt=1, description="Share of the training tokens that are replayed text")
+
+
 class Data(Section):
     """Which parts of the versioned data this model learns from."""
 
     corpus: str = Field(description="Unlabelled text of the domain, below data/")
     examples: str = Field(description="Folder below data/ with train, validation and test .jsonl")
     replay: Replay
+    earlier: tuple[Earlier, ...] = Field((), strict=False, description="Domains that the base has learned before")
     on_conflict: Literal["refuse", "replace"] = Field("refuse", description="New rows with the id of an old one")
     labels: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
         None, strict=False, min_length=2, description="The labels that examples may have; any when left out"
@@ -47,6 +55,11 @@ class Data(Section):
         if twice := [label for label, count in Counter(labels or ()).items() if count > 1]:
             raise ValueError(f"{twice[0][:40]!r} stands there twice")
         return labels
+
+    @property
+    def corpora(self) -> dict[str, str]:
+        """The corpus of each kind of text that is measured: "domain", "general", each earlier domain by its name."""
+        return {"domain": self.corpus, "general": self.replay.corpus, **{one.name: one.corpus for one in self.earlier}}
 
 
 class Scratch(Section):

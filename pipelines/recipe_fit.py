@@ -13,13 +13,15 @@ from pipelines.formats import FORMATS
 from pipelines.label_prompt import prompt_problems
 
 if TYPE_CHECKING:
-    from pipelines.recipe import Finetune, Gate, Pretrain, Recipe
+    from pipelines.recipe import Data, Finetune, Gate, Pretrain, Recipe
 
 REGISTRY = "models:/"
 # Methods that learn what stands before every text, and nothing in the model.
 VIRTUAL = ("prefix", "prompt")
 # Measured of every model: what continued pretraining did to bits per byte on held-out text.
 CHANGES = ("bits_per_byte_domain_change", "bits_per_byte_general_change")
+# What a recipe calls its other texts, and what metrics call them.
+TAKEN = ("domain", "general", "corpus", "replay", "train", "validation", "test")
 
 
 def misfits(recipe: Recipe) -> Iterator[str]:
@@ -28,13 +30,14 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     yield from _base_problems(recipe, task)
     yield from _pretrain_problems(recipe.pretrain)
     yield from prompt_problems(recipe, task)
+    yield from _earlier_problems(recipe.data)
     if recipe.data.labels is not None and FORMATS[task.format].LABEL is None:
         yield f"data.labels: the rows of the task {task.name} have no label; leave it out"
     if recipe.finetune.batch_size % recipe.finetune.accumulation:
         yield "finetune.accumulation must divide finetune.batch_size"
     yield from _method_problems(recipe.finetune, task)
     for number, gate in enumerate(recipe.gates):
-        if problem := _gate_problem(gate, task):
+        if problem := _gate_problem(gate, task, recipe.data):
             yield f"gates.{number}.{problem}"
 
 
@@ -65,6 +68,19 @@ def _pretrain_problems(pretrain: Pretrain) -> Iterator[str]:
         for key in ("schedule", "warm_up"):
             if getattr(pretrain, key) != type(pretrain).model_fields[key].default:
                 yield f"pretrain.{key} paces a training, and pretrain.tokens is 0; leave it out"
+
+
+def _earlier_problems(data: Data) -> Iterator[str]:
+    names, files = list(TAKEN), [data.corpus, data.replay.corpus]
+    for number, one in enumerate(data.earlier):
+        if one.name in names:
+            yield f"data.earlier.{number}.name: {one.name!r} is the name of another text; take one of its own"
+        if one.corpus in files:
+            yield f"data.earlier.{number}.corpus: {one.corpus!r} is another text of this recipe too; name each once"
+        names.append(one.name)
+        files.append(one.corpus)
+    if (replayed := data.replay.share + sum(one.share for one in data.earlier)) >= 1:
+        yield f"data.replay and data.earlier replay {replayed:.0%} of the tokens; leave some for the domain"
 
 
 def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:
@@ -117,8 +133,8 @@ def _few_shot_problems(finetune: Finetune, task: Task) -> Iterator[str]:
             yield f"finetune.{key}: finetune.contrastive learns from pairs, which have no labels to weigh; leave it out"
 
 
-def _gate_problem(gate: Gate, task: Task) -> str | None:
-    known = (*task.measures, *CHANGES)
+def _gate_problem(gate: Gate, task: Task, data: Data) -> str | None:
+    known = (*task.measures, *CHANGES, *(f"bits_per_byte_{one.name}_change" for one in data.earlier))
     if gate.metric not in known:
         return f"metric: {task.name} has no metric {gate.metric!r}; {near_miss(gate.metric, known)}"
     if (gate.above or gate.not_below) and gate.metric != task.primary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from models.metrics import HIGHER_IS_BETTER
@@ -56,7 +57,8 @@ NAMES = {
     "pretrain": "Continued pretraining",
     "finetune": "Fine-tuning",
 }
-COLORS = {"domain": "var(--model)", "general": "var(--general)"}
+# Of the domain, of general text, and of earlier domains.
+COLORS = ("var(--model)", "var(--general)", "var(--other)")
 BADGES = {"better": ("good", "better"), "worse": ("bad", "worse"), "unclear": ("plain", "no clear difference")}
 Report = Mapping[str, Any]
 
@@ -144,10 +146,10 @@ def _plots(report: Report) -> dict[str, Any]:
     rows = [{"name": "This model", "color": "var(--model)", **report["metrics"][report["primary"]]}]
     rows += [{"name": r["name"], "color": colors[r["kind"]], **r["interval"]} for r in rivals(report)]
     stages = report["bits_per_byte"]
-    lines = {corpus: {stage: found[corpus] for stage, found in stages.items()} for corpus in COLORS}
+    lines = {corpus: {stage: found[corpus] for stage, found in stages.items()} for corpus in stages["base"]}
     return {
         "scores": plots.intervals(rows, report["primary"]),
-        "bits": plots.slopes(lines, COLORS),
+        "bits": plots.slopes(lines, dict(zip_longest(lines, COLORS[: len(lines)], fillvalue=COLORS[-1]))),
         "curves": {stage: _curve(rows) for stage, rows in report["curves"].items() if len(rows) > 1},
         "calibration": plots.reliability(report["calibration"]) if report["calibration"] else None,
     }

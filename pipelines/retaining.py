@@ -13,7 +13,7 @@ from pipelines.steps import Work
 if TYPE_CHECKING:
     from models.schedule import Plan
 
-# So much general text says how much each weight matters.
+# So much general text, and as much of each earlier domain, says how much each weight matters.
 KNOWN_TOKENS = 20_000
 
 
@@ -26,7 +26,8 @@ def holding(work: Work, pair: Pair) -> Callable[[Plan], Plan]:
         from models.continual import Remembering, WeightAnchor, fisher
 
         if settings.ewc and len(plan):
-            known = text_plan(work, tokenizer, {work.run.recipe.data.replay.corpus: KNOWN_TOKENS})
+            before = {file: KNOWN_TOKENS for name, file in work.run.recipe.data.corpora.items() if name != "domain"}
+            known = text_plan(work, tokenizer, before)
             plan = replace(plan, hooks=[*plan.hooks, WeightAnchor(model, settings.ewc, fisher(model, known))])
         if teacher is not None:
             loss = plan.loss

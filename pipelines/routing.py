@@ -23,15 +23,18 @@ SAID = 5  # files named in a message
 
 
 def targets(recipe: Recipe) -> dict[str, str]:
-    """The files of the data that a recipe learns from, by role: corpus, replay, train, validation, test."""
+    """The files of the data that a recipe learns from, by role: corpus, replay, train, validation, test.
+
+    The role of an earlier domain is its name.
+    """
     data = recipe.data
     splits = {split: f"{data.examples}/{split}.jsonl" for split in ("train", "validation", "test")}
-    return {"corpus": data.corpus, "replay": data.replay.corpus, **splits}
+    return {"corpus": data.corpus, "replay": data.replay.corpus, **splits, **{e.name: e.corpus for e in data.earlier}}
 
 
 def form_of(target: str, recipe: Recipe) -> str:
     """The format of the rows of one of these files."""
-    return "unlabeled" if target in (recipe.data.corpus, recipe.data.replay.corpus) else TASKS[recipe.task].format
+    return "unlabeled" if target in recipe.data.corpora.values() else TASKS[recipe.task].format
 
 
 def is_note(name: str) -> bool:

@@ -41,6 +41,8 @@ class Work:
     run_uri: str
 
 
+# What is measured of earlier domains; how much of them is replayed is the pretraining's to know.
+EARLIER = ("data.earlier.name", "data.earlier.corpus")
 # What the base step's own training takes from the section of the next one.
 BASE_TRAINING = ("objective", "batch_tokens", "accumulation", "block", "mask", "masking")
 STEPS: dict[str, Step] = {
@@ -49,9 +51,13 @@ STEPS: dict[str, Step] = {
     "base": Step(
         "pipelines.base_model:base",
         ("dataset", "validation"),
-        ("data.corpus", "data.replay.corpus", "base", *(f"pretrain.{key}" for key in BASE_TRAINING)),
+        ("data.corpus", "data.replay.corpus", *EARLIER, "base", *(f"pretrain.{key}" for key in BASE_TRAINING)),
     ),
-    "pretrain": Step("pipelines.pretrain:pretrain", ("dataset", "base"), ("data.corpus", "data.replay", "pretrain")),
+    "pretrain": Step(
+        "pipelines.pretrain:pretrain",
+        ("dataset", "base"),
+        ("data.corpus", "data.replay", "data.earlier", "pretrain"),
+    ),
     "finetune": Step("pipelines.finetune:finetune", ("dataset", "model"), ("data.examples", "task", "finetune")),
     "score": Step("pipelines.score:score", ("dataset", "model"), ("data.examples", "task")),
     "baselines": Step(
@@ -60,7 +66,7 @@ STEPS: dict[str, Step] = {
     "retention": Step(
         "pipelines.retention:retention",
         ("dataset", "adapted", "tuned"),
-        ("data.corpus", "data.replay.corpus", "pretrain.objective"),
+        ("data.corpus", "data.replay.corpus", *EARLIER, "pretrain.objective"),
     ),
     "evaluate": Step(
         "pipelines.evaluate:evaluate",

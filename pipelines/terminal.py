@@ -167,7 +167,7 @@ def bits(report: dict[str, Any]) -> None:
     """Bits per byte before and after: learning and forgetting, side by side."""
     stages, change = report["bits_per_byte"], report["bits_per_byte_change"]
     before, after = stages["base"], stages["pretrained"]
-    for text in ("domain", "general"):
+    for text in change:
         console.print(f"bits per byte, {text}: {before[text]:.3f} -> {after[text]:.3f} ({change[text]:+.1%})")
 
 

@@ -82,7 +82,7 @@ def subjects(  # noqa: PLR0913, PLR0917
     """
     now, form = datetime.now(UTC), FORMATS[TASKS[task].format]
     corpora: dict[str, Tally] = {}
-    for name in dict.fromkeys((data.corpus, data.replay.corpus)):
+    for name in dict.fromkeys(data.corpora.values()):
         view = View(FORMATS["unlabeled"], limits, None, now)
         corpora[name] = _read(dataset, name, view, scratch / f"corpus-{len(corpora)}", "training", summaries)
         yield set_subject(name, corpora[name])

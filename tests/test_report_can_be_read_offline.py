@@ -230,3 +230,12 @@ def test_an_axis_has_round_ticks_within_it(low, high):
     ticks = Scale(low, high, 0, 100).ticks()
     assert 1 <= len(ticks) <= 8
     assert all(low - 1e-9 <= t <= high + 1e-9 for t in ticks)
+
+
+def test_earlier_domains_stand_in_the_plot_and_in_the_table():
+    found = report(predictions(0.7, 2))
+    for values in (*found["bits_per_byte"].values(), found["bits_per_byte_change"]):
+        values |= {"law": 3.217, "news": 2.05}
+    page = render_report(found)
+    assert page.count(">law<") == page.count(">news<") == 2
+    assert page.count("3.217") > page.count("2.050") > 0
