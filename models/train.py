@@ -32,6 +32,8 @@ from models.precision import autocast, gains_by_bf16
 from models.schedule import Batch, Pace, Plan, groups
 
 Row = dict[str, Any]
+# Takes each row of the curve and of the epochs when it is written, those before a checkpoint first.
+Watch = Callable[[Row], None]
 
 RECORD = "record.json"
 HOOK = "hook-{}.safetensors"
@@ -64,7 +66,18 @@ class Record:
     bf16: bool = False
 
 
-def train(model: Any, plan: Plan, pace: Pace, checkpoints: Checkpoints, validation: Validation | None = None) -> Record:
+def unwatched(_: Row) -> None:
+    """Nobody looks on."""
+
+
+def train(  # noqa: PLR0913, PLR0917 - what is trained, on what, how, and who looks on
+    model: Any,
+    plan: Plan,
+    pace: Pace,
+    checkpoints: Checkpoints,
+    validation: Validation | None = None,
+    watch: Watch = unwatched,
+) -> Record:
     """Train `model` in place through `plan`, from the last whole checkpoint on if there is one.
 
     With a validation, the weights of its best epoch are restored at the end. Raises Stopped, after saving a
@@ -75,6 +88,7 @@ def train(model: Any, plan: Plan, pace: Pace, checkpoints: Checkpoints, validati
     if not len(plan):
         return Record()
     trainer, checkpoint = PlanTrainer(model, plan, pace, checkpoints, validation), last_checkpoint(checkpoints.folder)
+    trainer.watch = watch
     trainer.resume_record(checkpoint)
     if not trainer.is_stopped_early:
         with stop.on_signals(), ExitStack() as stack:
@@ -103,6 +117,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         self.model_accepts_loss_kwargs = False
         self.remove_callback(PrinterCallback)
         self.plan, self.pace, self.checkpoints, self.validation = plan, pace, checkpoints, validation
+        self.watch: Watch = unwatched
         self.record = Record(bf16=gains_by_bf16(model.device.type))
         self.steps = -(-len(plan) // pace.accumulation)
         self.factor = pace.factors(self.steps)
@@ -167,6 +182,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         rate = self.pace.learning_rate * self.factor(self.state.global_step - 1)
         row = {"step": self.state.global_step, "tokens": self.record.tokens, "learning_rate": rate}
         self.record.curve.append({**row, "loss": round(sum(losses) / len(losses), 6)})
+        self.watch(self.record.curve[-1])
         losses.clear()
 
     def end_epoch(self) -> None:
@@ -181,6 +197,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
                 self.record.best_epoch = number
                 save_whole(trainable(self.model), self.checkpoints.folder / f"best-{number}.safetensors")
         self.record.epochs.append(row)
+        self.watch(row)
         print(f"epoch {number}: {json.dumps(row)}", flush=True)
 
     def _is_best(self, measured: dict[str, float]) -> bool:
@@ -218,6 +235,8 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         """Take over what the training had done at a checkpoint."""
         if checkpoint:
             self.record = Record(**json.loads((Path(checkpoint) / RECORD).read_text()))
+            for row in (*self.record.curve, *self.record.epochs):
+                self.watch(row)
             print(f"resumed from {Path(checkpoint).name}", flush=True)
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from models import threads
 from pipelines.base_source import find_base
-from pipelines.corpus import bits_per_byte, training_texts, write_training
+from pipelines.corpus import bits_per_byte, training_texts
 from pipelines.errors import Refused
 from pipelines.language_training import train_on_text
 from pipelines.recipe import Scratch
 from pipelines.room import require_room
 from pipelines.steps import Work
+from pipelines.training import write_training
 
 if TYPE_CHECKING:
     from models.train import Record
@@ -29,7 +30,7 @@ def base(work: Work) -> None:
     seconds = time.monotonic() - started
     save(model, tokenizer, work.out / "model")
     metrics = {"bits_per_byte": bits_per_byte(work, model, tokenizer), "tokens": record.tokens}
-    write_training(work.out, record, metrics, seconds)
+    write_training(work, record, metrics, seconds)
 
 
 def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:

@@ -19,7 +19,8 @@ from pipelines.policy import run_to_decide
 from pipelines.run import Run
 from pipelines.settings import Settings, read_settings
 from pipelines.steps import made_from, target_of
-from pipelines.tracking import DATASET, Tracked, record_run
+from pipelines.tracked_trainings import Tracked
+from pipelines.tracking import DATASET, record_run
 
 # Parts of the report that are for looking at, not for deciding; they stay in the report's own artifact.
 PICTURES = ("curves", "examples", "calibration", "explanations")

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipelines.artifact import canonical, sha256_text, write_json
-from pipelines.errors import Refused, TryAgain
+from pipelines.artifact import sha256_text
+from pipelines.errors import Refused
 from pipelines.rows import read_rows
 from pipelines.steps import Work
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from models.train import Record
 
 HELD_OUT = 400
 
@@ -40,27 +33,6 @@ def bits_per_byte(work: Work, model: Any, tokenizer: Any) -> dict[str, float]:
 def held_out(work: Work, corpus: str) -> list[str]:
     """The sample of a corpus' held-out texts: chosen by hash, so that adding texts changes little of it."""
     return sorted(_texts(work, corpus, "heldout"), key=sha256_text)[:HELD_OUT]
-
-
-@contextmanager
-def refused_when_diverged() -> Iterator[None]:
-    """Turn a training that diverged into a refusal, for the recipe must change; a full disk may be tried again."""
-    from models.checkpoint import NoSpace
-    from models.train import Diverged
-
-    try:
-        yield
-    except Diverged as error:
-        raise Refused(str(error)) from None
-    except NoSpace as error:
-        raise TryAgain(str(error)) from None
-
-
-def write_training(folder: Path, record: Record, metrics: dict[str, Any], seconds: float) -> None:
-    """Write the curve, the metrics, and apart from them how long it took."""
-    (folder / "curve.jsonl").write_text("".join(canonical(row) + "\n" for row in record.curve), encoding="utf-8")
-    write_json(folder / "metrics.json", metrics)
-    write_json(folder / "timings.json", {"training_seconds": round(seconds, 1)})
 
 
 def _texts(work: Work, corpus: str, split: str) -> list[str]:

@@ -10,9 +10,9 @@ from models import threads
 from models.tasks import TASKS
 from pipelines.answers import kind_of
 from pipelines.chosen_method import chosen_method
-from pipelines.corpus import refused_when_diverged, write_training
 from pipelines.room import require_room
 from pipelines.steps import Work
+from pipelines.training import trained, write_training
 
 if TYPE_CHECKING:
     from models.train import Record, Validation
@@ -30,7 +30,7 @@ def finetune(work: Work) -> None:
     kind_of(TASKS[work.run.recipe.task]).finish(work)
     metrics = {"epochs": record.epochs, "best_epoch": record.best_epoch, "tokens": record.tokens}
     metrics["learns"] = round(learning / weights, 6)
-    write_training(work.out, record, metrics, time.monotonic() - started)
+    write_training(work, record, metrics, time.monotonic() - started)
 
 
 def tuned(work: Work, watched: Callable[[Validation], Validation] | None = None) -> tuple[Any, Any, Record]:
@@ -39,12 +39,7 @@ def tuned(work: Work, watched: Callable[[Validation], Validation] | None = None)
     `watched` stands between the training and its validation, and may end it by raising.
     """
     threads.use(work.settings.threads)
-    from models.checkpoint import Checkpoints
-    from models.train import train
-
     model, tokenizer, plan, validation = kind_of(TASKS[work.run.recipe.task]).training(work)
     require_room(model, work.run.recipe)  # a base that was reused was never compared with today's max_length
     model, plan, pace = chosen_method(work.run.recipe, model, plan)
-    checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every)
-    with refused_when_diverged():
-        return model, tokenizer, train(model, plan, pace, checkpoints, watched(validation) if watched else validation)
+    return model, tokenizer, trained(work, model, plan, pace, watched(validation) if watched else validation)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pipelines.corpus import refused_when_diverged, training_texts
+from pipelines.corpus import training_texts
 from pipelines.steps import Work
+from pipelines.training import trained
 
 if TYPE_CHECKING:
     from models.schedule import Pace, Plan
@@ -28,18 +29,14 @@ def train_on_text(
     `pace` says how fast; accumulation and seed are the recipe's.
     `hold` may change the plan, by losses or hooks that keep the model to what it knew.
     """
-    from models.checkpoint import Checkpoints
     from models.methods import set_dropout
-    from models.train import train
 
     model, tokenizer = pair
     settings, seed = work.run.recipe.pretrain, work.run.recipe.seed
     set_dropout(model, 0.0)  # no text is read twice, so there is nothing to learn by heart
     plan = hold(text_plan(work, tokenizer, amounts))
     pace = replace(pace, accumulation=settings.accumulation, seed=seed)
-    checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every)
-    with refused_when_diverged():
-        return train(model, plan, pace, checkpoints)
+    return trained(work, model, plan, pace)
 
 
 def text_plan(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> Plan:

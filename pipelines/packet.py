@@ -10,7 +10,8 @@ from pipelines.artifact import read_json
 from pipelines.dossier import Dossier
 from pipelines.mirror import here
 from pipelines.settings import Settings
-from pipelines.tracking import Tracked, run_page
+from pipelines.tracked_trainings import Tracked
+from pipelines.tracking import run_page
 
 WIDTH = 160
 TEXTS = ("text_a", "text_b", "title", "text", "prompt", "document", "source", "question")

@@ -8,12 +8,13 @@ from collections import Counter
 
 from models import threads
 from pipelines.artifact import read_json
-from pipelines.corpus import bits_per_byte, write_training
+from pipelines.corpus import bits_per_byte
 from pipelines.errors import Refused
 from pipelines.language_training import train_on_text
 from pipelines.recipe import Data
 from pipelines.retaining import holding, learner, plain
 from pipelines.steps import Work
+from pipelines.training import write_training
 
 
 def pretrain(work: Work) -> None:
@@ -40,7 +41,7 @@ def pretrain(work: Work) -> None:
     for name, value in after.items():
         print(f"{name}: {before[name]:.4f} bits per byte before, {value:.4f} after ({value / before[name] - 1:+.1%})")
     metrics = {"bits_per_byte": after, "tokens": record.tokens, "replay_share": data.replay.share}
-    write_training(work.out, record, metrics, seconds)
+    write_training(work, record, metrics, seconds)
 
 
 def amounts(data: Data, tokens: int) -> dict[str, int]:

@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import TryAgain
-from pipelines.tracking import Tracked, connect, experiment_id, run_page
+from pipelines.tracked_trainings import PARENT, Tracked
+from pipelines.tracking import connect, experiment_id, run_page
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pipelines.run import Run
     from pipelines.settings import Settings
 
-STUDY, TRIAL, PARENT = "search", "search_trial", "mlflow.parentRunId"
+STUDY, TRIAL = "search", "search_trial"
 
 
 def record_where_possible(found: dict[str, Any], run: Run, settings: Settings) -> str | None:

@@ -41,7 +41,9 @@ def tried(trial: Trial, work: Work) -> Result:
     started = time.monotonic()
     try:
         recipe = with_settings(work.run.recipe, trial.params)
-        work = replace(work, run=work.run.model_copy(update={"recipe": recipe}))
+        # Curves of trials stand in the study's page and in MLflow; files of hundreds would bury those of the trainings.
+        settings = replace(work.settings, curves=())
+        work = replace(work, run=work.run.model_copy(update={"recipe": recipe}), settings=settings)
         shutil.rmtree(work.checkpoints, ignore_errors=True)
         work.checkpoints.mkdir(parents=True)
         watch = _Watch(trial, recipe.finetune.epochs, started)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipelines import s3
@@ -26,10 +27,13 @@ VARIABLES = {
     "SCRIPTORIUM_THREADS": "CPU threads of a training (default: all cores)",
     "SCRIPTORIUM_TASK_LOST_AFTER": "seconds without a sign of life until Airflow tries a task again (default: 120)",
     "SCRIPTORIUM_CHECKPOINT_EVERY": "seconds between the checkpoints of a training (default: 45)",
+    "SCRIPTORIUM_CURVES": "files of a training's curves beside MLflow: tensorboard, wandb or both, with a comma",
 }
 
 # A running task gives a sign of life every 5 s or so; with less patience, a busy moment would start a second try.
 LEAST_PATIENCE_S = 30
+
+CURVES = ("tensorboard", "wandb")
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Settings:
     threads: int
     task_lost_after: int
     checkpoint_every: int
+    curves: tuple[str, ...] = ()  # kinds of files that a training's curves are written to, see CURVES
     store: str | None = None  # the artifact root where that is in S3; `artifacts` then holds this machine's copies
 
     @property
@@ -86,6 +91,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         threads=_threads(environ),
         task_lost_after=_seconds(environ, "SCRIPTORIUM_TASK_LOST_AFTER", 120, LEAST_PATIENCE_S),
         checkpoint_every=_seconds(environ, "SCRIPTORIUM_CHECKPOINT_EVERY", 45, 1),
+        curves=_curves(environ),
         store=store,
     )
 
@@ -110,6 +116,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "SCRIPTORIUM_THREADS": settings.threads,
         "SCRIPTORIUM_TASK_LOST_AFTER": settings.task_lost_after,
         "SCRIPTORIUM_CHECKPOINT_EVERY": settings.checkpoint_every,
+        "SCRIPTORIUM_CURVES": ",".join(settings.curves),
     }
     return {name: str(value) for name, value in values.items()}
 
@@ -148,6 +155,17 @@ def _seconds(environ: Mapping[str, str], name: str, default: int, least: int) ->
     if not text.isdigit() or int(text) < least:
         raise ScriptoriumError(f"{name} is {text!r}; it takes a number of seconds, {least} or more")
     return int(text)
+
+
+def _curves(environ: Mapping[str, str]) -> tuple[str, ...]:
+    named = (name.strip() for name in (environ.get("SCRIPTORIUM_CURVES") or "").split(","))
+    found = tuple(dict.fromkeys(name for name in named if name))
+    for name in found:
+        if name not in CURVES:
+            raise ScriptoriumError(f"SCRIPTORIUM_CURVES names {name!r}; {near_miss(name, CURVES)}")
+        if find_spec(name) is None:
+            raise ScriptoriumError(f"SCRIPTORIUM_CURVES names {name}, which is not installed; run `make setup`")
+    return found
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

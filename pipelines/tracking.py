@@ -1,43 +1,29 @@
-"""MLflow tracking: one MLflow run per run, with its recipe, data, curves, scores and report. An edge."""
+"""MLflow tracking: one run per run, with its recipe, data, scores and report, and in it one per training. An edge."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines.artifact import sha256_text
 from pipelines.errors import TryAgain
 from pipelines.gates import metric_value
 from pipelines.mirror import here, manifest_of
+from pipelines.quiet import quiet
 from pipelines.run import Run
 from pipelines.settings import Settings
 from pipelines.step_key import recipe_values
+from pipelines.tracked_trainings import Tracked, record_trainings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
 DATASET = "data"
-QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "GIT_PYTHON_REFRESH": "quiet",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
 # The artifact that holds each part of what people look at: its input name, and the file.
 FILES = (("report", "report.html"), ("report", "report.json"), ("validation", "validation.html"))
-
-
-@dataclass(frozen=True)
-class Tracked:
-    """Where a run stands in MLflow."""
-
-    run: str
-    experiment: str
 
 
 def connect(settings: Settings) -> MlflowClient:
@@ -54,7 +40,7 @@ def connect(settings: Settings) -> MlflowClient:
             f"MLflow does not answer at {settings.mlflow_url} ({type(error).__name__}); "
             "start it with `scriptorium up`, or set SCRIPTORIUM_MLFLOW_URL to the one to use"
         ) from None
-    os.environ.update(QUIET)
+    quiet()
     # Its own seven tries of a call take four minutes without a word; the task is tried again as a whole.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     import mlflow
@@ -79,6 +65,7 @@ def record_run(
     _log_parameters(client, tracked.run, run)
     _log_dataset(client, tracked.run, run)
     _log_numbers(client, tracked.run, report)
+    record_trainings(client, tracked, artifacts)
     for name, file in FILES:
         if name in artifacts and (path := here(artifacts[name]) / file).is_file():
             client.log_artifact(tracked.run, str(path))

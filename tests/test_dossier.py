@@ -13,7 +13,7 @@ from pipelines.gates import judge
 from pipelines.packet import cell, packet
 from pipelines.run import read_run
 from pipelines.settings import read_settings
-from pipelines.tracking import Tracked
+from pipelines.tracked_trainings import Tracked
 from tests.evidence import finished_run
 
 

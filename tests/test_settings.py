@@ -33,10 +33,16 @@ def test_checkpoints_all_the_time_are_refused():
         read_settings({"SCRIPTORIUM_CHECKPOINT_EVERY": "0"})
 
 
+def test_curves_of_an_unknown_kind_are_refused_with_the_near_miss():
+    with pytest.raises(ScriptoriumError, match="SCRIPTORIUM_CURVES names 'tensorbord'; did you mean 'tensorboard'"):
+        read_settings({"SCRIPTORIUM_CURVES": "tensorbord"})
+
+
 def test_another_process_in_another_folder_reads_the_same_settings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = read_settings(
         {"SCRIPTORIUM_HOME": "here", "SCRIPTORIUM_AIRFLOW_PORT": "18080", "SCRIPTORIUM_CHECKPOINT_EVERY": "3"}
+        | {"SCRIPTORIUM_CURVES": "tensorboard, tensorboard"}
     )
     monkeypatch.chdir("/")
     assert settings.home == tmp_path / "here"

@@ -14,7 +14,7 @@ from pipelines.gates import judge
 from pipelines.run import read_run
 from pipelines.settings import ROOT, read_settings
 from pipelines.trace import trace
-from pipelines.tracking import Tracked
+from pipelines.tracked_trainings import Tracked
 from pipelines.version_history import current
 from pipelines.versions import Cause
 from tests.command import scriptorium
