@@ -23,6 +23,12 @@ class EachStep(TrainerCallback):  # type: ignore[misc]
     def __init__(self, trainer: PlanTrainer) -> None:
         self.trainer = trainer
         self.saved = time.monotonic()
+        self.progress: Progress | None = None
+
+    def close(self) -> None:
+        """Give the terminal back, however the training ended."""
+        if self.progress:
+            self.progress.close()
 
     def on_train_begin(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
         record = self.trainer.record
@@ -36,6 +42,7 @@ class EachStep(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, _: Any, state: Any, control: Any, **__: Any) -> None:
         trainer, record = self.trainer, self.trainer.record
+        assert self.progress, "a training begins before its first step ends"
         self.progress.show(state.global_step, record.tokens, record.epoch_losses[-1])
         if state.global_step % max(1, trainer.steps // CURVE_ROWS) == 0 or state.global_step == trainer.steps:
             trainer.add_curve_row()

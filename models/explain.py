@@ -8,6 +8,7 @@ from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
+from models.backbone import room
 from models.encoding import encode_completion
 from models.prompt import Prompt
 from models.spans import Span, grouped, in_words, of_decoded
@@ -58,7 +59,7 @@ def answer_parts(model: Any, tokenizer: Any, prompt: Prompt, answer: str) -> dic
     """
     from captum.attr import FeatureAblation
 
-    tokens, start = encode_completion(tokenizer, prompt, answer, model.config.max_position_embeddings)
+    tokens, start = encode_completion(tokenizer, prompt, answer, room(model))
     text, pieces = of_decoded(tokenizer, tokens[:start])
     (spans,), size = _few([in_words(text, pieces)])
     forward = _likelihood(model, tokens, start)

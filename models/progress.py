@@ -1,6 +1,6 @@
-"""One line every few seconds that says how far a training is, how fast, and how long it will still take.
+"""How far a training is, how fast, and how long it will still take.
 
-A sentence in a terminal, JSON in a log.
+A bar at the foot of a terminal; in a log, a line of JSON every few seconds.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 EVERY_SECONDS = 5.0
@@ -20,11 +20,12 @@ class Progress:
     def __init__(self, steps: int, first_step: int, first_tokens: int) -> None:
         self.steps, self.first_step, self.first_tokens = steps, first_step, first_tokens
         self.started = self.shown = time.monotonic()
+        self.bars = Bars() if sys.stdout.isatty() else None
 
     def show(self, step: int, tokens: int, loss: float) -> None:
-        """Print the line, unless one was printed less than five seconds ago; the last step always."""
+        """Move the bar; in a log, print the line, unless one came in the last five seconds; the last step always."""
         now = time.monotonic()
-        if now - self.shown < EVERY_SECONDS and step != self.steps:
+        if self.bars is None and now - self.shown < EVERY_SECONDS and step != self.steps:
             return
         self.shown = now
         seconds = max(now - self.started, 1e-9)
@@ -36,24 +37,72 @@ class Progress:
             "tokens_per_second": round((tokens - self.first_tokens) / seconds),
             "seconds_left": round(seconds / max(1, step - self.first_step) * (self.steps - step)),
         }
-        print(_sentence(row) if sys.stdout.isatty() else json.dumps(row), flush=True)
+        if self.bars:
+            self.bars.show("", row)
+        else:
+            print(json.dumps(row), flush=True)
+
+    def close(self) -> None:
+        """Give the terminal back, the bar as it stands left on it."""
+        if self.bars:
+            self.bars.close()
 
 
-def _sentence(row: dict[str, Any]) -> str:
-    return (
-        f"step {row['step']} of {row['steps']} ({row['step'] / row['steps']:.0%}), loss {row['loss']:.3f}, "
-        f"{row['tokens_per_second']:,} tokens/s, {duration(row['seconds_left'])} left"
-    )
+class Bars:
+    """Bars at the foot of the terminal, one for each training that goes on; what is printed meanwhile goes above."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        texts = ("{task.description}", "{task.completed} of {task.total}", "{task.fields[said]}")
+        name, steps, said = (TextColumn(text, markup=False) for text in texts)
+        self._bars = RichProgress(name, BarColumn(20), steps, said, console=Console(highlight=False))
+        self._tasks: dict[str, Any] = {}
+
+    def show(self, name: str, row: Mapping[str, Any]) -> None:
+        """Move the bar of a training to a row of `Progress`; the first one draws it."""
+        if name not in self._tasks:
+            self._bars.start()
+            self._tasks[name] = self._bars.add_task(name, said="")
+        self._bars.update(self._tasks[name], completed=row["step"], total=row["steps"], said=_pace(row))
+
+    def remove(self, name: str) -> None:
+        """Take a bar away, if there is one."""
+        if name in self._tasks:
+            self._bars.remove_task(self._tasks.pop(name))
+
+    def close(self) -> None:
+        """Draw no more."""
+        self._bars.stop()
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    return f"step {row['step']} of {row['steps']} ({row['step'] / row['steps']:.0%}), {_pace(row)}"
+
+
+def _pace(row: Mapping[str, Any]) -> str:
+    left = duration(row["seconds_left"])
+    return f"loss {row['loss']:.3f}, {row['tokens_per_second']:,} tokens/s, {left} left"
+
+
+def told(line: str) -> dict[str, Any] | None:
+    """What a line of a log says of a training's progress; None for every other line."""
+    if not line.startswith('{"step": '):
+        return None
+    try:
+        row = json.loads(line)
+        _sentence(row)
+    except (ValueError, KeyError):
+        return None
+    return dict(row)
 
 
 def spoken(line: str) -> str:
     """A line of a log as a person reads it: a training's progress as a sentence, all else as it stands."""
-    if not line.startswith('{"step": '):
-        return line
-    try:
-        return _sentence(json.loads(line))
-    except (ValueError, KeyError):
-        return line
+    row = told(line)
+    return _sentence(row) if row else line
 
 
 def shares(unit: str) -> Callable[[int, int], None]:

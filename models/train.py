@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -66,17 +66,13 @@ class Record:
     bf16: bool = False
 
 
-def unwatched(_: Row) -> None:
-    """Nobody looks on."""
-
-
 def train(  # noqa: PLR0913, PLR0917 - what is trained, on what, how, and who looks on
     model: Any,
     plan: Plan,
     pace: Pace,
     checkpoints: Checkpoints,
     validation: Validation | None = None,
-    watch: Watch = unwatched,
+    watch: Watch = lambda _: None,
 ) -> Record:
     """Train `model` in place through `plan`, from the last whole checkpoint on if there is one.
 
@@ -91,7 +87,7 @@ def train(  # noqa: PLR0913, PLR0917 - what is trained, on what, how, and who lo
     trainer.watch = watch
     trainer.resume_record(checkpoint)
     if not trainer.is_stopped_early:
-        with stop.on_signals(), ExitStack() as stack:
+        with stop.on_signals(), closing(trainer.each_step), ExitStack() as stack:
             for hook in plan.hooks:
                 stack.enter_context(hook.during(model))
             trainer.train(resume_from_checkpoint=checkpoint)
@@ -117,12 +113,13 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         self.model_accepts_loss_kwargs = False
         self.remove_callback(PrinterCallback)
         self.plan, self.pace, self.checkpoints, self.validation = plan, pace, checkpoints, validation
-        self.watch: Watch = unwatched
+        self.watch: Watch = lambda _: None
         self.record = Record(bf16=gains_by_bf16(model.device.type))
         self.steps = -(-len(plan) // pace.accumulation)
         self.factor = pace.factors(self.steps)
         self.share = prod(hook.share for hook in plan.hooks)
-        self.add_callback(EachStep(self))
+        self.each_step = EachStep(self)
+        self.add_callback(self.each_step)
 
     @property
     def is_done(self) -> bool:

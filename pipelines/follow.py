@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from models.progress import spoken
+from models.progress import Bars, spoken, told
 from pipelines.airflow_api import Airflow
 from pipelines.airflow_records import Task
 from pipelines.errors import Refused, ScriptoriumError
@@ -93,7 +95,11 @@ def asked_run(airflow: Airflow, dag_id: str) -> str | None:
 
 def follow_run(airflow: Airflow, dag_id: str, run_id: str, on_review: Callable[[], None]) -> int:
     """Print what every task does until the run ends; 0: a champion, 10: refused, 1: broken."""
-    screen = _Screen(airflow, dag_id, run_id)
+    with closing(_Screen(airflow, dag_id, run_id)) as screen:
+        return _followed(screen, airflow, dag_id, run_id, on_review)
+
+
+def _followed(screen: _Screen, airflow: Airflow, dag_id: str, run_id: str, on_review: Callable[[], None]) -> int:
     asked, said = set[int](), ""
     while True:
         run, tasks = airflow.run(dag_id, run_id), airflow.tasks(dag_id, run_id)
@@ -148,6 +154,7 @@ class _Screen:
         self._states: dict[str, tuple[str | None, int]] = {}
         self._printed: dict[tuple[str, int], int] = {}
         self._start = time.monotonic()
+        self._bars = Bars() if sys.stdout.isatty() else None
         self.last_lines: dict[str, str] = {}
 
     def show(self, tasks: list[Task]) -> None:
@@ -169,10 +176,21 @@ class _Screen:
         if told := [line for line in lines if line.startswith(REFUSED)] or lines[-1:]:
             self.last_lines[task.task_id] = told[-1]
 
+    def close(self) -> None:
+        """Give the terminal back."""
+        if self._bars:
+            self._bars.close()
+
     def _change(self, task: Task) -> None:
+        if self._bars and task.state != "running":
+            self._bars.remove(task.task_id)
         if task.state in ("failed", "up_for_retry", "skipped", "upstream_failed", "awaiting_input"):
             self._line(task.task_id, f"[{task.state.replace('_', ' ')}]")
 
     def _line(self, task_id: str, text: str) -> None:
+        row = told(text) if self._bars else None
+        if self._bars and row:
+            self._bars.show(task_id, row)
+            return
         minutes, seconds = divmod(int(time.monotonic() - self._start), 60)
         print(f"{minutes:3d}:{seconds:02d}  {task_id[:14]:14s}  {spoken(text)}", flush=True)
