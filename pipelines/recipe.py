@@ -97,6 +97,7 @@ class Pretrain(Section):
     masking: Literal["token", "whole_word", "span"] = Field("token", description="What is masked together (masked)")
     method: Literal["full", "lora"] = "full"
     rank: int = Field(16, ge=1, le=512, description="Rank of the matrices of lora")
+    new_tokens: int = Field(0, ge=0, le=50_000, description="Tokens that the domain's habits add to the tokenizer")
     ewc: float = Field(0.0, ge=0, le=1e9, description="How much weights that matter for general text are held (lambda)")
     distil: float = Field(0.0, ge=0, le=100, description="How much answers must stay like those of the base")
 

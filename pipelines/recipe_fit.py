@@ -61,6 +61,8 @@ def _pretrain_problems(pretrain: Pretrain) -> Iterator[str]:
         yield "pretrain.masking says what is hidden from a masked objective; a causal one hides nothing; leave it out"
     if pretrain.ewc and pretrain.method == "lora":
         yield "pretrain.ewc holds weights that lora does not change; leave ewc out, or set method to 'full'"
+    if pretrain.new_tokens:
+        yield from _new_token_problems(pretrain)
     if not pretrain.tokens:
         for key in ("ewc", "distil"):
             if getattr(pretrain, key):
@@ -68,6 +70,15 @@ def _pretrain_problems(pretrain: Pretrain) -> Iterator[str]:
         for key in ("schedule", "warm_up"):
             if getattr(pretrain, key) != type(pretrain).model_fields[key].default:
                 yield f"pretrain.{key} paces a training, and pretrain.tokens is 0; leave it out"
+
+
+def _new_token_problems(pretrain: Pretrain) -> Iterator[str]:
+    if pretrain.objective == "masked":
+        yield "pretrain.new_tokens is for a causal objective: a masked model would be asked other things; leave it out"
+    if pretrain.method == "lora":
+        yield "pretrain.new_tokens are learned by embeddings, which lora does not change; set method to 'full'"
+    if not pretrain.tokens:
+        yield "pretrain.new_tokens have to be learned, and pretrain.tokens is 0; leave them out"
 
 
 def _earlier_problems(data: Data) -> Iterator[str]:
