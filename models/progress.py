@@ -69,9 +69,11 @@ class Bars:
         self._bars.update(self._tasks[name], completed=row["step"], total=row["steps"], said=_pace(row))
 
     def remove(self, name: str) -> None:
-        """Take a bar away, if there is one."""
+        """Take a bar away, if there is one; with the last, the foot of the terminal is given back."""
         if name in self._tasks:
             self._bars.remove_task(self._tasks.pop(name))
+            if not self._tasks:
+                self._bars.stop()
 
     def close(self) -> None:
         """Draw no more."""

@@ -10,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -50,6 +51,24 @@ def manifest_of(uri: str) -> Manifest:
     if (folder / MANIFEST).is_file() or not is_in_store(folder, settings):
         return read_manifest(folder)
     return _required(uri_of(folder, settings))
+
+
+def file_of(uri: str, name: str) -> bytes | None:
+    """One small file of an artifact, proved; the others stay where they are. None where its manifest names no such.
+
+    Raises NotWhole when it is missing, or is not what the manifest names.
+    """
+    settings, entry = read_settings(), manifest_of(uri).files.get(name)
+    if entry is None:
+        return None
+    path = path_of(uri, settings) / name
+    if path.is_file() or not is_in_store(path, settings):
+        content = path.read_bytes() if path.is_file() else b""
+    else:
+        content = (s3.small(*s3.address(f"{uri}/{name}")) or (b"", ""))[0]
+    if sha256(content).hexdigest() != entry.sha256:
+        raise NotWhole(f"{uri}/{name} is not the file its manifest names; {CURE}")
+    return content
 
 
 def is_there(folder: Path, settings: Settings) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.artifact import read_json, read_manifest
-from pipelines.mirror import here
-from pipelines.rows import read_rows
+from pipelines.mirror import file_of, manifest_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,17 +33,16 @@ class Tracked:
 
 
 def record_trainings(client: MlflowClient, tracked: Tracked, artifacts: Mapping[str, str]) -> None:
-    """Write each training of a run once: what MLflow holds whole is left as it is."""
+    """Write each training of a run once: what MLflow holds whole is left as it is, and no weights are fetched."""
     filters = f"tags.`{PARENT}` = '{tracked.run}'"
     held = {run.data.tags.get(STEP): run for run in client.search_runs([tracked.experiment], filters)}
     for name, title in TRAININGS.items():
-        folder = here(artifacts[name]) if name in artifacts else None
-        if folder and (folder / "curve.jsonl").is_file() and read_rows(folder / "curve.jsonl"):
-            _record(client, tracked, title, folder, held)
+        if name in artifacts and file_of(artifacts[name], "curve.jsonl"):
+            _record(client, tracked, title, artifacts[name], held)
 
 
-def _record(client: MlflowClient, tracked: Tracked, title: str, folder: Path, held: Mapping[Any, Any]) -> None:
-    manifest, timings = read_manifest(folder), read_json(folder / "timings.json")
+def _record(client: MlflowClient, tracked: Tracked, title: str, uri: str, held: Mapping[Any, Any]) -> None:
+    manifest, timings = manifest_of(uri), json.loads(file_of(uri, "timings.json") or "{}")
     machine = timings.get("machine") or []
     tags = {PARENT: tracked.run, STEP: manifest.key}
     start = machine[0]["time"] if machine else None
@@ -54,21 +51,22 @@ def _record(client: MlflowClient, tracked: Tracked, title: str, folder: Path, he
     )
     if run.info.status != "RUNNING":
         return
-    points = [*_points(folder, run.info.start_time), *_machine(machine)]
+    points = [*_points(uri, run.info.start_time), *_machine(machine)]
     for first in range(0, len(points), BATCH):
         client.log_batch(run.info.run_id, metrics=points[first : first + BATCH])
     # Last: a run that is ended is one that was written whole.
-    took = round(1000 * timings["training_seconds"])
+    took = round(1000 * timings.get("training_seconds", 0))
     client.set_terminated(run.info.run_id, end_time=run.info.start_time + took)
 
 
-def _points(folder: Path, moment: int) -> Iterator[Metric]:
+def _points(uri: str, moment: int) -> Iterator[Metric]:
     """The curve by its steps, and what epochs measured by their number; all at the run's start, whenever written."""
     from mlflow.entities import Metric
 
-    for row in read_rows(folder / "curve.jsonl"):
+    for line in (file_of(uri, "curve.jsonl") or b"").splitlines():
+        row = json.loads(line)
         yield from (Metric(name, row[name], moment, row["step"]) for name in ("loss", "learning_rate", "tokens"))
-    for row in read_json(folder / "metrics.json").get("epochs") or []:
+    for row in json.loads(file_of(uri, "metrics.json") or "{}").get("epochs") or []:
         yield Metric("epoch/loss", row["loss"], moment, row["epoch"])
         for name, value in (row.get("validation") or {}).items():
             yield Metric(f"validation/{name}", value, moment, row["epoch"])

@@ -77,6 +77,17 @@ def test_a_second_machine_reuses_what_the_first_made(machines, made, capsys):
         freeze(other, two)
 
 
+def test_a_small_file_is_read_and_proved_without_the_others(machines, made):
+    uri = steps.make("dataset", small_run(machines.be("one")), {})
+    two = machines.be("two")
+    assert mirror.file_of(uri, "model/0.bin") == FILES["model/0.bin"]
+    assert mirror.file_of(uri, "curve.jsonl") is None
+    assert not list(two.home.rglob("2.bin"))
+    changed(machines, next(name for name in machines.stored("dataset") if name.endswith("model/1.bin")))
+    with pytest.raises(NotWhole, match=r"model/1\.bin is not the file its manifest names; run the step"):
+        mirror.file_of(uri, "model/1.bin")
+
+
 def upload_killed_at(run, number):
     """Make the step's output, and die at the upload's object of this number."""
     put, count = storage.put, iter(range(99))
