@@ -9,27 +9,28 @@ from typing import Any
 import torch  # noqa: TID253 - this module is itself imported lazily
 
 Pair = tuple[Any, Any]
+RELATIVE = 4096
 
 
 def load_masked(folder: Path) -> Pair:
     """A masked language model and its tokenizer, in eval mode. Raises ValueError when a weight is missing."""
     from transformers import AutoModelForMaskedLM
 
-    return _load(AutoModelForMaskedLM, folder), load_tokenizer(folder)
+    return load_whole(AutoModelForMaskedLM, folder), load_tokenizer(folder)
 
 
 def load_causal(folder: Path) -> Pair:
     """A decoder and its tokenizer, in eval mode. Raises ValueError when a weight is missing."""
     from transformers import AutoModelForCausalLM
 
-    return _load(AutoModelForCausalLM, folder), load_tokenizer(folder)
+    return load_whole(AutoModelForCausalLM, folder), load_tokenizer(folder)
 
 
 def load_classifier(folder: Path) -> Pair:
     """A fine-tuned classifier and its tokenizer, in eval mode. Raises ValueError when a weight is missing."""
     from transformers import AutoModelForSequenceClassification
 
-    return _load(_own_classifier(folder) or AutoModelForSequenceClassification, folder), load_tokenizer(folder)
+    return load_whole(_own_classifier(folder) or AutoModelForSequenceClassification, folder), load_tokenizer(folder)
 
 
 def _own_classifier(folder: Path) -> Any:
@@ -38,7 +39,7 @@ def _own_classifier(folder: Path) -> Any:
     from models.text_head import TextClassifier
     from models.verbaliser import VERBALISER
 
-    if words := getattr(config := _config(folder), VERBALISER, None):
+    if words := getattr(config := config_of(folder), VERBALISER, None):
         return _prompted(config, words["objective"])
     ours = {kind.__name__: kind for kind in (PairClassifier, TextClassifier)}
     return ours.get((config.architectures or [""])[0])
@@ -51,7 +52,7 @@ def _under_a_new_head(folder: Path) -> Any:
     from models.inserted import insert
 
     classifier, _ = load_classifier(folder)
-    model = AutoModelForMaskedLM.from_config(classifier.config, dtype=torch.float32)
+    model = AutoModelForMaskedLM.fromconfig_of(classifier.config, dtype=torch.float32)
     insert(model, classifier.config)
     left = model.base_model.load_state_dict(classifier.encoder.state_dict(), strict=False)
     if left.missing_keys or left.unexpected_keys:
@@ -73,7 +74,7 @@ def load_encoder(folder: Path) -> Pair:
     from transformers import AutoModel
 
     # A pooler is a head too: masked language models have none, and none of ours is used.
-    return _load(AutoModel, folder, may_lack=("pooler.",)), load_tokenizer(folder)
+    return load_whole(AutoModel, folder, may_lack=("pooler.",)), load_tokenizer(folder)
 
 
 def load_bi_encoder(folder: Path, max_length: int | None = None) -> Pair:
@@ -96,7 +97,7 @@ def require_no_template(folder: Path) -> None:
     """Raise ValueError for a model that answers a prompt: its tokenizer would lay the template around any text."""
     from models.verbaliser import VERBALISER
 
-    if hasattr(_config(folder), VERBALISER):
+    if hasattr(config_of(folder), VERBALISER):
         raise ValueError("it was trained with finetune.prompt, and reads every text in its template; take its own base")
 
 
@@ -131,7 +132,8 @@ def room(model: Any) -> int:
             # RoBERTa counts positions from the one after that of padding.
             first = 0 if module.padding_idx is None else module.padding_idx + 1
             return int(module.num_embeddings) - first - length(model.config)
-    return int(model.config.max_position_embeddings) - length(model.config)
+    # T5 counts how far tokens are apart, and has no last place.
+    return int(getattr(model.config, "max_position_embeddings", None) or RELATIVE) - length(model.config)
 
 
 def freeze_backbone(model: Any) -> None:
@@ -189,7 +191,7 @@ def prompted_classifier(
     tokenizer = load_tokenizer(folder)
     tokens = spoken(tokenizer, template, words)
     masks = max(map(len, tokens)) if objective == "masked" else 0
-    model = _load(_prompted(_config(folder), objective), folder)
+    model = load_whole(_prompted(config_of(folder), objective), folder)
     _name_labels(model.config, words)
     setattr(model.config, VERBALISER, {"objective": objective, "words": tokens})
     return model, asking(tokenizer, template, texts, masks, max_length)
@@ -201,7 +203,7 @@ def _name_labels(config: Any, labels: Iterable[str]) -> None:
     config.problem_type = None  # a base may have been a classifier of another kind
 
 
-def _load(kind: Any, folder: Path, may_lack: tuple[str, ...] = ()) -> Any:
+def load_whole(kind: Any, folder: Path, may_lack: tuple[str, ...] = ()) -> Any:
     """A model all of whose weights are in the folder: transformers would fill a missing one with noise, and warn."""
     model, info = _from_pretrained(kind, folder)
     missing = [name for name in info["missing_keys"] if not name.startswith(may_lack)]
@@ -215,7 +217,7 @@ def _from_pretrained(kind: Any, folder: Path) -> tuple[Any, Any]:
     from models.inserted import with_insertions
 
     _quiet()
-    config = _config(folder)
+    config = config_of(folder)
     model, info = with_insertions(kind, config).from_pretrained(
         folder,
         config=config,
@@ -230,7 +232,7 @@ def _from_pretrained(kind: Any, folder: Path) -> tuple[Any, Any]:
     return model.eval(), info
 
 
-def _config(folder: Path) -> Any:
+def config_of(folder: Path) -> Any:
     from transformers import AutoConfig
 
     return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

@@ -2,7 +2,8 @@
 
 For a decoder, the bits of a text are those of all its tokens, each given the ones before, over the text's UTF-8 bytes.
 For a masked model, a fixed 15 % of a text's tokens are replaced by the mask at once; the bits are those of the true
-tokens there, over the UTF-8 bytes that these tokens stand for. The two kinds are not comparable with each other.
+tokens there, over the UTF-8 bytes that these tokens stand for. For an encoder-decoder, spans with a fixed 15 % of the
+tokens are hidden, and the bits and bytes are theirs. The three kinds are not comparable with each other.
 Both are kept per text, so that a bootstrap over texts gives an interval; the value of a set is the ratio of the sums.
 """
 
@@ -28,6 +29,8 @@ Example = dict[str, list[int]]
 
 def bits_per_byte(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[tuple[float, int]]:
     """Bits and bytes of each text, in order; computed in fp32. Texts longer than the model are cut at its length."""
+    if model.config.is_encoder_decoder:
+        return _hidden_bits(model, tokenizer, texts)
     is_masked = "MaskedLM" in type(model).__name__
     encode = _masked_example if is_masked else _causal_example
     most = min(512, room(model))
@@ -39,6 +42,27 @@ def bits_per_byte(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[tupl
         for number, value in zip(batch, values, strict=True):
             bits[number] = value
     return [(value, size) for value, (_, size) in zip(bits, found, strict=True)]
+
+
+def _hidden_bits(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[tuple[float, int]]:
+    from models.denoising import Blanks, corrupted
+    from models.encoder_decoder import bits_of
+
+    blanks, most = Blanks.of(tokenizer), min(512, room(model)) - 2
+    found, sizes = [], []
+    for text in texts:
+        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        tokens, offsets = encoded["input_ids"][:most], encoded["offset_mapping"][:most]
+        source, counted, spans = corrupted(tokens, blanks, SHARE, np.random.default_rng(zlib.crc32(text.encode())))
+        found.append((source, counted))
+        sizes.append(sum(len(text[offsets[first][0] : offsets[last - 1][1]].encode()) for first, last in spans))
+    bits = [0.0] * len(texts)
+    for batch in by_tokens([len(source[0]) for source, _ in found], BATCH_TOKENS, seed=0):
+        stop.check("measuring bits per byte")
+        sources, flags = [found[n][0] for n in batch], [found[n][1] for n in batch]
+        for number, value in zip(batch, bits_of(model, tokenizer.pad_token_id, sources, flags), strict=True):
+            bits[number] = value
+    return list(zip(bits, sizes, strict=True))
 
 
 def ratio(measured: Sequence[tuple[float, int]]) -> float:

@@ -21,13 +21,16 @@ def encode_texts(tokenizer: Any, rows: Sequence[tuple[str, ...]]) -> list[dict[s
     return [{name: values[number] for name, values in encoded.items()} for number in range(len(rows))]
 
 
-def encode_prompt(tokenizer: Any, prompt: Prompt | str, room: int) -> list[int]:
-    """Tokens of a prompt, `room` of them at most: what is lost first is said at `Prompt`."""
+def encode_prompt(tokenizer: Any, prompt: Prompt | str, room: int, *, bare: bool = False) -> list[int]:
+    """Tokens of a prompt, `room` of them at most: what is lost first is said at `Prompt`.
+
+    Before them stands what a decoder's tokenizer begins every text with, unless they are to be `bare`.
+    """
     asked = Prompt(prompt) if isinstance(prompt, str) else prompt
-    whole: list[int] = tokenizer(asked.text)["input_ids"]
+    whole: list[int] = tokenizer(asked.text, add_special_tokens=not bare)["input_ids"]
     if len(whole) <= room:
         return whole
-    start = tokenizer("")["input_ids"][:room]
+    start = [] if bare else tokenizer("")["input_ids"][:room]
     head, *turns, tail = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in asked.parts)
     tail = tail[max(0, len(tail) + len(start) - room) :]
     spare = room - len(start) - len(tail)

@@ -1,4 +1,4 @@
-"""Continue prompts with a causal model, and measure how likely it finds a given continuation."""
+"""Answer prompts with a decoder or an encoder-decoder, and measure how likely it finds a given continuation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
+from models import encoder_decoder
 from models.backbone import room
 from models.encoding import encode_completion, encode_prompt
 from models.precision import autocast
@@ -52,6 +53,8 @@ def completion_bits(
     model: Any, tokenizer: Any, prompts: Sequence[Prompt] | Sequence[str], completions: Sequence[str]
 ) -> list[float]:
     """Bits that the model needs for each completion and the end of the text, once it has read the prompt."""
+    if model.config.is_encoder_decoder:
+        return _written_bits(model, tokenizer, prompts, completions)
     most = room(model)
     rows = [encode_completion(tokenizer, prompts[n], text, most) for n, text in enumerate(completions)]
     order = sorted(range(len(rows)), key=lambda number: (len(rows[number][0]), rows[number][0]))
@@ -63,7 +66,27 @@ def completion_bits(
     return bits
 
 
+def _written_bits(model: Any, tokenizer: Any, prompts: Any, completions: Sequence[str]) -> list[float]:
+    """The same of an encoder-decoder, for pairs alike in length together."""
+    pairs, most = list(zip(prompts, completions, strict=True)), reads(model, tokenizer)
+    order = sorted(range(len(pairs)), key=lambda n: (len(getattr(pairs[n][0], "text", pairs[n][0])), pairs[n][1], n))
+    bits = [0.0] * len(pairs)
+    for start in range(0, len(order), BATCH):
+        chosen = order[start : start + BATCH]
+        values = encoder_decoder.completion_bits(model, tokenizer, [pairs[n] for n in chosen], most)
+        for number, value in zip(chosen, values, strict=True):
+            bits[number] = value
+    return bits
+
+
+def reads(model: Any, tokenizer: Any) -> int:
+    """How many tokens an encoder-decoder reads at once: what it can, and what its tokenizer says."""
+    return min(room(model), int(tokenizer.model_max_length))
+
+
 def _continue(model: Any, tokenizer: Any, batch: Sequence[Prompt], max_new_tokens: int) -> list[str]:
+    if model.config.is_encoder_decoder:
+        return encoder_decoder.write(model, tokenizer, batch, reads(model, tokenizer), max_new_tokens)
     most = max(1, room(model) - max_new_tokens)
     prompts = [encode_prompt(tokenizer, prompt, most) for prompt in batch]
     width = max(map(len, prompts))

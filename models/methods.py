@@ -147,7 +147,8 @@ def _linear(model: Any) -> list[str]:
     """The names of the backbone's linear layers that are not kept as they are."""
     from torch.nn import Linear
 
-    backbone = {id(module) for module in model.base_model.modules()}
+    # An encoder-decoder's backbone is all of it, its output layer too, which is tied to the embedding.
+    backbone = {id(module) for module in model.base_model.modules()} - {id(model.get_output_embeddings())}
     return [n for n, m in model.named_modules() if isinstance(m, Linear) and id(m) in backbone and _learns(m)]
 
 
@@ -172,6 +173,8 @@ def set_dropout(model: Any, share: float) -> None:
             module.p = share
         elif hasattr(module, "attention_dropout"):
             module.attention_dropout = share
+        elif isinstance(getattr(module, "dropout", None), float):
+            module.dropout = share  # BART's layers hold a number, and no layer
 
 
 def merged(model: Any) -> Any:

@@ -126,14 +126,14 @@ def causal_answers(model: Any, batch: Batch) -> Answers:
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
     labels = batch["labels"][:, 1:]
     wanted = labels != IGNORED
-    with _only_states(model.get_output_embeddings(), torch.nn.functional.pad(wanted, (0, 1))):
+    with only_states(model.get_output_embeddings(), torch.nn.functional.pad(wanted, (0, 1))):
         # With a cache, transformers would not look for restarting positions, and pieces would see each other.
         logits = model(**inputs, use_cache=False).logits.float()
     return logits, labels[wanted]
 
 
 @contextmanager
-def _only_states(head: Any, wanted: torch.Tensor) -> Iterator[None]:
+def only_states(head: Any, wanted: torch.Tensor) -> Iterator[None]:
     """Let through to a model's output layer the states of the `wanted` tokens alone, one row each.
 
     A hook and not `logits_to_keep`, which keeps the same places of every text, and leaves what else a model does to
@@ -170,7 +170,7 @@ def _labelled(
     def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a row is the same in every epoch
         return padded([rows[n] for n in items], fill) | {"labels": torch.tensor([labels[n] for n in items])}
 
-    return Plan(_batches(lengths, passes), collate, loss)
+    return Plan(batches(lengths, passes), collate, loss)
 
 
 def label_answers(model: Any, batch: Batch) -> Answers:
@@ -188,10 +188,10 @@ def completion_plan(tokenizer: Any, pairs: Sequence[tuple[Prompt, str]], room: i
     def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001
         return padded([rows[n] for n in items], fill)
 
-    return Plan(_batches([len(ids) for ids, _ in encoded], passes), collate, causal_loss)
+    return Plan(batches([len(ids) for ids, _ in encoded], passes), collate, causal_loss)
 
 
-def _batches(lengths: Sequence[int], passes: Passes) -> list[list[list[int]]]:
+def batches(lengths: Sequence[int], passes: Passes) -> list[list[list[int]]]:
     seeds = range(passes.seed, passes.seed + passes.epochs)
     return [by_count(lengths, passes.size, seed, passes.groups) for seed in seeds]
 

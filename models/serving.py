@@ -89,10 +89,10 @@ def _labeller(folder: Path, task: Any) -> Any:
 
 
 def _writer(folder: Path, task: Any) -> Any:
-    from models.backbone import load_causal
     from models.generate import generate
+    from models.writers import load_writer
 
-    model, tokenizer = load_causal(folder)
+    model, tokenizer = load_writer(folder)
 
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return [{"prediction": text} for text in generate(model, tokenizer, [task.asked(row) for row in rows])]

@@ -50,17 +50,18 @@ def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
 
 def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
     """A pretrained model; an encoder without a language-model head gets one, fitted with the encoder frozen."""
-    from models.backbone import freeze_backbone, load_causal, masked_from_encoder, require_no_template
+    from models.backbone import freeze_backbone, masked_from_encoder, require_no_template
     from models.schedule import Pace
     from models.train import Record
     from models.virtual_tokens import length
+    from models.writers import load_language_model
 
     recipe = work.run.recipe
     folder = find_base(recipe.base, work.settings)
     try:
         require_no_template(folder)
-        if recipe.pretrain.objective == "causal":
-            model, tokenizer, is_new = *load_causal(folder), False
+        if recipe.pretrain.objective != "masked":
+            model, tokenizer, is_new = *load_language_model(folder, recipe.pretrain.objective), False
         else:
             model, tokenizer, is_new = masked_from_encoder(folder, recipe.seed)
     except ValueError as error:

@@ -29,7 +29,7 @@ Explain = Callable[[Row, Prediction | None], dict[str, Any]]
 
 def explanations(task: Task, folder: Path, rows: Sequence[Row], predictions: Sequence[Prediction]) -> list[Any]:
     """Which words the worst mistakes and some other answers rest on; empty for kinds of answers that have no such."""
-    if task.answer not in EXPLAINERS or not rows or _asks_for_words(folder):
+    if task.answer not in EXPLAINERS or not rows or _asks_for_words(folder) or _reads_first(folder):
         return []
     explain, tell = EXPLAINERS[task.answer](task, folder), progress("explanations")
     chosen, found = _chosen(task, rows, predictions), []
@@ -71,6 +71,10 @@ def explain_rows(recipe: str, rows: Callable[[Task], Iterable[Row]], settings: S
         raise Refused(f"{recipe}: answers of the task {task.name} are not explained, only those of {named}")
     if _asks_for_words(held.folder / "model"):
         raise Refused(f"{recipe}: answers of a model that was trained with finetune.prompt are not explained")
+    if _reads_first(held.folder / "model"):
+        raise Refused(
+            f"{recipe}: answers of an encoder-decoder are not explained, only those of decoders and classifiers"
+        )
     asked = list(rows(task))
     explain = EXPLAINERS[task.answer](task, held.folder / "model")
     return [{**row, **explain(row, None)} for row in asked]
@@ -79,6 +83,11 @@ def explain_rows(recipe: str, rows: Callable[[Task], Iterable[Row]], settings: S
 def _asks_for_words(folder: Path) -> bool:
     """Whether the labels of a model folder are words of a prompt, which the explanations do not know how to read."""
     return VERBALISER in json.loads((folder / "config.json").read_text(encoding="utf-8"))
+
+
+def _reads_first(folder: Path) -> bool:
+    """Whether a model is an encoder-decoder, of whose encoder no word can yet be hidden."""
+    return bool(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("is_encoder_decoder"))
 
 
 def _task_of(folder: Path) -> Task:

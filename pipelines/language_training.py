@@ -41,11 +41,13 @@ def train_on_text(
 
 def text_plan(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> Plan:
     """One pass over so many tokens of each corpus, with the recipe's objective."""
-    from models import objectives
+    from models import denoising, objectives
 
     settings, seed = work.run.recipe.pretrain, work.run.recipe.seed
     documents = _documents(work, tokenizer, amounts)
     part = settings.batch_tokens // settings.accumulation
+    if settings.objective == "denoising":
+        return denoising.denoising_plan(tokenizer, documents, settings.mask, part, seed)
     if settings.objective == "masked":
         return objectives.masked_plan(tokenizer, documents, settings.mask, part, seed, settings.masking)
     return objectives.causal_plan(documents, settings.block, part, tokenizer.pad_token_id, seed)

@@ -78,10 +78,9 @@ def amounts(data: Data, tokens: int) -> dict[str, int]:
 
 
 def _base(work: Work) -> tuple[Any, Any]:
-    from models.backbone import load_causal, load_masked
+    from models.writers import load_language_model
 
-    load = load_masked if work.run.recipe.pretrain.objective == "masked" else load_causal
     try:
-        return load(work.inputs["base"] / "model")
+        return load_language_model(work.inputs["base"] / "model", work.run.recipe.pretrain.objective)
     except ValueError as error:
         raise Refused(str(error)) from None

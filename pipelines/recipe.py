@@ -16,7 +16,7 @@ from pipelines.schedules import Cron, Ingest
 from pipelines.search_space import Search, search_misfits
 from pipelines.section import Section
 
-Objective = Literal["masked", "causal"]
+Objective = Literal["masked", "causal", "denoising"]
 Method = Literal["full", "head", "lora", "dora", "adalora", "ia3", "bottleneck", "prefix", "prompt"]
 Optimizer = Literal["adamw", "sgd", "adafactor"]
 Schedule = Literal["linear", "cosine", "constant", "wsd"]
@@ -93,7 +93,7 @@ class Pretrain(Section):
     batch_tokens: int = Field(4096, ge=64, description="Tokens of one optimiser step")
     accumulation: int = Field(1, ge=1, description="Parts that a batch is cut into where memory is short")
     block: int = Field(128, ge=16, le=4096, description="Tokens of one training sequence")
-    mask: float = Field(0.15, gt=0, lt=1, description="Share of tokens to predict (masked objective)")
+    mask: float = Field(0.15, gt=0, lt=1, description="Share of tokens to predict (masked and denoising)")
     masking: Literal["token", "whole_word", "span"] = Field("token", description="What is masked together (masked)")
     method: Literal["full", "lora"] = "full"
     rank: int = Field(16, ge=1, le=512, description="Rank of the matrices of lora")

@@ -42,11 +42,16 @@ def misfits(recipe: Recipe) -> Iterator[str]:
 
 
 def _base_problems(recipe: Recipe, task: Task) -> Iterator[str]:
-    objective = recipe.pretrain.objective
-    # A prompt asks a decoder for a label as well as an encoder.
-    if objective != task.objective and not (recipe.finetune.prompt and task.answer == "label"):
-        yield f"pretrain.objective is {objective!r}; the task {task.name} needs {task.objective!r}"
+    able = task.objectives
+    objective: str = recipe.pretrain.objective
+    if recipe.finetune.prompt and task.answer == "label":
+        able = (*able, "causal")  # a prompt asks a decoder for a label as well as an encoder
+    if objective not in able:
+        needed = " or ".join(map(repr, task.objectives))
+        yield f"pretrain.objective is {objective!r}; the task {task.name} needs {needed}"
         objective = task.objective
+    if objective == "denoising":
+        yield from _two_stacks_problems(recipe.finetune)
     if not isinstance(recipe.base.model, str) and recipe.base.model.scratch not in (known := names(objective)):
         wrong = recipe.base.model.scratch
         yield f"base.model.scratch is {wrong!r}, and the task {task.name} takes another; {near_miss(wrong, known)}"
@@ -58,7 +63,7 @@ def _pretrain_problems(pretrain: Pretrain) -> Iterator[str]:
     if pretrain.batch_tokens % pretrain.accumulation:
         yield "pretrain.accumulation must divide pretrain.batch_tokens"
     if pretrain.masking != "token" and pretrain.objective != "masked":
-        yield "pretrain.masking says what is hidden from a masked objective; a causal one hides nothing; leave it out"
+        yield f"pretrain.masking says what a masked objective hides; {pretrain.objective!r} is another; leave it out"
     if pretrain.ewc and pretrain.method == "lora":
         yield "pretrain.ewc holds weights that lora does not change; leave ewc out, or set method to 'full'"
     if pretrain.new_tokens:
@@ -92,6 +97,19 @@ def _earlier_problems(data: Data) -> Iterator[str]:
         files.append(one.corpus)
     if (replayed := data.replay.share + sum(one.share for one in data.earlier)) >= 1:
         yield f"data.replay and data.earlier replay {replayed:.0%} of the tokens; leave some for the domain"
+
+
+def _two_stacks_problems(finetune: Finetune) -> Iterator[str]:
+    """What counts layers from the bottom, or is laid on words as they come in, is not said of two stacks of layers."""
+    asked = {
+        "layer_decay": finetune.layer_decay < 1,
+        "frozen_layers": finetune.frozen_layers is not None,
+        **{key: getattr(finetune, key) for key in ("neftune", "fgm", "freelb")},
+        "method": finetune.method in ("head", "bottleneck", *VIRTUAL),
+    }
+    for key, given in asked.items():
+        if given:
+            yield f"finetune.{key} is {getattr(finetune, key)!r}, which is not for an encoder-decoder; leave it out"
 
 
 def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:

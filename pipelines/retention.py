@@ -21,11 +21,12 @@ def retention(work: Work) -> None:
 
 def _tuned_language_model(work: Work) -> tuple[Any, Any]:
     """The fine-tuned model as a language model: an encoder under the head that its adapted model had."""
-    from models.backbone import load_causal, load_classifier, load_encoder, load_masked
+    from models.backbone import load_classifier, load_encoder, load_masked
     from models.inserted import insert
+    from models.writers import load_writer
 
-    if work.run.recipe.pretrain.objective == "causal":
-        return load_causal(work.inputs["tuned"] / "model")
+    if work.run.recipe.pretrain.objective != "masked":
+        return load_writer(work.inputs["tuned"] / "model")
     model, tokenizer = load_masked(work.inputs["adapted"] / "model")
     load_tuned = load_classifier if TASKS[work.run.recipe.task].answer in ("click", "label", "labels") else load_encoder
     tuned, _ = load_tuned(work.inputs["tuned"] / "model")

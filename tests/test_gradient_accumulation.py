@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-KINDS = ("masked", "classifier", "labels", "causal")
+KINDS = ("masked", "classifier", "labels", "causal", "t5", "bart")
 
 
 METHODS = ("adalora", "fgm", "freelb", "r_drop", "sgd", "weighted")
@@ -88,13 +88,16 @@ def example(kind: str) -> tuple[object, dict[str, object], object]:
     import torch
     from transformers import BertConfig, BertForMaskedLM, BertModel
 
-    from models import objectives
+    from models import encoder_decoder, objectives
     from models.pair_head import PairClassifier
     from models.text_head import TextClassifier
-    from tests.toy_models import decoder
+    from tests.toy_models import decoder, written_by
 
     torch.manual_seed(1)
     ids = torch.randint(5, 90, (16, 12))
+    if kind in ("t5", "bart"):
+        batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids[:, ::2].clone()}
+        return written_by(kind)[0], batch, encoder_decoder.writing_loss
     ids[:, 6] = 3
     if kind == "causal":
         return decoder(100), {"input_ids": ids, "labels": ids.clone()}, objectives.causal_loss

@@ -14,7 +14,7 @@ from pipelines.artifact import sha256_file
 
 pytestmark = pytest.mark.slow
 
-KINDS = ("masked", "causal", "classifier")
+KINDS = ("masked", "causal", "denoising", "classifier")
 # Those with something of their own to lose: state, or draws of the generator.
 METHODS = (
     "adalora",
@@ -44,7 +44,9 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     encoder = toy_models.encoder_folder(tmp_path_factory.mktemp("encoder"))
     decoder = tmp_path_factory.mktemp("decoder")
     backbone.save(*scratch("micro-decoder", toy_models.TEXTS * 3, 1), decoder)
-    return dict.fromkeys(VARIANTS, encoder) | {"causal": decoder}
+    writer = tmp_path_factory.mktemp("encoder_decoder")
+    backbone.save(*toy_models.written_by("t5"), writer)
+    return dict.fromkeys(VARIANTS, encoder) | {"causal": decoder, "denoising": writer}
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,10 @@ def test_a_loss_that_is_no_number_ends_the_training_with_its_step(bases, tmp_pat
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("kind", "number"),
-    [*((kind, signal.SIGKILL) for kind in (*KINDS, "classifier+adalora")), ("classifier", signal.SIGTERM)],
+    [
+        *((kind, signal.SIGKILL) for kind in ("masked", "causal", "classifier", "classifier+adalora")),
+        ("classifier", signal.SIGTERM),
+    ],
 )
 def test_a_killed_process_goes_on_to_the_same_weights(kind, number, bases, undisturbed, tmp_path):
     process = start(kind, bases[kind], tmp_path, rest=0.3)

@@ -54,3 +54,25 @@ def decoder(vocabulary: int) -> Any:
     torch.manual_seed(5)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     return LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, max_position_embeddings=128, **sizes)).eval()
+
+
+def written_by(family: str) -> tuple[Any, Any]:
+    """An encoder-decoder without dropout, of the kind of T5 or of BART, and its tokenizer."""
+    import torch
+    from transformers import BartConfig, BartForConditionalGeneration
+
+    from models import scratch
+
+    if family == "t5":
+        return scratch.scratch("micro-encoder-decoder", TEXTS, 7)
+    tokenizer = scratch.encoder_tokenizer(TEXTS, 1024, 128)
+    tokenizer.bos_token, tokenizer.eos_token = tokenizer.cls_token, tokenizer.sep_token
+    sizes = {"layers": 2, "ffn_dim": 64, "attention_heads": 2}
+    sides = {f"{side}_{name}": n for side in ("encoder", "decoder") for name, n in sizes.items()}
+    torch.manual_seed(5)
+    config = BartConfig(
+        vocab_size=len(tokenizer), d_model=32, max_position_embeddings=128, dropout=0.0, **sides,
+        pad_token_id=tokenizer.pad_token_id, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        decoder_start_token_id=tokenizer.eos_token_id, forced_eos_token_id=None,
+    )  # fmt: skip
+    return BartForConditionalGeneration(config).eval(), tokenizer

@@ -1,7 +1,7 @@
 """A toy training of each kind, run as a process of its own by tests that stop and kill it.
 
-Arguments: kind (masked, causal, classifier, classifier+METHOD), folder of the base model, folder to work in, seconds to
-rest a step.
+Arguments: kind (masked, causal, denoising, classifier, classifier+METHOD), folder of the base model, folder to work in,
+seconds to rest a step.
 """
 
 import sys
@@ -13,14 +13,14 @@ from typing import Any
 
 import torch  # noqa: TID253 - a script of its own, imported lazily
 
-from models import backbone, methods, objectives, stop, train
+from models import backbone, denoising, methods, objectives, stop, train, writers
 from models.checkpoint import Checkpoints
 from models.continual import WeightAnchor, fisher
 from models.hooks import FastGradient, FreeLargeBatch, RankAllocation
 from models.schedule import SCHEDULES, Pace, Passes, Plan
 from tests.toy_models import TEXTS
 
-KINDS = ("masked", "causal", "classifier")
+KINDS = ("masked", "causal", "denoising", "classifier")
 THREADS = 2  # stated, for sums are rounded by their number, and a test before this one may have set it
 PAIRS = list(pairwise(TEXTS))
 
@@ -35,6 +35,11 @@ def prepared(kind: str, base: Path) -> tuple[Any, Any, Plan]:
         model, tokenizer = backbone.new_classifier(base, ["no", "yes"], 1, 64, 2)
         labels = [len(one) % 2 for one, _ in PAIRS]
         return model, tokenizer, objectives.label_plan(tokenizer, PAIRS, labels, Passes(16, 2, 1))
+    if kind == "denoising":
+        model, tokenizer = writers.load_encoder_decoder(base)
+        methods.set_dropout(model, 0.1)
+        documents = objectives.tokenise(tokenizer, TEXTS * 4, 64)
+        return model, tokenizer, denoising.denoising_plan(tokenizer, documents, 0.15, 256, 1)
     model, tokenizer = backbone.load_causal(base)
     for layer in model.model.layers:
         layer.self_attn.attention_dropout = 0.1

@@ -49,9 +49,14 @@ class Task:
     rivals: tuple[str, ...] = ()  # the trivial writers of models/baselines.py that must be beaten
 
     @property
-    def objective(self) -> Literal["masked", "causal"]:
-        """The pretraining of models that can give its answers."""
-        return "causal" if self.answer == "text" else "masked"
+    def objectives(self) -> tuple[str, ...]:
+        """The pretrainings of models that can give its answers, the usual first."""
+        return ("causal", "denoising") if self.answer == "text" else ("masked",)
+
+    @property
+    def objective(self) -> str:
+        """The usual pretraining."""
+        return self.objectives[0]
 
     @property
     def validated(self) -> str:

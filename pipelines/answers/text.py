@@ -1,4 +1,4 @@
-"""Tasks that answer with a text: a decoder that goes on from a prompt."""
+"""Tasks that answer with a text: a decoder that goes on from a prompt, or an encoder-decoder that reads one."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 
 
 def training(work: Work) -> Training:
-    """A decoder, the training rows as prompts with their completions, and bits per byte to validate with."""
-    from models import objectives
-    from models.backbone import load_causal
+    """A model that writes, the training rows as prompts with their completions, and bits per byte to validate with."""
+    from models import encoder_decoder, objectives
+    from models.writers import load_writer
 
     rows, held = training_rows(work)
-    model, tokenizer = load_causal(work.inputs["model"] / "model")
+    model, tokenizer = load_writer(work.inputs["model"] / "model")
     room = work.run.recipe.finetune.max_length
     task = TASKS[work.run.recipe.task]
     pairs = [(task.asked(row), row[task.target]) for row in rows]
-    plan = objectives.completion_plan(tokenizer, pairs, room, passes(work))
+    of_pairs = encoder_decoder.pair_plan if model.config.is_encoder_decoder else objectives.completion_plan
+    plan = of_pairs(tokenizer, pairs, room, passes(work))
     print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
     return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), task.validated)
 
@@ -56,11 +57,11 @@ def beside(_: Work) -> dict[str, Any]:
 
 def predictions(task: Task, folder: Path, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """What the model writes for each row, and how likely it finds the reference."""
-    from models.backbone import load_causal
     from models.generate import generate
     from models.tasks.texts import judged
+    from models.writers import load_writer
 
-    model, tokenizer = load_causal(folder)
+    model, tokenizer = load_writer(folder)
     written = generate(model, tokenizer, [task.asked(row) for row in rows], progress("texts"))
     likely = _likelihoods(task, model, tokenizer, rows)
     return [known | found for known, found in zip(likely, judged(task, rows, written), strict=True)]
@@ -95,9 +96,9 @@ def _written(task: Task, writer: Writer, train: Sequence[Row], test: Sequence[Ro
 
 def _known_to(task: Task, folder: Path, _: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
     """What the base model knew of the references before it saw the domain or the task."""
-    from models.backbone import load_causal
+    from models.writers import load_writer
 
-    return _likelihoods(task, *load_causal(folder), test)
+    return _likelihoods(task, *load_writer(folder), test)
 
 
 def mistakes(task: Task, predictions: Sequence[Prediction]) -> list[int]:
