@@ -15,6 +15,7 @@ from pipelines import terminal
 from pipelines.cli_data import data
 from pipelines.cli_explain import explain
 from pipelines.cli_ingest import ingest
+from pipelines.cli_labels import label_answers, label_queue
 from pipelines.cli_search import search
 from pipelines.cli_trace import quarantine
 from pipelines.cli_validate import validate
@@ -35,6 +36,8 @@ app.add_typer(quarantine)
 app.command()(validate)
 app.command()(ingest)
 app.command()(search)
+app.command()(label_queue)
+app.command()(label_answers)
 app.command()(explain)
 
 RecipeName = Annotated[str, typer.Argument(help="A file in pipelines/recipes, without .toml")]

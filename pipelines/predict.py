@@ -54,12 +54,12 @@ def read_rows(lines: Iterable[str], source: str, task: Task) -> Iterator[dict[st
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise Refused(f"{source}, line {number}: not JSON ({error}); one object a line is expected") from None
-        if wrong := _wrong(row, task):
-            raise Refused(f"{source}, line {number}: {wrong}")
+        if problem := wrong(row, task):
+            raise Refused(f"{source}, line {number}: {problem}")
         yield {key: row[key] for key in ("id", *task.columns) if key in row}
 
 
-def _wrong(row: Any, task: Task) -> str | None:
+def wrong(row: Any, task: Task) -> str | None:
     """Why a row cannot be answered, and what to do; None when it can."""
     form, fields = FORMATS[task.format], ", ".join((*task.inputs, *(f"{name} (optional)" for name in task.optional)))
     for name in task.inputs:

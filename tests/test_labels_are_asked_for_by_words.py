@@ -21,7 +21,7 @@ TEMPLATE = {"masked": "{text} It {mask} of them.", "causal": "The text: {text} I
 FEW = {
     "task": "classification",
     "gates": [],
-    "finetune.epochs": 10,
+    "finetune.epochs": 5,
     "finetune.max_length": 40,
     "finetune.batch_size": 4,
 }
