@@ -46,37 +46,44 @@ def tokenise_words(tokenizer: Any, texts: Sequence[str], block: int) -> list[Wor
 
 
 def drawn(  # noqa: PLR0913, PLR0917
-    tokenizer: Any, texts: Sequence[str], block: int, tokens: int, seed: int, cut: Cut = tokenise
-) -> list[Tokens]:
-    """Pieces of texts in random order that hold `tokens` tokens; from the start again when there are too few.
+    tokenizer: Any,
+    texts: Sequence[str],
+    block: int,
+    tokens: int,
+    seed: int,
+    keep: Callable[[Tokens], None],
+    cut: Cut = tokenise,
+) -> list[int]:
+    """Hand `keep` pieces of texts in random order; return their numbers in the order that gives `tokens` tokens.
 
-    Only as many texts are tokenised as are needed: a large corpus costs nothing when little of it is read. `cut` is
-    `tokenise` or `tokenise_words`.
+    When the texts hold fewer, they come again. Only as many texts are tokenised as are needed: a large corpus costs
+    nothing when little of it is read. `cut` is `tokenise` or `tokenise_words`.
     """
     order = list(texts)
     shuffle = random.Random(seed).shuffle  # noqa: S311 - no secret is drawn
     shuffle(order)
-    found: list[Tokens] = []
+    lengths: list[int] = []
     for start in range(0, len(order), CHUNK):
         if tokens <= 0:
-            return found
+            break
         for piece in cut(tokenizer, order[start : start + CHUNK], block):
             if tokens > 0:
-                found.append(piece)
+                keep(piece)
+                lengths.append(len(piece))
                 tokens -= len(piece)
-    return found + _again(found, tokens, shuffle)
+    return [*range(len(lengths)), *_again(lengths, tokens, shuffle)]
 
 
-def _again(pieces: Sequence[Tokens], tokens: int, shuffle: Callable[[list[Tokens]], None]) -> list[Tokens]:
-    """More passes over the pieces, each in another order, until they hold `tokens` tokens."""
-    found: list[Tokens] = []
-    while tokens > 0 and pieces:
-        one_pass = list(pieces)
+def _again(lengths: Sequence[int], tokens: int, shuffle: Callable[[list[int]], None]) -> list[int]:
+    """More passes over pieces of such lengths, each in another order, until they hold `tokens` tokens."""
+    found: list[int] = []
+    while tokens > 0 and lengths:
+        one_pass = list(range(len(lengths)))
         shuffle(one_pass)
         for piece in one_pass:
             if tokens > 0:
                 found.append(piece)
-                tokens -= len(piece)
+                tokens -= lengths[piece]
     return found
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pipelines.artifact import canonical, sha256_text
 from pipelines.corpus import training_texts
 from pipelines.steps import Work
 from pipelines.training import trained
@@ -53,15 +55,36 @@ def text_plan(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> Plan:
     return objectives.causal_plan(documents, settings.block, part, tokenizer.pad_token_id, seed)
 
 
-def _documents(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> list[Any]:
-    """Tokenised pieces of the corpora, each as many as it shall give."""
+def _documents(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> Sequence[Any]:
+    """Tokenised pieces of the corpora, each as many as it shall give; those of the try before, where there was one.
+
+    They lie beside the checkpoints, whose folder is named by all that they depend on.
+    """
+    from models.token_file import TokenFile, write
+
+    folder = work.checkpoints / f"tokens-{sha256_text(canonical(dict(amounts)))[:12]}"
+    if folder.is_dir():
+        print("the texts were tokenised by the try before", flush=True)
+        return TokenFile(folder)
+    return write(folder, partial(_drawn, work, tokenizer, amounts))
+
+
+def _drawn(work: Work, tokenizer: Any, amounts: Mapping[str, int], keep: Callable[[Any], None]) -> list[int]:
+    """Hand the pieces of all corpora to `keep`; return their numbers in the order of learning."""
     from models.objectives import drawn, tokenise, tokenise_words
 
-    settings, found = work.run.recipe.pretrain, list[Any]()
+    settings, order, lengths = work.run.recipe.pretrain, list[int](), list[int]()
     cut = tokenise if settings.masking == "token" else tokenise_words
+
+    def counted(piece: Any) -> None:
+        lengths.append(len(piece))
+        keep(piece)
+
     for corpus, tokens in amounts.items():
-        texts = training_texts(work, corpus)
-        chosen = drawn(tokenizer, texts, settings.block, tokens, work.run.recipe.seed, cut)
-        print(f"{corpus}: {sum(map(len, chosen)):,} tokens to learn from, of {len(texts):,} texts", flush=True)
-        found += chosen
-    return found
+        texts, first = training_texts(work, corpus), len(lengths)
+        numbers = drawn(tokenizer, texts, settings.block, tokens, work.run.recipe.seed, counted, cut)
+        chosen = [first + number for number in numbers]
+        total = sum(lengths[number] for number in chosen)
+        print(f"{corpus}: {total:,} tokens to learn from, of {len(texts):,} texts", flush=True)
+        order += chosen
+    return order

@@ -79,12 +79,17 @@ def test_texts_are_drawn_in_random_order_until_they_hold_enough_tokens():
     from models.objectives import drawn, tokenise
     from tests.toy_models import TEXTS, decoder_tokenizer
 
+    def found(tokens, seed):
+        kept = []
+        numbers = drawn(tokenizer, TEXTS, 64, tokens, seed, kept.append)
+        assert set(numbers) == set(range(len(kept)))
+        return [kept[number] for number in numbers]
+
     tokenizer = decoder_tokenizer()
     every = tokenise(tokenizer, TEXTS, 64)
     size = sum(map(len, every))
-    half = drawn(tokenizer, TEXTS, 64, size // 2, seed=1)
+    half = found(size // 2, seed=1)
     assert size // 2 <= sum(map(len, half)) < size // 2 + 64
-    assert half == drawn(tokenizer, TEXTS, 64, size // 2, seed=1)
-    assert half != drawn(tokenizer, TEXTS, 64, size // 2, seed=2)
-    twice = drawn(tokenizer, TEXTS, 64, 2 * size, seed=1)
-    assert sorted(twice) == sorted([*every, *every])
+    assert half == found(size // 2, seed=1)
+    assert half != found(size // 2, seed=2)
+    assert sorted(found(2 * size, seed=1)) == sorted([*every, *every])
