@@ -23,10 +23,11 @@ class NoSpace(Exception):
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where a training keeps its checkpoints, and how many seconds of work a kill may cost."""
+    """Where a training keeps its checkpoints, and how many seconds and steps of work a kill may cost; 0 steps: any."""
 
     folder: Path
     every: float = 45.0
+    steps: int = 0
 
 
 def last_checkpoint(folder: Path) -> str | None:
@@ -73,6 +74,7 @@ def restore(model: Any, path: Path) -> None:
 
 def save_whole(weights: dict[str, torch.Tensor], path: Path) -> None:
     """Write a safetensors file that is either whole or not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     save_file(weights, part)
     sync(part)

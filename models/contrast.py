@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
@@ -76,4 +77,11 @@ def means(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize((states * weights).sum(1) / weights.sum(1), dim=-1)
 
 
-contrast_loss = Loss(contrast_answers)
+@dataclass(frozen=True)
+class ContrastLoss(Loss):
+    """A loss that is another in parts: each has fewer answers to choose from."""
+
+    divisible: ClassVar[bool] = False
+
+
+contrast_loss = ContrastLoss(contrast_answers)

@@ -24,6 +24,7 @@ class EachStep(TrainerCallback):  # type: ignore[misc]
         self.trainer = trainer
         self.saved = time.monotonic()
         self.progress: Progress | None = None
+        self.parts = 1
 
     def close(self) -> None:
         """Give the terminal back, however the training ended."""
@@ -32,6 +33,7 @@ class EachStep(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, _: Any, state: Any, *__: Any, **___: Any) -> None:
         record = self.trainer.record
+        self.parts = record.parts
         self.progress = Progress(self.trainer.steps, state.global_step, record.tokens)
         numbers = "bf16 with fp32 weights" if record.bf16 else "fp32"
         print(f"{self.trainer.steps} steps in {numbers} on {torch.get_num_threads()} threads", flush=True)
@@ -50,8 +52,18 @@ class EachStep(TrainerCallback):  # type: ignore[misc]
         if is_epoch_end:
             trainer.end_epoch()
         control.should_training_stop |= trainer.is_stopped_early or stop.requested.is_set()
-        is_time = time.monotonic() - self.saved > trainer.checkpoints.every
-        control.should_save = is_time or stop.requested.is_set() or (is_epoch_end and trainer.validation is not None)
+        control.should_save = (
+            self._is_due(state.global_step)
+            or stop.requested.is_set()
+            or (is_epoch_end and trainer.validation is not None)
+        )
+
+    def _is_due(self, step: int) -> bool:
+        """Whether a checkpoint is to be saved: by time, by steps, or since batches came to be cut into more parts."""
+        checkpoints = self.trainer.checkpoints
+        is_time = time.monotonic() - self.saved > checkpoints.every
+        is_count = checkpoints.steps > 0 and step % checkpoints.steps == 0
+        return is_time or is_count or self.parts != self.trainer.record.parts
 
     def on_save(self, *_: Any, **__: Any) -> None:
-        self.saved = time.monotonic()
+        self.saved, self.parts = time.monotonic(), self.trainer.record.parts

@@ -32,6 +32,9 @@ class Hook:
     def after_step(self, step: int) -> None:
         """When the weights have changed, their gradients still known; the first step is 1."""
 
+    def forget(self) -> None:
+        """When a reading broke off, and what was seen of it is of no use."""
+
     def state(self) -> State:
         """What a resumed training could not know from the weights; a part of each checkpoint."""
         return {}
@@ -85,6 +88,10 @@ class FastGradient(Hook):
         finally:
             self.moves = None
             self.read.clear()
+
+    def forget(self) -> None:
+        """Let go of what the embeddings gave."""
+        self.read.clear()
 
     def _move(self, slope: torch.Tensor | None) -> torch.Tensor:
         """From gradients of shape (texts, length, width), one step for each text."""

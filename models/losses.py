@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, kl_div  # noqa: TID253
+
+from models.packing import IGNORED
 
 if TYPE_CHECKING:
     from models.schedule import Batch
@@ -61,6 +63,16 @@ class Loss:
     read: Callable[[Any, Batch], tuple[torch.Tensor, torch.Tensor]]
     criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = field(default_factory=Criterion)
     r_drop: float = 0.0
+    first: int = 0  # place of a text's first token that may be an answer
+
+    # Whether the loss of a batch is a mean of those of its parts.
+    divisible: ClassVar[bool] = True
+
+    def answers(self, batch: Batch) -> int:
+        """Over how many answers the loss of a batch is a mean."""
+        labels = batch["labels"]
+        is_one_an_item = labels.ndim == 1 or labels.is_floating_point()
+        return len(labels) if is_one_an_item else int((labels[:, self.first :] != IGNORED).sum())
 
     def __call__(self, model: Any, batch: Batch) -> torch.Tensor:
         """A scalar: a mean over the batch."""

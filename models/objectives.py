@@ -203,5 +203,5 @@ def batches(lengths: Sequence[int], passes: Passes) -> list[list[list[int]]]:
     return [by_count(lengths, passes.size, seed, passes.groups) for seed in seeds]
 
 
-masked_loss, causal_loss, label_loss = Loss(masked_answers), Loss(causal_answers), Loss(label_answers)
+masked_loss, causal_loss, label_loss = Loss(masked_answers), Loss(causal_answers, first=1), Loss(label_answers)
 label_set_loss = Loss(label_answers, each_label)

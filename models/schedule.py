@@ -48,9 +48,13 @@ class Plan(torch.utils.data.Dataset[Batch]):
         return sum(map(len, self.epochs))
 
     def __getitem__(self, step: int) -> Batch:
+        return self.collate(*self.items(step))
+
+    def items(self, step: int) -> tuple[Sequence[int], int]:
+        """The items of a batch, and its epoch."""
         for epoch, batches in enumerate(self.epochs):
             if step < len(batches):
-                return self.collate(batches[step], epoch)
+                return batches[step], epoch
             step -= len(batches)
         raise IndexError(step)
 
@@ -121,3 +125,9 @@ def depth(key: str, layers: int) -> int:
         return 0
     numbers = [int(part) for part in parts if part.isdigit()]
     return numbers[0] + 1 if numbers else layers + 1
+
+
+def tokens_of(batch: Batch) -> int:
+    """How many tokens a model reads in a batch, padding left out."""
+    masks = [tensor for name, tensor in batch.items() if name.endswith("attention_mask")]
+    return int(sum(mask.sum() for mask in masks) if masks else batch["input_ids"].numel())

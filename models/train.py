@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from functools import partial
 from math import prod
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,10 @@ from models.checkpoint import (
 )
 from models.each_step import EachStep
 from models.optimizers import OPTIMIZERS
+from models.parts import OutOfMemory, StepBegin, parts, ran_out
 from models.precision import autocast, gains_by_bf16
-from models.schedule import Batch, Pace, Plan, groups
-
-Row = dict[str, Any]
-# Takes each row of the curve and of the epochs when it is written, those before a checkpoint first.
-Watch = Callable[[Row], None]
+from models.record import Record, Row, Validation, Watch
+from models.schedule import Batch, Pace, Plan, groups, tokens_of
 
 RECORD = "record.json"
 HOOK = "hook-{}.safetensors"
@@ -41,29 +39,6 @@ HOOK = "hook-{}.safetensors"
 
 class Diverged(Exception):
     """The loss is no number any more: the weights are lost, and trying again would lose them again."""
-
-
-@dataclass(frozen=True)
-class Validation:
-    """How each epoch's end is judged. `measure` gives numbers of the model, `better` says which of two wins."""
-
-    measure: Callable[[Any], dict[str, float]]
-    metric: str
-    higher_is_better: bool
-    patience: int = 0  # epochs without a better value after which to stop; 0 never stops
-
-
-@dataclass
-class Record:
-    """What a training did so far; a part of each checkpoint, so that a resumed one writes the same curve."""
-
-    curve: list[Row] = field(default_factory=list)
-    epochs: list[Row] = field(default_factory=list)
-    best_epoch: int = 0
-    losses: list[float] = field(default_factory=list)  # since the last row of the curve
-    epoch_losses: list[float] = field(default_factory=list)
-    tokens: int = 0
-    bf16: bool = False
 
 
 def train(  # noqa: PLR0913, PLR0917 - what is trained, on what, how, and who looks on
@@ -77,9 +52,10 @@ def train(  # noqa: PLR0913, PLR0917 - what is trained, on what, how, and who lo
     """Train `model` in place through `plan`, from the last whole checkpoint on if there is one.
 
     With a validation, the weights of its best epoch are restored at the end. Raises Stopped, after saving a
-    checkpoint, when asked to stop, Diverged when the loss is no number (its batch lies beside the checkpoints), and
-    NoSpace before a checkpoint that the disk has no room for. The same inputs end in the same weights,
-    bit for bit, on the same machine with the same number of threads, however often it was stopped or killed.
+    checkpoint, when asked to stop, Diverged when the loss is no number (its batch lies beside the checkpoints),
+    NoSpace before a checkpoint that the disk has no room for, and OutOfMemory when batches cannot be cut further. The
+    same inputs end in the same weights, bit for bit, on the same machine with the same number of threads and as much
+    memory, however often it was stopped or killed.
     """
     if not len(plan):
         return Record()
@@ -109,7 +85,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
     def __init__(
         self, model: Any, plan: Plan, pace: Pace, checkpoints: Checkpoints, validation: Validation | None = None
     ) -> None:
-        super().__init__(model, arguments(pace, checkpoints.folder), data_collator=_only, train_dataset=plan)
+        super().__init__(model, arguments(pace, checkpoints.folder), data_collator=itemgetter(0), train_dataset=plan)
         self.model_accepts_loss_kwargs = False
         self.remove_callback(PrinterCallback)
         self.plan, self.pace, self.checkpoints, self.validation = plan, pace, checkpoints, validation
@@ -118,6 +94,8 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         self.steps = -(-len(plan) // pace.accumulation)
         self.factor = pace.factors(self.steps)
         self.share = prod(hook.share for hook in plan.hooks)
+        self.begun = StepBegin.now(-1, self.record)
+        self.weight, self.read_loss = 1.0, 0.0  # of what is read now, and of the parts of a batch together
         self.each_step = EachStep(self)
         self.add_callback(self.each_step)
 
@@ -146,16 +124,14 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         loss = self._loss(model, inputs)
         if not torch.isfinite(loss):
             raise Diverged(self._diverged(loss.item(), inputs))
-        self.record.losses.append(loss.item())
-        self.record.epoch_losses.append(loss.item())
-        self.record.tokens += _tokens(inputs)
-        return sum((hook.penalty() for hook in self.plan.hooks), start=self.share * loss)
+        self.read_loss += self.weight * loss.item()
+        self.record.tokens += tokens_of(inputs)
+        return self.weight * sum((hook.penalty() for hook in self.plan.hooks), start=self.share * loss)
 
     def _diverged(self, loss: float, inputs: Batch) -> str:
         """Save the batch that did it, and say where."""
         step = self.state.global_step + 1
         path = self.checkpoints.folder / f"diverged-{step}.safetensors"
-        path.parent.mkdir(parents=True, exist_ok=True)
         save_whole({name: tensor.contiguous() for name, tensor in inputs.items() if torch.is_tensor(tensor)}, path)
         return f"the loss became {loss} at step {step}; lower the learning rate. The batch that did it: {path}"
 
@@ -163,15 +139,51 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         with autocast(model.device, bf16=self.record.bf16):
             return self.plan.loss(model, inputs)
 
-    def training_step(self, model: Any, inputs: Batch, *rest: Any) -> Any:
-        loss = super().training_step(model, inputs, *rest)
-        for hook in self.plan.hooks:
-            hook.after_backward(lambda: self._again(model, inputs))
+    def training_step(self, model: Any, inputs: Batch, *_: Any) -> Any:
+        """Learn from the next batch of a step; where memory runs out, in more parts, from the step's first batch on."""
+        if self.begun.step != self.state.global_step:
+            self.begun = StepBegin.now(self.state.global_step, self.record)
+        wanted = self.begun.done + 1
+        while self.begun.done < wanted:
+            try:
+                loss = self._learn(model, inputs)
+                continue
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error):
+                    raise
+            self._halve(model)  # not above, where the error would hold on to what did not fit
         return loss
+
+    def _learn(self, model: Any, inputs: Batch) -> Any:
+        """Add the gradients of the step's next batch: that of `inputs`, unless the step began again."""
+        number = self.state.global_step * self.pace.accumulation + self.begun.done
+        self.read_loss = 0.0
+        cut = [(inputs, 1.0)] if self.record.parts == 1 else parts(self.plan, number, self.record.parts)
+        for part, weight in cut:
+            self.weight = weight
+            loss = super().training_step(model, part)
+            for hook in self.plan.hooks:
+                hook.after_backward(partial(self._again, model, part))
+        self.record.losses.append(self.read_loss)
+        self.record.epoch_losses.append(self.read_loss)
+        self.begun.done += 1
+        return loss
+
+    def _halve(self, model: Any) -> None:
+        """Begin the step again with batches in twice as many parts. Raises OutOfMemory where that cannot be."""
+        step, done = self.state.global_step + 1, self.begun.done
+        items, _ = self.plan.items(self.state.global_step * self.pace.accumulation + done)
+        self.begun.come_back(model, self.record)
+        for hook in self.plan.hooks:
+            hook.forget()
+        if not self.plan.loss.divisible or self.record.parts >= len(items):
+            raise OutOfMemory(step, divisible=self.plan.loss.divisible)
+        self.record.parts *= 2
+        print(f"memory ran out at step {step}: batches are learned from in {self.record.parts} parts now", flush=True)
 
     def _again(self, model: Any, inputs: Batch) -> None:
         """Add the gradients of a batch that was read before."""
-        loss = self.share * self._loss(model, self._prepare_inputs(inputs))
+        loss = self.weight * self.share * self._loss(model, self._prepare_inputs(inputs))
         self.accelerator.backward(loss / self.current_gradient_accumulation_steps)
 
     def add_curve_row(self) -> None:
@@ -235,12 +247,3 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
             for row in (*self.record.curve, *self.record.epochs):
                 self.watch(row)
             print(f"resumed from {Path(checkpoint).name}", flush=True)
-
-
-def _only(batches: list[Batch]) -> Batch:
-    return batches[0]
-
-
-def _tokens(inputs: Batch) -> int:
-    masks = [tensor for name, tensor in inputs.items() if name.endswith("attention_mask")]
-    return int(sum(mask.sum() for mask in masks) if masks else inputs["input_ids"].numel())

@@ -16,7 +16,7 @@ from pipelines.steps import Work
 from pipelines.training import write_training
 
 if TYPE_CHECKING:
-    from models.train import Record
+    from models.record import Record
 
 
 def base(work: Work) -> None:
@@ -51,8 +51,8 @@ def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
 def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
     """A pretrained model; an encoder without a language-model head gets one, fitted with the encoder frozen."""
     from models.backbone import freeze_backbone, masked_from_encoder, require_no_template
+    from models.record import Record
     from models.schedule import Pace
-    from models.train import Record
     from models.virtual_tokens import length
     from models.writers import load_language_model
 

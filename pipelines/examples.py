@@ -13,8 +13,8 @@ from pipelines.rows import lines, read_rows
 from pipelines.steps import Work
 
 if TYPE_CHECKING:
+    from models.record import Validation
     from models.schedule import Passes, Plan
-    from models.train import Validation
 
 Rows = list[dict[str, Any]]
 # The model, its tokenizer, what it goes through, and how its epochs are judged.
@@ -61,6 +61,6 @@ def passes(work: Work, grouped: Rows | None = None) -> Passes:
 def validation(work: Work, measure: Callable[[Any], dict[str, float]], metric: str) -> Validation:
     """Each epoch judged by `measure`; the best by `metric` is kept."""
     from models.metrics import HIGHER_IS_BETTER
-    from models.train import Validation
+    from models.record import Validation
 
     return Validation(measure, metric, HIGHER_IS_BETTER[metric], work.run.recipe.finetune.early_stopping)

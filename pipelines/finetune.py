@@ -15,7 +15,7 @@ from pipelines.steps import Work
 from pipelines.training import trained, write_training
 
 if TYPE_CHECKING:
-    from models.train import Record, Validation
+    from models.record import Record, Validation
 
 
 def finetune(work: Work) -> None:

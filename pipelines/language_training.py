@@ -13,8 +13,8 @@ from pipelines.steps import Work
 from pipelines.training import trained
 
 if TYPE_CHECKING:
+    from models.record import Record
     from models.schedule import Pace, Plan
-    from models.train import Record
 
 Pair = tuple[Any, Any]
 

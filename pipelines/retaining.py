@@ -31,7 +31,9 @@ def holding(work: Work, pair: Pair) -> Callable[[Plan], Plan]:
             plan = replace(plan, hooks=[*plan.hooks, WeightAnchor(model, settings.ewc, fisher(model, known))])
         if teacher is not None:
             loss = plan.loss
-            kept = Remembering(loss.read, loss.criterion, loss.r_drop, teacher=teacher, weight=settings.distil)
+            kept = Remembering(
+                loss.read, loss.criterion, loss.r_drop, loss.first, teacher=teacher, weight=settings.distil
+            )
             plan = replace(plan, loss=kept)
         return plan
 

@@ -14,7 +14,7 @@ from pipelines.steps import Work
 if TYPE_CHECKING:
     from optuna import Trial
 
-    from models.train import Validation
+    from models.record import Validation
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ VARIABLES = {
     "SCRIPTORIUM_TASK_LOST_AFTER": "seconds without a sign of life until Airflow tries a task again (default: 120)",
     "SCRIPTORIUM_CHECKPOINT_EVERY": "seconds between the checkpoints of a training (default: 45)",
     "SCRIPTORIUM_CURVES": "files of a training's curves beside MLflow: tensorboard, wandb or both, with a comma",
+    "SCRIPTORIUM_CHECKPOINT_STEPS": "steps after which a training saves a checkpoint in any case (default: 0, none)",
 }
 
 # A running task gives a sign of life every 5 s or so; with less patience, a busy moment would start a second try.
@@ -52,6 +53,7 @@ class Settings:
     threads: int
     task_lost_after: int
     checkpoint_every: int
+    checkpoint_steps: int
     curves: tuple[str, ...] = ()  # kinds of files that a training's curves are written to, see CURVES
     store: str | None = None  # the artifact root where that is in S3; `artifacts` then holds this machine's copies
 
@@ -92,6 +94,7 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         task_lost_after=_seconds(environ, "SCRIPTORIUM_TASK_LOST_AFTER", 120, LEAST_PATIENCE_S),
         checkpoint_every=_seconds(environ, "SCRIPTORIUM_CHECKPOINT_EVERY", 45, 1),
         curves=_curves(environ),
+        checkpoint_steps=_steps(environ),
         store=store,
     )
 
@@ -117,6 +120,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "SCRIPTORIUM_TASK_LOST_AFTER": settings.task_lost_after,
         "SCRIPTORIUM_CHECKPOINT_EVERY": settings.checkpoint_every,
         "SCRIPTORIUM_CURVES": ",".join(settings.curves),
+        "SCRIPTORIUM_CHECKPOINT_STEPS": settings.checkpoint_steps,
     }
     return {name: str(value) for name, value in values.items()}
 
@@ -166,6 +170,13 @@ def _curves(environ: Mapping[str, str]) -> tuple[str, ...]:
         if find_spec(name) is None:
             raise ScriptoriumError(f"SCRIPTORIUM_CURVES names {name}, which is not installed; run `make setup`")
     return found
+
+
+def _steps(environ: Mapping[str, str]) -> int:
+    text = environ.get("SCRIPTORIUM_CHECKPOINT_STEPS") or "0"
+    if not text.isdigit():
+        raise ScriptoriumError(f"SCRIPTORIUM_CHECKPOINT_STEPS is {text!r}; it takes a number of steps, or 0 for none")
+    return int(text)
 
 
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -13,8 +13,8 @@ from pipelines.machine_load import measured, rows_of
 from pipelines.steps import Work
 
 if TYPE_CHECKING:
+    from models.record import Record, Validation
     from models.schedule import Pace, Plan
-    from models.train import Record, Validation
 
 
 def trained(work: Work, model: Any, plan: Plan, pace: Pace, validation: Validation | None = None) -> Record:
@@ -22,20 +22,24 @@ def trained(work: Work, model: Any, plan: Plan, pace: Pace, validation: Validati
     from models.checkpoint import Checkpoints
     from models.train import train
 
-    checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every)
+    checkpoints = Checkpoints(work.checkpoints, work.settings.checkpoint_every, work.settings.checkpoint_steps)
     with refused_when_diverged(), measured(work.checkpoints), curve_files(work) as watch:
         return train(model, plan, pace, checkpoints, validation, watch)
 
 
 @contextmanager
 def refused_when_diverged() -> Iterator[None]:
-    """Turn a training that diverged into a refusal, for the recipe must change; a full disk may be tried again."""
+    """Turn a training that diverged, or that memory has no room for, into a refusal: the recipe must change.
+
+    A full disk may be tried again.
+    """
     from models.checkpoint import NoSpace
+    from models.parts import OutOfMemory
     from models.train import Diverged
 
     try:
         yield
-    except Diverged as error:
+    except (Diverged, OutOfMemory) as error:
         raise Refused(str(error)) from None
     except NoSpace as error:
         raise TryAgain(str(error)) from None
@@ -44,6 +48,7 @@ def refused_when_diverged() -> Iterator[None]:
 def write_training(work: Work, record: Record, metrics: dict[str, Any], seconds: float) -> None:
     """Write the curve, the metrics, and apart from them how long it took and what the machine did meanwhile."""
     (work.out / "curve.jsonl").write_text("".join(canonical(row) + "\n" for row in record.curve), encoding="utf-8")
-    write_json(work.out / "metrics.json", metrics)
+    in_parts = {"parts": record.parts} if record.parts > 1 else {}
+    write_json(work.out / "metrics.json", metrics | in_parts)
     timings = {"training_seconds": round(seconds, 1), "machine": rows_of(work.checkpoints)}
     write_json(work.out / "timings.json", timings)

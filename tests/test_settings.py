@@ -31,6 +31,10 @@ def test_patience_that_a_busy_moment_would_use_up_is_refused(seconds):
 def test_checkpoints_all_the_time_are_refused():
     with pytest.raises(ScriptoriumError, match="SCRIPTORIUM_CHECKPOINT_EVERY is '0'; it takes a number of seconds, 1"):
         read_settings({"SCRIPTORIUM_CHECKPOINT_EVERY": "0"})
+    with pytest.raises(
+        ScriptoriumError, match="SCRIPTORIUM_CHECKPOINT_STEPS is '-1'; it takes a number of steps, or 0"
+    ):
+        read_settings({"SCRIPTORIUM_CHECKPOINT_STEPS": "-1"})
 
 
 def test_curves_of_an_unknown_kind_are_refused_with_the_near_miss():
