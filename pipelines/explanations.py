@@ -18,7 +18,7 @@ from pipelines.errors import Refused
 from pipelines.loop_progress import progress
 from pipelines.settings import Settings
 
-# Of each kind, the wrong and the right: together they take about as long as 600 answers, whatever the test set.
+# Of each kind, the wrong and the right: what they cost does not depend on the size of the test set.
 EACH = 3
 # What is said of a word, in the order in which it counts; the first colours it.
 SCORES = ("gradients", "occlusion", "hidden")
