@@ -20,8 +20,9 @@ EVERY_S = 10.0
 @contextmanager
 def measured(folder: Path, every: float = EVERY_S) -> Iterator[None]:
     """Meanwhile, add a row to a file of the folder every few seconds and at the end, from a thread of its own."""
-    ended = threading.Event()
-    thread = threading.Thread(target=_measure, args=(folder / FILE, every, ended), daemon=True)
+    # Not in the thread: two threads that import at once may find each other's modules half made.
+    monitors, ended = _monitors(), threading.Event()
+    thread = threading.Thread(target=_measure, args=(folder / FILE, monitors, every, ended), daemon=True)
     thread.start()
     try:
         yield
@@ -38,8 +39,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
     return [row for row in found if isinstance(row, dict)]
 
 
-def _measure(path: Path, every: float, ended: threading.Event) -> None:
-    monitors = _monitors()
+def _measure(path: Path, monitors: list[Any], every: float, ended: threading.Event) -> None:
     _row(monitors)  # the share of processor time is that since the last look
     is_over = False
     while not is_over:

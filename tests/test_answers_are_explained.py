@@ -133,6 +133,15 @@ def test_hiding_a_word_costs_an_answer_what_is_said():
     assert all(math.isfinite(part["hidden"]) for part in words(found))
 
 
+def test_the_only_word_of_a_prompt_may_be_hidden():
+    from models.explain import answer_parts
+    from models.scratch import scratch
+
+    (word,) = words(answer_parts(*scratch("micro-decoder", TEXTS, 7), Prompt("Lists"), "the key"))
+    assert math.isfinite(word["hidden"])
+    assert word["hidden"] != 0
+
+
 def test_the_same_is_explained_the_same_way(encoder):
     from models.explain import label_parts
 
