@@ -51,6 +51,20 @@ def in_peft(kind: str, model: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_they_learn_and_the_head_and_nothing_else(kind: str, tmp_path: Path):
+    from models import backbone
+
+    folder = toy_models.encoder_folder(tmp_path)
+    classifier, finder = backbone.new_classifier(folder, ["a", "b"], 1, 64, 1)[0], backbone.load_bi_encoder(folder)[0]
+    learning = [
+        {name for name, p in tuned(kind, model).named_parameters() if p.requires_grad}
+        for model in (classifier, finder, writer()[0])
+    ]
+    assert learning[0] == {"encoder.virtual.states", "head.weight", "head.bias"}
+    assert learning[1:] == [{"virtual.states"}, {"model.virtual.states"}]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_text_is_read_as_peft_reads_it(kind: str):
     import torch
 

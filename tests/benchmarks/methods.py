@@ -1,4 +1,4 @@
-"""What each way of fine-tuning costs: weights that learn, processor seconds a step,.
+"""What each way of fine-tuning costs: weights that learn, processor seconds a step.
 
     .venv/bin/python tests/benchmarks/methods.py [--steps 12] [--texts 32] [--length 32] [--only lora,fgm,...]
 
