@@ -26,6 +26,7 @@ HIGHER_IS_BETTER = {
     "gleu": True,
     "sari": True,
     "ter": False,
+    "bert_score": True,
     "distinct_1": True,
     "distinct_2": True,
     "self_bleu": False,

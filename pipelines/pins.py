@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.artifact import sha256_file
-from pipelines.base_source import pinned_base
+from pipelines.base_source import find, pinned_base
 from pipelines.champion import champion, require_known
 from pipelines.errors import Refused
 from pipelines.limits import Limits
-from pipelines.recipe import Recipe
+from pipelines.recipe import Evaluate, Recipe
 from pipelines.registered_base import is_registered, registered_base
 from pipelines.settings import Settings
 from pipelines.toxicity import WEIGHTS, require_labels
@@ -18,8 +18,21 @@ from pipelines.toxicity import WEIGHTS, require_labels
 def pinned(recipe: Recipe, settings: Settings) -> Recipe:
     """The recipe with the digest of every model that it only names. Raises Refused for one that is nowhere."""
     base = (registered_base if is_registered(recipe.base) else pinned_base)(recipe.base, settings)
-    now = {"base": base, "validation": pinned_limits(recipe.validation, settings)}
+    now = {
+        "base": base,
+        "validation": pinned_limits(recipe.validation, settings),
+        "evaluate": pinned_encoder(recipe.evaluate, settings),
+    }
     return recipe.model_copy(update=now)
+
+
+def pinned_encoder(evaluate: Evaluate, settings: Settings) -> Evaluate:
+    """The section with the digest of the encoder that its name stands for now. Raises Refused when it is nowhere."""
+    encoder = evaluate.encoder
+    if encoder is None or encoder.sha256:
+        return evaluate
+    digest = sha256_file(find(encoder.model, None, settings) / WEIGHTS)
+    return evaluate.model_copy(update={"encoder": encoder.model_copy(update={"sha256": digest})})
 
 
 def pinned_limits(limits: Limits, settings: Settings) -> Limits:

@@ -144,10 +144,18 @@ class Finetune(Section):
     neftune: float = Field(0.0, ge=0, le=100, description="Noise on the words' embeddings while training (alpha)")
 
 
+class Encoder(Section):
+    """A model that says how near two texts are in meaning."""
+
+    model: str = Field(description="hf://org/name, or a folder")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of model.safetensors")
+
+
 class Evaluate(Section):
     """How the result is judged."""
 
     control: bool = Field(True, description="Also fine-tune without continued pretraining, to say what that did")
+    encoder: Encoder | None = Field(None, description="What written texts are compared by in meaning: bert_score")
 
 
 class Gate(Section):

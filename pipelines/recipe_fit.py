@@ -19,6 +19,8 @@ REGISTRY = "models:/"
 # Methods that learn what stands before every text, and nothing in the model.
 VIRTUAL = ("prefix", "prompt")
 # Measured of every model: what continued pretraining did to bits per byte on held-out text.
+# Of written texts, when a recipe names the encoder that it needs.
+MEANING = "bert_score"
 CHANGES = ("bits_per_byte_domain_change", "bits_per_byte_general_change")
 # What a recipe calls its other texts, and what metrics call them.
 TAKEN = ("domain", "general", "corpus", "replay", "train", "validation", "test")
@@ -36,7 +38,11 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     if recipe.finetune.batch_size % recipe.finetune.accumulation:
         yield "finetune.accumulation must divide finetune.batch_size"
     yield from _method_problems(recipe.finetune, task)
+    if recipe.evaluate.encoder and task.answer != "text":
+        yield f"evaluate.encoder compares written texts, and {task.name} writes none; leave it out"
     for number, gate in enumerate(recipe.gates):
+        if gate.metric == MEANING and MEANING in task.measures and not recipe.evaluate.encoder:
+            yield f"gates.{number}.metric: {MEANING} needs evaluate.encoder, a model to compare texts by"
         if problem := _gate_problem(gate, task, recipe.data):
             yield f"gates.{number}.{problem}"
 

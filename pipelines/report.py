@@ -29,6 +29,7 @@ NAMES = {
     "gleu": "GLEU",
     "sari": "SARI",
     "ter": "TER",
+    "bert_score": "BERTScore (near in meaning)",
     "distinct_1": "Different words (distinct-1)",
     "distinct_2": "Different pairs of words (distinct-2)",
     "self_bleu": "Self-BLEU",

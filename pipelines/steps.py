@@ -59,9 +59,11 @@ STEPS: dict[str, Step] = {
         ("data.corpus", "data.replay", "data.earlier", "pretrain"),
     ),
     "finetune": Step("pipelines.finetune:finetune", ("dataset", "model"), ("data.examples", "task", "finetune")),
-    "score": Step("pipelines.score:score", ("dataset", "model"), ("data.examples", "task")),
+    "score": Step("pipelines.score:score", ("dataset", "model"), ("data.examples", "task", "evaluate.encoder")),
     "baselines": Step(
-        "pipelines.score:baselines", ("dataset", "base"), ("data.examples", "task", "pretrain.objective")
+        "pipelines.score:baselines",
+        ("dataset", "base"),
+        ("data.examples", "task", "pretrain.objective", "evaluate.encoder"),
     ),
     "retention": Step(
         "pipelines.retention:retention",

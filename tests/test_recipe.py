@@ -159,7 +159,8 @@ def test_the_metrics_that_a_gate_may_name_are_those_that_are_measured():
     labelled = [{"label": a, "prediction": "no", "probability": 0.4} for a in ("no", "yes")]
     written = {"bits": 9.0, "bytes": 6, "bleu": [1] * 10, "edit_f05": [1, 2, 2]}
     written |= {"gleu": [1] * 10, "ter": [1, 2], "attribute_success": [1, 2], "prediction": "a b"}
-    written |= dict.fromkeys(("rouge_1", "rouge_2", "rouge_l", "chrf", "grounding", "repetition", "sari"), 0.5)
+    shares = ("rouge_1", "rouge_2", "rouge_l", "chrf", "grounding", "repetition", "sari", "bert_score")
+    written |= dict.fromkeys(shares, 0.5)
     clicked = [{"id": a, "user_id": "u", "label": a, "probability": 0.4} for a in ("0", "1")]
     answers = {
         "recommendation": clicked,

@@ -63,6 +63,7 @@ GENERATION = Task(
         "self_bleu",
         "repetition",
         "attribute_success",
+        "bert_score",
     ),
     metrics=measured,
     statistics=texts.resampled,

@@ -120,7 +120,10 @@ def _of_sums(predictions: Sequence[Prediction], name: str, score: Callable[[NDAr
 # By metric: the column that a prediction must have, and how a resample's value comes of it.
 METRICS: dict[str, tuple[str, Callable[[Sequence[Prediction], str], Statistic]]] = {
     "bits_per_byte": ("bits", _bits_per_byte),
-    **{name: (name, _mean) for name in ("rouge_1", "rouge_2", "rouge_l", "chrf", "grounding", "repetition", "sari")},
+    **{
+        name: (name, _mean)
+        for name in ("rouge_1", "rouge_2", "rouge_l", "chrf", "grounding", "repetition", "sari", "bert_score")
+    },
     "attribute_success": ("attribute_success", _pooled),
     "bleu": ("bleu", _bleu),
     "edit_f05": ("edit_f05", _f_half),

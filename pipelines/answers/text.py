@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.tasks import TASKS
 from models.tasks.task import Prediction, Row, Task
+from pipelines.base_source import find
 from pipelines.examples import Rows, Training, passes, training_rows, validation
 from pipelines.loop_progress import progress
 from pipelines.steps import Work
@@ -50,21 +51,21 @@ def finish(_: Work) -> None:
     """Nothing: the weights say all."""
 
 
-def beside(_: Work) -> dict[str, Any]:
-    """Nothing: an answer is written, not chosen."""
-    return {}
+def beside(work: Work) -> dict[str, Any]:
+    """The encoder that compares texts by their meaning, if the recipe names one."""
+    encoder = work.run.recipe.evaluate.encoder
+    return {"encoder": find(encoder.model, encoder.sha256, work.settings) if encoder else None}
 
 
-def predictions(task: Task, folder: Path, rows: Sequence[Row]) -> list[dict[str, Any]]:
+def predictions(task: Task, folder: Path, rows: Sequence[Row], encoder: Path | None = None) -> list[dict[str, Any]]:
     """What the model writes for each row, and how likely it finds the reference."""
     from models.generate import generate
-    from models.tasks.texts import judged
     from models.writers import load_writer
 
     model, tokenizer = load_writer(folder)
     written = generate(model, tokenizer, [task.asked(row) for row in rows], progress("texts"))
     likely = _likelihoods(task, model, tokenizer, rows)
-    return [known | found for known, found in zip(likely, judged(task, rows, written), strict=True)]
+    return [known | found for known, found in zip(likely, _judged(task, rows, written, encoder), strict=True)]
 
 
 def _likelihoods(task: Task, model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -84,14 +85,29 @@ def rivals(work: Work) -> dict[str, Callable[[Sequence[Row], Sequence[Row]], lis
     from models import baselines as trivial
 
     task = TASKS[work.run.recipe.task]
-    writers = {name: partial(_written, task, trivial.WRITERS[name]) for name in task.rivals}
+    written = partial(_written, task, beside(work)["encoder"])
+    writers = {name: partial(written, trivial.WRITERS[name]) for name in task.rivals}
     return writers | {"frozen_base": partial(_known_to, task, work.inputs["base"] / "model")}
 
 
-def _written(task: Task, writer: Writer, train: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
+def _written(
+    task: Task, encoder: Path | None, writer: Writer, train: Sequence[Row], test: Sequence[Row]
+) -> list[dict[str, Any]]:
+    return _judged(task, test, writer(task, train, test), encoder)
+
+
+def _judged(task: Task, rows: Sequence[Row], answers: Sequence[str], encoder: Path | None) -> list[dict[str, Any]]:
+    """Each answer as a prediction, with its score in meaning where there is an encoder to tell."""
     from models.tasks.texts import judged
 
-    return judged(task, test, writer(task, train, test))
+    found = judged(task, rows, answers)
+    if encoder:
+        from models.meaning import bert_scores
+
+        print(f"comparing {len(rows):,} texts with their references in meaning", flush=True)
+        scores = bert_scores(encoder, [task.references(row) for row in rows], answers)
+        found = [one | {"bert_score": round(score, 6)} for one, score in zip(found, scores, strict=True)]
+    return found
 
 
 def _known_to(task: Task, folder: Path, _: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:

@@ -1,0 +1,44 @@
+"""How near in meaning a written text is to its references, by an encoder that is given: BERTScore."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+BATCH = 32
+
+
+def bert_scores(folder: Path, references: Sequence[Sequence[str]], answers: Sequence[str]) -> list[float]:
+    """BERTScore F1 (Zhang et al. 2020) of each answer with the reference that is nearest, by an encoder's last states.
+
+    Neither weighed by rarity nor rescaled: how high unlike texts score, encoders differ in. Texts are cut at what the
+    encoder reads. An answer or a reference without words scores 0.
+    """
+    from torchmetrics.functional.text import bert_score
+    from transformers import AutoConfig
+
+    pairs = [
+        (number, answer, reference)
+        for number, (answer, options) in enumerate(zip(answers, references, strict=True))
+        for reference in options
+        if answer.strip() and reference.strip()
+    ]
+    best = [0.0] * len(answers)
+    if not pairs:
+        return best
+    numbers, written, wanted = zip(*pairs, strict=True)
+    config: Any = AutoConfig.from_pretrained(folder)
+    found = bert_score(
+        list(written),
+        list(wanted),
+        model_name_or_path=str(folder),
+        num_layers=config.num_hidden_layers,
+        max_length=config.max_position_embeddings,
+        truncation=True,
+        batch_size=BATCH,
+        device="cpu",
+    )
+    for number, score in zip(numbers, found["f1"].tolist(), strict=True):
+        best[number] = max(best[number], score)
+    return best
