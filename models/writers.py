@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
-from models.backbone import Pair, config_of, load_causal, load_masked, load_tokenizer, load_whole
+from models.backbone import Pair, config_of, load_causal, load_masked, load_tokenizer, load_whole, masked_from_encoder
+from models.pair_head import without_pooler
 
 
 def load_encoder_decoder(folder: Path) -> Pair:
@@ -14,7 +16,12 @@ def load_encoder_decoder(folder: Path) -> Pair:
     """
     from transformers import AutoModelForSeq2SeqLM
 
-    model = load_whole(AutoModelForSeq2SeqLM, folder)
+    if not (config := config_of(folder)).is_encoder_decoder:
+        cure = "an encoder becomes one with base.warm_start"
+        raise ValueError(f"{folder} holds a {config.model_type}, which is no encoder-decoder; {cure}")
+    model = load_whole(AutoModelForSeq2SeqLM, folder, may_lack=("encoder.pooler.",))
+    if hasattr(model, "encoder"):
+        without_pooler(model.encoder)  # a head of BERT's that nothing here uses
     if not hasattr(model, "prepare_decoder_input_ids_from_labels"):
         raise ValueError(f"{folder}: a {model.config.model_type} does not say how its decoder starts; take T5 or BART")
     return model, load_tokenizer(folder)
@@ -29,3 +36,25 @@ def load_language_model(folder: Path, objective: str) -> Pair:
     """The kind of model that an objective trains, and its tokenizer. Raises ValueError when a weight is missing."""
     kinds = {"masked": load_masked, "causal": load_causal, "denoising": load_encoder_decoder}
     return kinds[objective](folder)
+
+
+def warm_started(folder: Path, seed: int) -> Pair:
+    """An encoder-decoder both halves of which begin as one encoder, and its tokenizer (Rothe et al. 2020, BERT2BERT).
+
+    What the decoder attends to the encoder with is new, and its output layer too where the encoder had none. Raises
+    ValueError for a kind of encoder that cannot decode.
+    """
+    from transformers import AutoModelForCausalLM, EncoderDecoderModel
+
+    encoder, tokenizer, _ = masked_from_encoder(folder, seed)
+    config = copy.deepcopy(encoder.config)
+    config.is_decoder = config.add_cross_attention = True
+    decoder = AutoModelForCausalLM.from_config(config)
+    left = decoder.load_state_dict(encoder.state_dict(), strict=False)
+    if other := [*left.unexpected_keys, *(name for name in left.missing_keys if "crossattention" not in name)]:
+        raise ValueError(f"{folder}: a {config.model_type} does not become a decoder, for {other[0]} has no place")
+    model = EncoderDecoderModel(encoder=encoder.base_model, decoder=decoder)
+    for told in (model.config, model.generation_config):
+        told.decoder_start_token_id, told.eos_token_id = tokenizer.cls_token_id, tokenizer.sep_token_id
+        told.pad_token_id = tokenizer.pad_token_id
+    return model.eval(), tokenizer

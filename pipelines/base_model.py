@@ -54,13 +54,15 @@ def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
     from models.record import Record
     from models.schedule import Pace
     from models.virtual_tokens import length
-    from models.writers import load_language_model
+    from models.writers import load_language_model, warm_started
 
     recipe = work.run.recipe
     folder = find_base(recipe.base, work.settings)
     try:
         require_no_template(folder)
-        if recipe.pretrain.objective != "masked":
+        if recipe.base.warm_start:
+            model, tokenizer, is_new = *warm_started(folder, recipe.seed), False
+        elif recipe.pretrain.objective != "masked":
             model, tokenizer, is_new = *load_language_model(folder, recipe.pretrain.objective), False
         else:
             model, tokenizer, is_new = masked_from_encoder(folder, recipe.seed)

@@ -78,6 +78,7 @@ class Base(Section):
     artifact: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="Digest of a promoted artifact (models:/), set when a run is frozen"
     )
+    warm_start: bool = Field(False, description="An encoder is the beginning of both halves of an encoder-decoder")
     tokens: int = Field(80_000, ge=0, description="Tokens that fit a missing language-model head, or a scratch model")
     learning_rate: float = Field(1e-3, gt=0, lt=1)
 

@@ -61,6 +61,8 @@ def _base_problems(recipe: Recipe, task: Task) -> Iterator[str]:
     if not isinstance(recipe.base.model, str) and recipe.base.model.scratch not in (known := names(objective)):
         wrong = recipe.base.model.scratch
         yield f"base.model.scratch is {wrong!r}, and the task {task.name} takes another; {near_miss(wrong, known)}"
+    if recipe.base.warm_start and (objective != "denoising" or not isinstance(recipe.base.model, str)):
+        yield "base.warm_start makes an encoder-decoder, objective 'denoising', of a found encoder; leave it out"
     if recipe.base.artifact and not str(recipe.base.model).startswith(REGISTRY):
         yield f"base.artifact is the digest of a promoted model, {REGISTRY}name; leave it out"
 

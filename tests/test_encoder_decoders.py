@@ -15,7 +15,7 @@ from tests.evidence import artifact
 from tests.small_evaluation import base_of, dataset, frozen, model_files
 from tests.test_every_task_is_evaluated import rows_of
 from tests.test_every_task_is_evaluated import settings as settings  # noqa: PLC0414 - the fixture
-from tests.toy_models import TEXTS, written_by
+from tests.toy_models import TEXTS, encoder_folder, written_by
 
 WRITER = ROOT / "pipelines" / "recipes" / "docs_writer.toml"
 READING = {"pretrain.objective": "denoising", "base.model": {"scratch": "tiny-encoder-decoder"}}
@@ -35,6 +35,46 @@ def test_a_recipe_may_take_one_for_every_task_that_writes():
 def test_what_counts_the_layers_of_one_stack_is_refused(key, value):
     with pytest.raises(Refused, match=f"finetune.{key} is {value!r}, which is not for an encoder-decoder; leave it"):
         load_recipe(WRITER, READING | {f"finetune.{key}": value})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_head", [False, True])
+def test_an_encoder_is_the_beginning_of_both_halves(has_head, tmp_path):
+    import torch
+
+    from models import backbone, encoder_decoder, train, writers
+    from models.checkpoint import Checkpoints
+    from models.generate import completion_bits, generate
+    from models.schedule import Pace, Passes
+    from models.scratch import scratch
+
+    torch.set_num_threads(1)
+    folder = encoder_folder(tmp_path / "encoder")
+    if has_head:
+        backbone.save(*scratch("micro-encoder", TEXTS, 7), folder)
+    model, tokenizer = writers.warm_started(folder, 1)
+    words = [half.get_input_embeddings().weight for half in (model.encoder, model.decoder)]
+    assert torch.equal(*words)
+    pairs = [(text, text.split()[0]) for text in TEXTS[:64]]
+    before = sum(completion_bits(model, tokenizer, *zip(*pairs[:8], strict=True)))
+    plan = encoder_decoder.pair_plan(tokenizer, pairs, 32, Passes(16, 3, 1))
+    train.train(model, plan, Pace(3e-3), Checkpoints(tmp_path / "checkpoints"))
+    backbone.save(model, tokenizer, tmp_path / "model")
+    again, _ = writers.load_writer(tmp_path / "model")
+    prompts = [TEXTS[0], TEXTS[1] * 4]
+    found = [[*completion_bits(m, tokenizer, *zip(*pairs[:8], strict=True)), *map(len, generate(m, tokenizer, prompts))]
+             for m in (model, again)]  # fmt: skip
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
+    assert sum(found[0][:8]) < before
+
+
+def test_a_warm_start_is_refused_where_it_does_nothing(tmp_path):
+    for changes in ({"base.warm_start": True}, READING | {"base.warm_start": True}):
+        with pytest.raises(
+            Refused, match=r"base.warm_start makes an encoder-decoder, objective 'denoising', of a found"
+        ):
+            load_recipe(WRITER, changes)
+    assert load_recipe(WRITER, READING | {"base.model": "hf://org/encoder", "base.warm_start": True}).base.warm_start
 
 
 @pytest.mark.slow

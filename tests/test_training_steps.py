@@ -105,6 +105,23 @@ def test_a_decoder_learns_what_is_answered_in_dialogs(dataset, tmp_path):
     check_outputs(made)
 
 
+@pytest.mark.parametrize("start", ["scratch", "encoder"])
+def test_an_encoder_decoder_learns_to_fill_gaps_then_the_task(start, dataset, tmp_path):
+    from models import writers
+
+    changes = {key: value for key, value in TINY.items() if key != "base.model.scratch"}
+    changes |= {"pretrain.objective": "denoising", "pretrain.learning_rate": 1e-3}
+    changes |= {"base.model": {"scratch": "micro-encoder-decoder"}}
+    if start == "encoder":
+        changes |= {"base.model": str(encoder_folder(tmp_path / "encoder")), "base.warm_start": True}
+        changes |= {"pretrain.block": 64}
+    made = trained("docs_writer", changes, dataset, tmp_path)
+    before, after = (read_json(made[name] / "metrics.json")["bits_per_byte"] for name in ("base", "pretrain"))
+    assert after["domain"] < before["domain"]
+    model, _ = writers.load_writer(made["finetune"] / "model")
+    assert type(model).__name__ == {"scratch": "T5ForConditionalGeneration", "encoder": "EncoderDecoderModel"}[start]
+
+
 @pytest.mark.parametrize(
     "way",
     [
