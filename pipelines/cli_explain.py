@@ -17,7 +17,7 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output")] = False,
 ) -> None:
     """Say which words the champion's answers rest on, for each row of a file."""
-    from pipelines.explanations import explain_rows
+    from pipelines.explained_rows import explain_rows
     from pipelines.predict import read_rows
 
     name, lines = terminal.open_text(source)

@@ -1,9 +1,9 @@
-"""Explanations: which words an answer rests on, for some answers of the report and for rows that are asked about."""
+"""Explanations: which words the answers of a model rest on, and some of them for the report."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,8 @@ from models.tasks.labels import answer_of
 from models.tasks.task import Prediction, Row, Task
 from models.verbaliser import VERBALISER
 from pipelines.answers import kind_of
-from pipelines.artifact import read_manifest
 from pipelines.comparison import by_chance
-from pipelines.errors import Refused
 from pipelines.loop_progress import progress
-from pipelines.settings import Settings
 
 # Of each kind, the wrong and the right: what they cost does not depend on the size of the test set.
 EACH = 3
@@ -29,7 +26,7 @@ Explain = Callable[[Row, Prediction | None], dict[str, Any]]
 
 def explanations(task: Task, folder: Path, rows: Sequence[Row], predictions: Sequence[Prediction]) -> list[Any]:
     """Which words the worst mistakes and some other answers rest on; empty for kinds of answers that have no such."""
-    if task.answer not in EXPLAINERS or not rows or _asks_for_words(folder) or _reads_first(folder):
+    if not rows or unexplained(task, folder):
         return []
     explain, tell = EXPLAINERS[task.answer](task, folder), progress("explanations")
     chosen, found = _chosen(task, rows, predictions), []
@@ -51,47 +48,17 @@ def _chosen(task: Task, rows: Sequence[Row], predictions: Sequence[Prediction]) 
     return dict.fromkeys(mistakes[:EACH], "worst mistake") | dict.fromkeys(right[:EACH], word)
 
 
-def explain_rows(recipe: str, rows: Callable[[Task], Iterable[Row]], settings: Settings) -> list[dict[str, Any]]:
-    """What the champion answers to each row, and which words that rests on; `rows` gives those of a task.
-
-    Raises Refused when there is no champion, and for a task whose answers are not explained.
-    """
-    import torch
-
-    from pipelines.champion import champion, require_known
-
-    require_known(recipe, settings)
-    held = champion(recipe, settings)
-    if held is None:
-        raise Refused(f"{recipe} has no champion yet; make one with `scriptorium trigger {recipe}` and a review")
-    torch.set_num_threads(settings.threads)
-    task = _task_of(held.folder)
+def unexplained(task: Task, folder: Path) -> str | None:
+    """Why the answers of a model folder are not explained; None when they are."""
     if task.answer not in EXPLAINERS:
         named = ", ".join(name for name, other in TASKS.items() if other.answer in EXPLAINERS)
-        raise Refused(f"{recipe}: answers of the task {task.name} are not explained, only those of {named}")
-    if _asks_for_words(held.folder / "model"):
-        raise Refused(f"{recipe}: answers of a model that was trained with finetune.prompt are not explained")
-    if _reads_first(held.folder / "model"):
-        raise Refused(
-            f"{recipe}: answers of an encoder-decoder are not explained, only those of decoders and classifiers"
-        )
-    asked = list(rows(task))
-    explain = EXPLAINERS[task.answer](task, held.folder / "model")
-    return [{**row, **explain(row, None)} for row in asked]
-
-
-def _asks_for_words(folder: Path) -> bool:
-    """Whether the labels of a model folder are words of a prompt, which the explanations do not know how to read."""
-    return VERBALISER in json.loads((folder / "config.json").read_text(encoding="utf-8"))
-
-
-def _reads_first(folder: Path) -> bool:
-    """Whether a model is an encoder-decoder, of whose encoder no word can yet be hidden."""
-    return bool(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("is_encoder_decoder"))
-
-
-def _task_of(folder: Path) -> Task:
-    return TASKS[json.loads(read_manifest(folder).made_from["recipe.task"])]
+        return f"answers of the task {task.name} are not explained, only those of {named}"
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if VERBALISER in config:
+        return "answers of a model that was trained with finetune.prompt are not explained"
+    if config.get("is_encoder_decoder"):  # of its encoder no word can yet be hidden
+        return "answers of an encoder-decoder are not explained, only those of decoders and classifiers"
+    return None
 
 
 def strongest(explained: Any, most: int = 5) -> list[dict[str, Any]]:

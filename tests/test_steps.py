@@ -133,7 +133,7 @@ def test_a_steps_code_is_all_that_it_imports_here_lazily_or_not():
 
 def test_a_steps_code_is_the_templates_of_its_pages_too(tmp_path, monkeypatch):
     named = {name: set(templates(closure(step.function.split(":")[0]))) for name, step in steps.STEPS.items()}
-    assert named["evaluate"] == {"report.html", "style.css"}
+    assert named["evaluate"] == {"report.html", "explanations.html", "style.css"}
     assert named["validate"] == {"validation.html", "data_parts.html", "style.css"}
     assert not any(found for name, found in named.items() if name not in ("evaluate", "validate"))
 
