@@ -1,7 +1,7 @@
 # Every target sets up .venv first, and only when something changed (infra/setup.sh).
 # PYTHON=python3.12 chooses the interpreter; TORCH=cuda takes PyTorch with its CUDA libraries.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check evaluate-tasks lock clean
+.PHONY: help setup demo test check evaluate-tasks forgetting lock clean
 bin := .venv/bin
 
 help: ## this list
@@ -25,6 +25,9 @@ check: setup ## style, types and import directions
 
 evaluate-tasks: setup ## every task on the real sets of ../shared/data, hours on two cores; goes on where it was stopped
 	@$(bin)/python tests/benchmarks/tasks.py
+
+forgetting: setup ## what continued pretraining gains and forgets, by what holds it back; goes on where it was stopped
+	@$(bin)/python tests/benchmarks/forgetting.py
 
 lock: setup ## resolve requirements.lock again from pyproject.toml; existing pins stay
 	@# Without find-links: a folder with one machine's CPU build of torch would pin it for all.
