@@ -86,8 +86,8 @@ def _pretrain_problems(pretrain: Pretrain) -> Iterator[str]:
 
 
 def _new_token_problems(pretrain: Pretrain) -> Iterator[str]:
-    if pretrain.objective == "masked":
-        yield "pretrain.new_tokens is for a causal objective: a masked model would be asked other things; leave it out"
+    if pretrain.objective != "causal":
+        yield "pretrain.new_tokens is for a causal objective: another would be asked other things; leave it out"
     if pretrain.method == "lora":
         yield "pretrain.new_tokens are learned by embeddings, which lora does not change; set method to 'full'"
     if not pretrain.tokens:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import runpy
 
 import pytest
@@ -24,6 +25,7 @@ PRODUCTS = {
     "writing_assistant": ("rewrite_zh_gec_mucgec", "corpus_zh_ecommerce_reviews"),
     "opinion_sentiment": ("cls_zh_hotel_sentiment", "corpus_zh_ecommerce_reviews"),
     "opinion_topic": ("cls_zh_tnews_topic", "corpus_zh_ecommerce_reviews"),
+    "chinese_law": ("corpus_zh_law", "corpus_zh_law"),
     "recommender": ("rec_movielens_small", "corpus_en_finance_reuters"),
 }
 # What a recipe leaves out, for want of the same model everywhere.
@@ -56,12 +58,22 @@ def test_it_runs_up_to_its_gates(name, tmp_path, monkeypatch):
 def lay_out(recipe, data):
     """The files that the recipe names, with a few real rows each."""
     examples, domain = PRODUCTS[recipe.name]
-    parts = runpy.run_path(str(REAL / "splits.py"))["split"](rows(examples))
+    found = rows(examples) if examples != domain else provisions(rows(domain)[2 * TEXTS :])
+    parts = runpy.run_path(str(REAL / "splits.py"))["split"](found)
     for part, (split, count) in zip(parts, SIZES.items(), strict=True):
         write(data / recipe.data.examples / f"{split}.jsonl", chosen(part, count))
     texts = {recipe.data.corpus: rows(domain)[:TEXTS], recipe.data.replay.corpus: rows(domain)[TEXTS : 2 * TEXTS]}
     for path, found in texts.items():
         write(data / path, [unlabelled(row, number) for number, row in enumerate(found)])
+
+
+def provisions(documents):
+    """A provision of each statute: its beginning, and how it goes on."""
+    pattern = re.compile(
+        r"^第[一二三四五六七八九十百零]+条[\s\u3000]+(.{10,}?)\N{FULLWIDTH COMMA}(.{10,300})$", re.MULTILINE
+    )
+    hits = ((row["id"], pattern.search(row["text"])) for row in documents)
+    return [{"id": law, "prompt": hit[1], "completion": hit[2], "lang": "zh"} for law, hit in hits if hit]
 
 
 def chosen(found, count):
@@ -74,7 +86,8 @@ def chosen(found, count):
 
 def unlabelled(row, number):
     split = "heldout" if number % 5 == 0 else "train"
-    return {**{key: row[key] for key in ("id", "text", "lang")}, "domain": "seed", "split": split}
+    # A statute has a hundred times the characters of a review.
+    return {"id": row["id"], "text": row["text"][:1_000], "lang": row["lang"], "domain": "seed", "split": split}
 
 
 def rows(name):

@@ -190,7 +190,7 @@ def test_more_tokens_than_the_base_can_read_are_refused_before_any_training(data
 
 def test_masking_beyond_tokens_is_refused_where_nothing_is_masked():
     changes = {**TINY, "pretrain.masking": "whole_word"}
-    with pytest.raises(Refused, match=r"pretrain.masking says what is hidden from a masked objective; a causal one"):
+    with pytest.raises(Refused, match=r"pretrain.masking says what a masked objective hides; 'causal' is another"):
         load_recipe(ROOT / "pipelines" / "recipes" / "docs_writer.toml", changes)
 
 
