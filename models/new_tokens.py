@@ -102,7 +102,7 @@ def with_pairs(tokenizer: Any, pairs: Sequence[Pair]) -> Any:
         tokenizer.save_pretrained(folder)
         path = Path(folder) / TOKENIZER
         state = json.loads(path.read_text(encoding="utf-8"))
-        state["model"]["vocab"] |= {"".join(pair): len(tokenizer) + n for n, pair in enumerate(pairs)}
+        state["model"]["vocab"] |= {"".join(pair): n for n, pair in enumerate(pairs, _numbers(tokenizer))}
         state["model"]["merges"] += [list(pair) for pair in pairs]
         path.write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
         larger = load_tokenizer(Path(folder))
@@ -122,13 +122,18 @@ def _embed(model: Any, tokenizer: Any, larger: Any, pairs: Sequence[Pair]) -> No
     made: dict[str, list[int]] = {}
     for one, other in pairs:
         made[one + other] = [n for piece in (one, other) for n in made.get(piece) or _number(tokenizer, piece)]
-    rows = max(len(larger), model.get_input_embeddings().num_embeddings)
+    rows = max(_numbers(larger), model.get_input_embeddings().num_embeddings)
     model.resize_token_embeddings(rows, mean_resizing=False)
     matrices = {id(m.weight): m.weight for m in (model.get_input_embeddings(), model.get_output_embeddings())}
     with torch.no_grad():
         for matrix in matrices.values():
             for token, pieces in made.items():
                 matrix[_number(larger, token)[0]] = matrix[pieces].mean(0)
+
+
+def _numbers(tokenizer: Any) -> int:
+    """One more than the highest number of a token: some numbers may stand for none."""
+    return int(max(tokenizer.get_vocab().values())) + 1
 
 
 def _number(tokenizer: Any, token: str) -> list[int]:

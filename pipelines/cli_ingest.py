@@ -17,7 +17,9 @@ def ingest(
     recipe: Annotated[str, typer.Option(help="The recipe that learns from it")],
     into: Annotated[
         str,
-        typer.Option(help="corpus, replay, train, validation, test, for all files; otherwise their names say it"),
+        typer.Option(
+            help="corpus, replay, train, validation, test or an earlier domain, for all files; else their names say it"
+        ),
     ] = "",
     commit: Annotated[bool, typer.Option("--commit", help="Commit data.dvc with git")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output")] = False,

@@ -89,6 +89,23 @@ def pieces_of(tokenizer: Any, token: str) -> list[str]:
     return made
 
 
+def test_numbers_that_stand_for_no_token_are_left_so(tokenizer, tmp_path):
+    """As in models whose reserved tokens were never named."""
+    tokenizer.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    state = json.loads(path.read_text())
+    state["model"]["vocab"] = {t: n if n < 300 else n + 50 for t, n in state["model"]["vocab"].items()}
+    path.write_text(json.dumps(state))
+    gaps = backbone.load_tokenizer(tmp_path)
+    model = toy_models.decoder(len(gaps) + 50)
+    larger, pairs = extended(model, gaps, LAW, 5)
+    numbers = sorted(larger.get_vocab().values())
+    assert numbers[-5:] == list(range(len(gaps) + 50, len(gaps) + 55))
+    assert len(set(numbers)) == len(gaps) + len(pairs)
+    assert model.config.vocab_size == len(gaps) + 55
+    assert larger.decode(larger(LAW[1])["input_ids"]) == LAW[1]
+
+
 def test_a_tokenizer_that_cannot_go_on_is_refused():
     model, pieces = toy_models.decoder(300), toy_models.word_pieces(toy_models.TEXTS)
     with pytest.raises(ValueError, match="its tokenizer is a WordPiece, and only one of byte pairs"):
