@@ -162,7 +162,7 @@ def _contrast_problems(finetune: Finetune, task: Task) -> Iterator[str]:
 
 def _few_shot_problems(finetune: Finetune, task: Task) -> Iterator[str]:
     if task.answer != "label" or len(task.texts) != 1:
-        yield f"finetune.contrastive is for tasks that label one text; {task.name} does not; leave it out"
+        yield f"finetune.contrastive is for tasks that give one text one label; {task.name} does not; leave it out"
     if finetune.method == "head":
         yield "finetune.method is 'head', and finetune.contrastive trains what is below it; take 'full', say"
     for key in ("label_smoothing", "class_weights", "focal", "r_drop"):
