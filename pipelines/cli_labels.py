@@ -37,7 +37,9 @@ def label_queue(  # noqa: PLR0913, PLR0917
         terminal.document(found)
         return
     unsure = found["uncertainty"]
-    print(f"{found['file']}: {found['queued']:,} rows, {uncertainty} {max(unsure):.3f} to {min(unsure):.3f}")
+    who = {"trained": "the model that was trained last", "champion": "the champion"}[found["model"]]
+    told = f"{uncertainty} of {who} {max(unsure):.3f} to {min(unsure):.3f}"
+    print(f"{found['file']}: {found['queued']:,} rows, {told}")
     _tell_left_out(found)
     if found["setup"]:
         print(f"the labelling interface to set up in Label Studio: {found['setup']}")

@@ -14,6 +14,7 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from models.tasks.task import Task
+from pipelines.rows import parse
 
 Row = Mapping[str, Any]
 # A row of the queue, and every label that it got.
@@ -51,9 +52,15 @@ def _lines(task: Task, queue: Sequence[Queued]) -> str:
 
 
 def _from_lines(task: Task, text: str) -> Iterator[Answer]:
-    for row in map(json.loads, filter(str.strip, text.split("\n"))):
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        row = parse(line.encode())
+        if isinstance(row, str) or task.target not in row:
+            raise ValueError(f"line {number}: {row if isinstance(row, str) else f'there is no {task.target!r}'}")
+        label = row[task.target]
         kept = {name: value for name, value in row.items() if name not in (*SAID, task.target)}
-        yield kept, [row[task.target]] if row[task.target] is not None else []
+        yield kept, [] if label in (None, "") else [label]
 
 
 SAID = ("prediction", "probability", "uncertainty")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from models.tasks import TASKS
+from pipelines.augmentation import Augment
 from pipelines.errors import near_miss
 from pipelines.label_prompt import LabelPrompt
 from pipelines.limits import Limits
@@ -124,6 +125,7 @@ class Finetune(Section):
     contrastive: int = Field(
         0, ge=0, le=1000, description="Pairs of each example with its label's, and with others; 0: a head is trained"
     )
+    augment: Augment | None = Field(None, description="Changed copies of the training rows")
     prompt: LabelPrompt | None = Field(None, description="Labels as words that the language model is asked for")
     rank: int = Field(
         16,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from models.scratch import names
 from models.tasks import TASKS
 from models.tasks.task import Task
+from pipelines.augmentation import augment_problems
 from pipelines.errors import near_miss
 from pipelines.formats import FORMATS
 from pipelines.label_prompt import prompt_problems
@@ -32,6 +33,7 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     yield from _base_problems(recipe, task)
     yield from _pretrain_problems(recipe.pretrain)
     yield from prompt_problems(recipe, task)
+    yield from augment_problems(recipe, task)
     yield from _earlier_problems(recipe.data)
     if recipe.data.labels is not None and FORMATS[task.format].LABEL is None:
         yield f"data.labels: the rows of the task {task.name} have no label; leave it out"

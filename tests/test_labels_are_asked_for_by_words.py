@@ -17,11 +17,11 @@ from tests.toy_models import TEXTS
 
 RECIPE = ROOT / "pipelines" / "recipes" / "summary_checker.toml"
 WORDS = {"read": "Lists", "write": "Deletes the"}
+METHODS = ("full", "head", "lora", "dora", "adalora", "ia3", "bottleneck")
 TEMPLATE = {"masked": "{text} It {mask} of them.", "causal": "The text: {text} It {mask}"}
 FEW = {
     "task": "classification",
     "gates": [],
-    "finetune.epochs": 5,
     "finetune.max_length": 40,
     "finetune.batch_size": 4,
 }
@@ -155,13 +155,13 @@ def test_words_that_are_read_together_are_as_likely_as_each_is_alone(build, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "method", "rate"), [("masked", "full", 3e-3), ("causal", "lora", 1e-2)])
-def test_forty_texts_make_a_classifier_that_loads_as_any_other(kind: str, method: str, rate: float, tmp_path: Path):
+@pytest.mark.parametrize(("kind", "epochs", "rate"), [("masked", 5, 3e-3), ("causal", 6, 1e-2)])
+def test_forty_texts_make_a_classifier_that_loads_as_any_other(kind: str, epochs: int, rate: float, tmp_path: Path):
     from models import backbone
     from models.predict import classify
     from pipelines.finetune import finetune
 
-    made = work(tmp_path, kind, method=method, learning_rate=rate)
+    made = work(tmp_path, kind, epochs=epochs, learning_rate=rate)
     finetune(made)
     answers = classify(*backbone.load_classifier(made.out / "model"), [(text,) for text in TEXTS[1::3]])
     right = [max(a, key=lambda name: a[name]) == label(t) for a, t in zip(answers, TEXTS[1::3], strict=True)]
@@ -169,6 +169,30 @@ def test_forty_texts_make_a_classifier_that_loads_as_any_other(kind: str, method
     kept = metrics["epochs"][metrics["best_epoch"] - 1]["validation"]
     assert sum(right) / len(right) == pytest.approx(kept["accuracy"], abs=1e-6)
     assert max(epoch["validation"]["auc"] for epoch in metrics["epochs"]) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["masked", "causal"])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_learns_beside_a_prompt_and_is_saved_with_it(kind: str, method: str, tmp_path: Path):
+
+    from models import backbone, methods
+    from models.encoding import encode_texts
+    from models.predict import classify
+
+    folder = language_model(tmp_path / "base", kind)
+    model, tokenizer = backbone.prompted_classifier(folder, kind, (TEMPLATE[kind], WORDS), ["text"], 40)
+    model = methods.METHODS[method](model, 4, 20)
+    texts = [(text,) for text in TEXTS[:4]]
+    batch = tokenizer.pad(encode_texts(tokenizer, texts), return_tensors="pt")
+    learning = [p for p in model.parameters() if p.requires_grad]
+    model(**batch).logits[:, 0].sum().backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in learning)
+    plain = methods.merged(model)
+    backbone.save(plain, tokenizer, tmp_path / "model")
+    again = classify(*backbone.load_classifier(tmp_path / "model"), texts)
+    for ours, theirs in zip(classify(plain.eval(), tokenizer, texts), again, strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-2)
 
 
 @pytest.mark.slow

@@ -134,6 +134,9 @@ def test_an_export_of_another_format_or_with_an_unknown_label_is_refused(setting
     file.write_text(LABEL_FORMATS["argilla"].write(TASK, QUEUE))
     with pytest.raises(Refused, match="is not what label-studio exports"):
         queues.label_answers("topics", file, tmp_path / "rows.jsonl", settings, "label-studio")
+    file.write_text(LABEL_FORMATS["jsonl"].write(TASK, QUEUE).replace('"label": null', "", 1))
+    with pytest.raises(Refused, match=r"is not what jsonl exports \(ValueError: line 1: "):
+        queues.label_answers("topics", file, tmp_path / "rows.jsonl", settings, "jsonl")
     assert not (tmp_path / "rows.jsonl").exists()
     (settings.recipes / "topics.toml").write_text(
         RECIPE.replace('examples = "tasks/topics"', 'examples = "tasks/topics", labels = ["sport", "trade"]')

@@ -8,6 +8,7 @@ from typing import Any
 from models.tasks import TASKS
 from models.tasks.labels import answer_of, certainty
 from models.tasks.task import Prediction, Row, Task
+from pipelines.augmentation import augmented
 from pipelines.errors import Refused
 from pipelines.examples import Rows, Training, passes, read_split, training_rows, validation
 from pipelines.loop_progress import progress
@@ -22,6 +23,7 @@ def training(work: Work) -> Training:
 
     task, settings = TASKS[work.run.recipe.task], work.run.recipe.finetune
     rows, held = training_rows(work)
+    rows = augmented(work, task, rows) if settings.augment else rows
     model, tokenizer = _classifier(work, rows)
     labels = [model.config.id2label[n] for n in range(model.config.num_labels)]
     texts, numbers = [task.read(row) for row in rows], [labels.index(row["label"]) for row in rows]

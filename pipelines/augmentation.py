@@ -1,0 +1,134 @@
+"""`finetune.augment`: changed copies of the training rows, made after the split and never like a row to judge with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field, model_validator
+
+from models.tasks.task import Row, Task
+from pipelines.section import Section
+
+if TYPE_CHECKING:
+    from pipelines.recipe import Recipe
+    from pipelines.steps import Work
+
+
+class Augment(Section):
+    """How training rows are copied with other words."""
+
+    copies: int = Field(1, ge=1, le=20, description="Changed copies of each training row, of each kind")
+    share: float = Field(0.15, gt=0, le=0.5, description="Share of a text's words that are replaced")
+    synonyms: str | None = Field(
+        None,
+        description="A file below data/: words that may stand for each other, a set a line, with tabs",
+    )
+    masked: bool = Field(False, description="Words that the run's own masked model finds likely in their place")
+
+    @model_validator(mode="after")
+    def _of_some_kind(self) -> Self:
+        if not (self.synonyms or self.masked):
+            raise ValueError('say how: synonyms = "words.tsv", masked = true, or both')
+        return self
+
+
+def augment_problems(recipe: Recipe, task: Task) -> Iterator[str]:
+    """Why the recipe's rows cannot be augmented: key, problem and cure, one a line."""
+    augment = recipe.finetune.augment
+    if augment is None:
+        return
+    if task.answer != "label":
+        yield f"finetune.augment is for tasks that answer with a label; {task.name} does not; leave it out"
+    if augment.masked and recipe.pretrain.objective != "masked":
+        yield "finetune.augment.masked needs a masked model, and pretrain.objective is 'causal'; use synonyms"
+    if not recipe.finetune.epochs:
+        yield "finetune.augment: with finetune.epochs = 0 nothing learns; leave it out"
+
+
+def augmented(work: Work, task: Task, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows and their changed copies, which are written to augmented.jsonl, and counted in augmentation.json.
+
+    A copy that is nearly a validation or test row is dropped, and so is one in which nothing changed or that is there.
+    """
+    from pipelines.artifact import write_json
+    from pipelines.examples import read_split
+    from pipelines.near_duplicates import NearIndex
+    from pipelines.score import write_predictions
+    from pipelines.text_form import plain
+
+    held = [_text(task, row) for split in ("validation", "test") for row in read_split(work, split)]
+    index, seen, known = NearIndex(), {plain(_text(task, row)) for row in rows}, {plain(text) for text in held}
+    index.add(held)
+    copies = _copies(work, task, rows)
+    near = {place for place, _ in index.find(_text(task, copy) for copy in copies)}
+    kept, dropped = [], Counter[str](near_held_out=0, already_there=0)
+    for place, copy in enumerate(copies):
+        form = plain(_text(task, copy))
+        is_held_out = form in known or place in near
+        reason = "near_held_out" if is_held_out else "already_there" if form in seen else ""
+        seen.add(form)
+        if reason:
+            dropped[reason] += 1
+        else:
+            kept.append(copy)
+    write_predictions(work.out / "augmented.jsonl", kept)
+    write_json(work.out / "augmentation.json", {"rows": len(rows), "added": len(kept), "dropped": dict(dropped)})
+    told = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in dropped.items())
+    print(f"augmentation: {len(kept):,} copies of {len(rows):,} rows (dropped: {told})", flush=True)
+    return [*map(dict, rows), *kept]
+
+
+def _copies(work: Work, task: Task, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Every copy of every row, each with an id of its own and the group of its row."""
+    augment = work.run.recipe.finetune.augment
+    if augment is None:
+        return []
+    found = []
+    for kind in [*(["synonyms"] if augment.synonyms else []), *(["masked"] if augment.masked else [])]:
+        for number in range(augment.copies):
+            places = [(row, column) for row in rows for column in task.texts]
+            seeds = [f"{work.run.recipe.seed}/{kind}/{number}/{row['id']}/{column}" for row, column in places]
+            texts = _changed(work, kind, [str(row[column]) for row, column in places], seeds)
+            changed = iter(texts)
+            for row in rows:
+                own = {"id": f"{row['id']}~{kind}{number + 1}", "group": task.group(row)}
+                found.append({**row, **{column: next(changed) for column in task.texts}, **own})
+    return found
+
+
+def _changed(work: Work, kind: str, texts: list[str], seeds: list[str]) -> list[str]:
+    from models import augment as changes
+    from models.backbone import load_masked
+
+    settings = work.run.recipe.finetune.augment
+    if settings is None:
+        return texts
+    if kind == "masked":
+        model, tokenizer = load_masked(work.inputs["model"] / "model")
+        tokenizer.model_max_length = work.run.recipe.finetune.max_length
+        return changes.with_likely_words(model, tokenizer, texts, settings.share, seeds)
+    table = changes.table_of(_sets(work, str(settings.synonyms)))
+    pairs = zip(texts, seeds, strict=True)
+    return [changes.with_synonyms(text, table, settings.share, seed) for text, seed in pairs]
+
+
+def _sets(work: Work, name: str) -> list[list[str]]:
+    """The sets of a synonym table. Raises Refused naming file and line of one that is no set of two words or more."""
+    from pipelines.errors import Refused
+
+    path = work.inputs["dataset"] / name
+    if not path.is_file():
+        raise Refused(f"finetune.augment.synonyms: data/ has no {name}; put it there, and `scriptorium data commit`")
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        words = [word.strip() for word in line.split("\t") if word.strip()]
+        if len(words) == 1:
+            raise Refused(f"{path}, line {number}: {words[0][:40]!r} stands alone; give two words or more, with tabs")
+        found += [words] if words else []
+    return found
+
+
+def _text(task: Task, row: Row) -> str:
+    return "\n".join(task.read(row))
