@@ -155,13 +155,19 @@ def test_words_that_are_read_together_are_as_likely_as_each_is_alone(build, tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "epochs", "rate"), [("masked", 5, 3e-3), ("causal", 6, 1e-2)])
-def test_forty_texts_make_a_classifier_that_loads_as_any_other(kind: str, epochs: int, rate: float, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("kind", "pace"),
+    [
+        ("masked", {"epochs": 5, "batch_size": 4, "learning_rate": 3e-3}),
+        ("causal", {"epochs": 10, "batch_size": 8, "learning_rate": 1e-2}),
+    ],
+)
+def test_forty_texts_make_a_classifier_that_loads_as_any_other(kind: str, pace: dict[str, object], tmp_path: Path):
     from models import backbone
     from models.predict import classify
     from pipelines.finetune import finetune
 
-    made = work(tmp_path, kind, epochs=epochs, learning_rate=rate)
+    made = work(tmp_path, kind, **pace)
     finetune(made)
     answers = classify(*backbone.load_classifier(made.out / "model"), [(text,) for text in TEXTS[1::3]])
     right = [max(a, key=lambda name: a[name]) == label(t) for a, t in zip(answers, TEXTS[1::3], strict=True)]
