@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from models.metrics import WORD, is_cjk
+
 Table = Mapping[str, Sequence[str]]
 # Of the words that a masked model finds likely, so many are drawn from.
 LIKELIEST = 5
@@ -31,11 +33,11 @@ def with_synonyms(text: str, table: Table, share: float, seed: str) -> str:
     A longer entry goes before a shorter one within it. The same seed draws the same.
     """
     known = sorted(table, key=lambda word: (-len(word), word))
-    # Words of letters that are written with spaces are whole words; others, such as Chinese ones, stand anywhere.
-    entries = "|".join(rf"\b{re.escape(w)}\b" if w.isascii() else re.escape(w) for w in known)
+    # Words that are written with spaces are replaced whole; Chinese ones stand anywhere.
+    entries = "|".join(re.escape(w) if any(map(is_cjk, w)) else rf"\b{re.escape(w)}\b" for w in known)
     places = list(re.finditer(entries, text, re.IGNORECASE)) if entries else []
     draw = random.Random(seed)  # noqa: S311 - no secret is drawn
-    most = max(1, round(share * len(re.findall(r"[^\W\d_]+" if text.isascii() else r"\w", text))))
+    most = max(1, round(share * len(re.findall(WORD, text))))
     swaps = [
         (match.start(), match.end(), draw.choice(list(table[match[0].lower()])))
         for match in sorted(draw.sample(places, min(most, len(places))), key=lambda match: match.start())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, model_validator
@@ -14,6 +14,9 @@ from pipelines.section import Section
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe
     from pipelines.steps import Work
+
+# Texts, and a seed for each, to the same texts with other words.
+Change = Callable[[Sequence[str], Sequence[str]], list[str]]
 
 
 class Augment(Section):
@@ -82,36 +85,37 @@ def augmented(work: Work, task: Task, rows: Sequence[Row]) -> list[dict[str, Any
 
 def _copies(work: Work, task: Task, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Every copy of every row, each with an id of its own and the group of its row."""
-    augment = work.run.recipe.finetune.augment
-    if augment is None:
-        return []
-    found = []
-    for kind in [*(["synonyms"] if augment.synonyms else []), *(["masked"] if augment.masked else [])]:
-        for number in range(augment.copies):
+    augment, found = work.run.recipe.finetune.augment, []
+    for kind in ("synonyms", "masked"):
+        if augment is None or not getattr(augment, kind):
+            continue
+        change = (_by_table if kind == "synonyms" else _by_model)(work, augment)
+        for number in range(1, augment.copies + 1):
             places = [(row, column) for row in rows for column in task.texts]
             seeds = [f"{work.run.recipe.seed}/{kind}/{number}/{row['id']}/{column}" for row, column in places]
-            texts = _changed(work, kind, [str(row[column]) for row, column in places], seeds)
-            changed = iter(texts)
+            changed = iter(change([str(row[column]) for row, column in places], seeds))
             for row in rows:
-                own = {"id": f"{row['id']}~{kind}{number + 1}", "group": task.group(row)}
+                own = {"id": f"{row['id']}~{kind}{number}", "group": task.group(row)}
                 found.append({**row, **{column: next(changed) for column in task.texts}, **own})
     return found
 
 
-def _changed(work: Work, kind: str, texts: list[str], seeds: list[str]) -> list[str]:
-    from models import augment as changes
+def _by_model(work: Work, augment: Augment) -> Change:
+    from models.augment import with_likely_words
     from models.backbone import load_masked
 
-    settings = work.run.recipe.finetune.augment
-    if settings is None:
-        return texts
-    if kind == "masked":
-        model, tokenizer = load_masked(work.inputs["model"] / "model")
-        tokenizer.model_max_length = work.run.recipe.finetune.max_length
-        return changes.with_likely_words(model, tokenizer, texts, settings.share, seeds)
-    table = changes.table_of(_sets(work, str(settings.synonyms)))
-    pairs = zip(texts, seeds, strict=True)
-    return [changes.with_synonyms(text, table, settings.share, seed) for text, seed in pairs]
+    model, tokenizer = load_masked(work.inputs["model"] / "model")
+    tokenizer.model_max_length = work.run.recipe.finetune.max_length
+    return lambda texts, seeds: with_likely_words(model, tokenizer, texts, augment.share, seeds)
+
+
+def _by_table(work: Work, augment: Augment) -> Change:
+    from models.augment import table_of, with_synonyms
+
+    table = table_of(_sets(work, str(augment.synonyms)))
+    return lambda texts, seeds: [
+        with_synonyms(text, table, augment.share, seed) for text, seed in zip(texts, seeds, strict=True)
+    ]
 
 
 def _sets(work: Work, name: str) -> list[list[str]]:

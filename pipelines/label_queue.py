@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from models import threads
 from models.tasks import TASKS
 from models.tasks.labels import answer_of
 from models.tasks.task import Row, Task
@@ -40,18 +41,28 @@ def label_queue(  # noqa: PLR0913
     for path in (out, setup):
         if path and path.exists():
             raise Refused(f"{path} exists; name a file that does not")
+    if not pool.is_file():
+        raise Refused(f"--pool {pool} is no file; name one of JSON lines, a row of the task in each")
     rows, left_out = unlabelled(task, pool_rows(task, known, pool), labelled_texts(task, known, settings))
     if not rows:
         raise Refused(f"{pool} has no row to label: {_told(left_out) or 'it is empty'}")
     source, folder = model_of(recipe, settings)
+    threads.use(settings.threads)
     queue, labels = ranked(task, folder, rows, count, uncertainty, seed)
-    out.write_text(LABEL_FORMATS[form].write(task, queue), encoding="utf-8")
     if setup and (tell := LABEL_FORMATS[form].setup):
-        setup.write_text(tell(task, labels), encoding="utf-8")
+        _write(setup, tell(task, labels))
+    _write(out, LABEL_FORMATS[form].write(task, queue))
     return {
         "queued": len(queue), "model": source, "left_out": left_out, "file": str(out), "labels": labels,
         "setup": str(setup) if setup else None, "uncertainty": [q.uncertainty for q in queue],
     }  # fmt: skip
+
+
+def _write(path: Path, text: str) -> None:
+    """Aside first: a file of that name is whole."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
 
 
 def _label_task(recipe: str, settings: Settings) -> Task:
@@ -175,7 +186,7 @@ def label_answers(recipe: str, file: Path, out: Path, settings: Settings, form: 
         if what := _lacks(task, row):
             raise Refused(f"{file}: {row.get('id')}: {what}")
         found.append({**row, task.target: label})
-    out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found), encoding="utf-8")
+    _write(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found))
     return {"rows": len(found), "left_out": dict(left_out), "file": str(out), "labels": dict(_counted(task, found))}
 
 

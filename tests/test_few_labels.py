@@ -104,7 +104,9 @@ def test_what_pairs_cannot_use_is_refused_before_anything_runs(changes: dict[str
 
 
 def test_a_task_of_two_texts_is_refused():
-    with pytest.raises(Refused, match=r"finetune.contrastive is for tasks that give one text one label; pair_classification"):
+    with pytest.raises(
+        Refused, match=r"finetune.contrastive is for tasks that give one text one label; pair_classification"
+    ):
         load_recipe(RECIPE, {"finetune.contrastive": 3})
 
 

@@ -170,6 +170,8 @@ def test_a_recipe_without_a_model_and_one_without_labels_are_refused(settings: S
     monkeypatch.setenv("SCRIPTORIUM_DATA", str(settings.data))
     write_rows(tmp_path / "pool.jsonl", rows(TEXTS[:6]))
     asked = {"count": 2, "form": "jsonl", "uncertainty": "entropy", "seed": 1}
+    with pytest.raises(Refused, match=r"--pool .*nowhere is no file"):
+        queues.label_queue("topics", tmp_path / "nowhere", tmp_path / "out", settings, **asked)
     with pytest.raises(Refused, match="has no row to label: 6 labelled"):
         queues.label_queue("topics", tmp_path / "pool.jsonl", tmp_path / "out", settings, **asked)
     other = RECIPE.replace('"classification"', '"retrieval"').replace('"topics"', '"finder"')

@@ -58,6 +58,7 @@ def test_words_of_the_table_are_replaced_whole_the_longest_first_and_keep_their_
     table = table_of([["table", "desk"], ["the table", "a desk"], ["Bank", "lender"], ["银行", "金融机构"]])
     assert with_synonyms("Tables on the table.", table, 0.1, "1") == "Tables on a desk."
     assert with_synonyms("Bank", table, 0.1, "1") == "Lender"
+    assert with_synonyms("Les étés.", table_of([["été", "hiver"]]), 0.1, "1") == "Les étés."
     assert with_synonyms("这家银行很好。", table, 0.1, "1") == "这家金融机构很好。"
     assert with_synonyms("Nothing is known.", table, 0.5, "1") == "Nothing is known."
 
