@@ -52,7 +52,7 @@ def _under_a_new_head(folder: Path) -> Any:
     from models.inserted import insert
 
     classifier, _ = load_classifier(folder)
-    model = AutoModelForMaskedLM.fromconfig_of(classifier.config, dtype=torch.float32)
+    model = AutoModelForMaskedLM.from_config(classifier.config, dtype=torch.float32)
     insert(model, classifier.config)
     left = model.base_model.load_state_dict(classifier.encoder.state_dict(), strict=False)
     if left.missing_keys or left.unexpected_keys:
