@@ -124,3 +124,9 @@ def put_back(model: Any, saved: dict[str, Any]) -> None:
 def length(config: Any) -> int:
     """How many virtual tokens stand before every text of a model with this config."""
     return int(getattr(config, KEY)["shape"][-2]) if getattr(config, KEY, None) else 0
+
+
+def require_none(config: Any) -> None:
+    """Raise ValueError for a config that names some: packed documents of a pretraining would not all see them."""
+    if length(config):
+        raise ValueError("it has virtual tokens before its texts; take the model that it was tuned from")

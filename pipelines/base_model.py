@@ -50,15 +50,16 @@ def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
 
 def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
     """A pretrained model; an encoder without a language-model head gets one, fitted with the encoder frozen."""
-    from models.backbone import freeze_backbone, masked_from_encoder, require_no_template
+    from models.backbone import config_of, freeze_backbone, masked_from_encoder, require_no_template
     from models.record import Record
     from models.schedule import Pace
-    from models.virtual_tokens import length
+    from models.virtual_tokens import require_none
     from models.writers import load_language_model, warm_started
 
     recipe = work.run.recipe
     folder = find_base(recipe.base, work.settings)
     try:
+        require_none(config_of(folder))
         require_no_template(folder)
         if recipe.base.warm_start:
             model, tokenizer, is_new = *warm_started(folder, recipe.seed), False
@@ -68,8 +69,6 @@ def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
             model, tokenizer, is_new = masked_from_encoder(folder, recipe.seed)
     except ValueError as error:
         raise Refused(f"base {name}: {error}") from None
-    if length(model.config):
-        raise Refused(f"base {name} has virtual tokens before its texts; take the model that it was tuned from")
     require_room(model, recipe)
     if not is_new:
         return model, tokenizer, Record()
