@@ -135,23 +135,22 @@ def test_words_that_are_read_together_are_as_likely_as_each_is_alone(build, tmp_
 
     from models import backbone
     from models.encoding import encode_texts
-    from models.predict import classify
 
     words = {"a": "Lists", "b": "Deletes the alias", "c": "Deletes the role of", "d": "user"}
     tokenizer = toy_models.decoder_tokenizer()
     backbone.save(plain := build(len(tokenizer)), tokenizer, tmp_path)
     model, asking = backbone.prompted_classifier(tmp_path, "causal", (TEMPLATE["causal"], words), ["text"], 60)
     texts = [("Lists the role of the user. " * 9,), ("x",), ("Updates the queue.",)]
-    for text, answer in zip(texts, classify(model, asking, texts), strict=True):
-        (prompt,) = (row["input_ids"] for row in encode_texts(asking, [text]))
-        expected = []
-        for word in words.values():
+    encoded = encode_texts(asking, texts)
+    with torch.inference_mode():
+        together = model(**asking.pad(encoded, return_tensors="pt")).logits
+    for prompt, answer in zip((row["input_ids"] for row in encoded), together, strict=True):
+        for word, score in zip(words.values(), answer, strict=True):
             tokens = tokenizer(" " + word, add_special_tokens=False)["input_ids"]
             with torch.inference_mode():
                 chances = plain(torch.tensor([prompt + tokens])).logits.float().log_softmax(-1)[0]
-            expected.append(sum(chances[len(prompt) - 1 + n, t] for n, t in enumerate(tokens)) / len(tokens))
-        # Served in bf16 where that is faster.
-        assert list(answer.values()) == pytest.approx(torch.stack(expected).softmax(-1).tolist(), abs=1e-2)
+            alone = sum(chances[len(prompt) - 1 + n, t] for n, t in enumerate(tokens)) / len(tokens)
+            assert score.item() == pytest.approx(float(alone), abs=2e-5)
 
 
 @pytest.mark.slow

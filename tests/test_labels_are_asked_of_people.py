@@ -58,7 +58,7 @@ def test_the_least_sure_have_the_highest_entropy_and_margin():
 
 
 def test_what_is_chosen_lies_apart_where_the_least_sure_alone_would_all_be_alike():
-    near, far = np.tile([1.0, 0.0], (20, 1)), np.tile([0.0, 1.0], (2, 1))
+    near, far = np.array([[1.0, n / 1000] for n in range(20)]), np.tile([0.0, 1.0], (2, 1))
     unsure = [0.9] * 20 + [0.8] * 2
     for seed in range(5):
         chosen = sampling.chosen(unsure, np.concatenate([near, far]), 2, seed)
