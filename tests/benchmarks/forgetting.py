@@ -62,6 +62,7 @@ WAYS: dict[str, tuple[float, dict[str, Any]]] = {
     "lora, rank 16": (0.0, {"method": "lora", "learning_rate": 3e-3}),
     "replay 10 %, ewc 10": (0.1, {"ewc": 10.0}),
     "replay 10 %, distil 1": (0.1, {"distil": 1.0}),
+    "replay 10 %, 256 new tokens": (0.1, {"new_tokens": 256}),
 }
 
 
