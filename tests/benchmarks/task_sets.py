@@ -8,7 +8,7 @@ from typing import Any
 # Backbones: what `[base]` says, and the corpora they learn language from. One is made once and serves all its sets.
 ENGLISH = ("corpus_en_finance_reuters",)
 CHINESE = ("corpus_zh_law", "corpus_zh_ecommerce_reviews")
-SCRATCH = {"tokens": 600_000, "learning_rate": 2e-3}
+SCRATCH = {"tokens": 400_000, "learning_rate": 2e-3}
 MINILM = {
     "model": "hf://sentence-transformers/all-MiniLM-L6-v2",
     "sha256": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
@@ -30,8 +30,8 @@ class Set:
     task: str
     backbone: str
     finetune: dict[str, Any] = field(default_factory=dict)
-    most: int = 4_000  # training rows: the first in the order of the split
-    test: int = 500
+    most: int = 1_500  # training rows: the first in the order of the split; so few that all sets take an hour
+    test: int = 300
 
     @property
     def name(self) -> str:
@@ -43,32 +43,31 @@ def _rate(rate: float, epochs: int, length: int = 128, **more: Any) -> dict[str,
     return {"learning_rate": rate, "epochs": epochs, "max_length": length, "batch_size": 32, **more}
 
 
-WRITING = _rate(1e-3, 3, 256)
+WRITING = _rate(1e-3, 3, 192)
 SETS = (
-    Set("cls_en_finphrasebank", "classification", "MiniLM", _rate(3e-4, 4, 96)),
-    Set("cls_en_banking77_intent", "classification", "MiniLM", _rate(1e-3, 6, 32), most=10_466, test=1_309),
-    Set("tox_en_davidson", "classification", "MiniLM", _rate(3e-4, 2, 48), most=3_000),
-    Set("cls_zh_hotel_sentiment", "classification", "zh encoder", _rate(5e-4, 4)),
-    Set("cls_zh_tnews_topic", "classification", "zh encoder", _rate(5e-4, 6, 48)),
+    Set("cls_en_finphrasebank", "classification", "MiniLM", _rate(3e-4, 2, 96), most=3_868, test=484),
+    Set("cls_en_banking77_intent", "classification", "MiniLM", _rate(1e-3, 4, 32), most=4_000, test=1_309),
+    Set("tox_en_davidson", "classification", "MiniLM", _rate(3e-4, 2, 48), test=500),
+    Set("cls_zh_hotel_sentiment", "classification", "zh encoder", _rate(5e-4, 3, 96)),
+    Set("cls_zh_tnews_topic", "classification", "zh encoder", _rate(5e-4, 5, 48), most=3_432),
     Set("tox_zh_cold", "classification", "zh encoder", _rate(5e-4, 4, 64)),
-    Set("gen_zh_ad_copy", "multi_label", "zh encoder", _rate(5e-4, 6)),
-    Set("pair_zh_simclue", "pair_classification", "zh encoder", _rate(5e-4, 4, 96)),
-    Set("pair_zh_ocnli", "pair_classification", "zh encoder", _rate(5e-4, 4, 96)),
-    Set("sum_en_reuters_headline", "summarisation", "en decoder", WRITING, test=200),
-    Set("sum_zh_csl_title", "summarisation", "zh decoder", WRITING),
-    Set("sum_zh_finance_headline", "summarisation", "zh decoder", WRITING),
-    Set("mt_en_zh_tatoeba", "translation", "zh decoder", _rate(1e-3, 3, 96), test=200),
-    Set("gen_en_news_from_headline", "generation", "en decoder", _rate(1e-3, 2, 256), most=2_000, test=60),
+    Set("pair_zh_simclue", "pair_classification", "zh encoder", _rate(5e-4, 4, 64), most=3_000),
+    Set("pair_zh_ocnli", "pair_classification", "zh encoder", _rate(5e-4, 4, 64)),
+    Set("sum_en_reuters_headline", "summarisation", "en decoder", WRITING, test=100),
+    Set("sum_zh_csl_title", "summarisation", "zh decoder", WRITING, test=100),
+    Set("sum_zh_finance_headline", "summarisation", "zh decoder", WRITING, test=124),
+    Set("mt_en_zh_tatoeba", "translation", "zh decoder", _rate(1e-3, 3, 64), most=4_000, test=200),
+    Set("gen_en_news_from_headline", "generation", "en decoder", WRITING, most=1_000, test=60),
     Set("gen_zh_ad_copy", "generation", "zh decoder", WRITING),
-    Set("gen_zh_tang_poems", "generation", "zh decoder", _rate(1e-3, 3, 128), test=200),
+    Set("gen_zh_tang_poems", "generation", "zh decoder", _rate(1e-3, 3, 128), test=100),
     Set("rewrite_en_gec_jfleg", "rewriting", "en decoder", WRITING),
-    Set("rewrite_en_simplify_asset", "rewriting", "en decoder", WRITING, test=100),
+    Set("rewrite_en_simplify_asset", "rewriting", "en decoder", WRITING, most=1_000, test=100),
     Set("rewrite_zh_gec_mucgec", "rewriting", "zh decoder", WRITING),
-    Set("faq_en_medquad", "retrieval", "MiniLM", _rate(1e-4, 1, 128, frozen_layers=0)),
-    Set("faq_zh_simclue_match", "retrieval", "zh encoder", _rate(5e-4, 3, 48)),
+    Set("faq_en_medquad", "retrieval", "MiniLM", _rate(1e-4, 1, 128, frozen_layers=0), most=2_000),
+    Set("faq_zh_simclue_match", "retrieval", "zh encoder", _rate(5e-4, 3, 48), most=3_000),
     Set("dialog_zh_crosswoz", "dialog", "zh decoder", WRITING),
     Set("dialog_zh_en_chatterbot", "dialog", "zh decoder", WRITING),
-    Set("rec_movielens_small", "recommendation", "MiniLM", _rate(2e-4, 1, 96), test=1_952),
+    Set("rec_movielens_small", "recommendation", "MiniLM", _rate(2e-4, 1, 64), test=1_952),
 )
 
 # Methods beside one another, on two of the sets: the first in English with a pretrained encoder, the second in Chinese
@@ -76,7 +75,7 @@ SETS = (
 FEW = {"epochs": 3, "max_length": 96, "batch_size": 32}
 RATES = {"full": 3e-4, "head": 3e-3, "lora": 1e-3, "adalora": 3e-3, "ia3": 5e-3, "bottleneck": 1e-3}
 COMPARED = tuple(
-    Set(file, "classification", backbone, {"method": method, "learning_rate": rate, **FEW}, most=1_500)
+    Set(file, "classification", backbone, {"method": method, "learning_rate": rate, **FEW}, most=600)
     for file, backbone in (("cls_en_finphrasebank", "MiniLM"), ("cls_zh_hotel_sentiment", "zh encoder"))
     for method, rate in RATES.items()
 )
