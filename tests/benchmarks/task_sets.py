@@ -73,7 +73,7 @@ SETS = (
 # Methods beside one another, on two of the sets: the first in English with a pretrained encoder, the second in Chinese
 # with one that was made here. Adapters learn at a higher rate, as in their papers.
 FEW = {"epochs": 3, "max_length": 96, "batch_size": 32}
-RATES = {"full": 3e-4, "head": 3e-3, "lora": 1e-3, "adalora": 3e-3, "ia3": 5e-3, "bottleneck": 1e-3}
+RATES = {"full": 3e-4, "head": 3e-3, "lora": 1e-3, "adalora": 3e-3, "ia3": 5e-3, "prefix": 5e-3, "bottleneck": 1e-3}
 COMPARED = tuple(
     Set(file, "classification", backbone, {"method": method, "learning_rate": rate, **FEW}, most=600)
     for file, backbone in (("cls_en_finphrasebank", "MiniLM"), ("cls_zh_hotel_sentiment", "zh encoder"))
