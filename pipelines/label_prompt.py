@@ -55,6 +55,11 @@ def prompt_problems(recipe: Recipe, task: Task) -> Iterator[str]:
     yield from _template_problems(prompt.template, task, recipe.pretrain.objective)
     if finetune.contrastive:
         yield "finetune.contrastive trains for a new head, and finetune.prompt has none; leave one of them out"
+    if finetune.method in ("prefix", "prompt") and recipe.pretrain.objective == "causal":
+        yield (
+            f"finetune.method is {finetune.method!r}, whose virtual tokens a decoder that is asked for words "
+            "(finetune.prompt) does not see; take another, such as 'lora'"
+        )
     if not finetune.epochs and finetune.method != "full":
         yield f"finetune.method is {finetune.method!r}, and with finetune.epochs = 0 nothing learns; leave it out"
     labels = recipe.data.labels

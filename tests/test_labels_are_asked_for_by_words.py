@@ -18,6 +18,10 @@ from tests.toy_models import TEXTS
 RECIPE = ROOT / "pipelines" / "recipes" / "summary_checker.toml"
 WORDS = {"read": "Lists", "write": "Deletes the"}
 METHODS = ("full", "head", "lora", "dora", "adalora", "ia3", "bottleneck")
+EVERY = [
+    *(("masked", method) for method in (*METHODS, "prefix", "prompt")),
+    *(("causal", method) for method in METHODS),
+]
 TEMPLATE = {"masked": "{text} It {mask} of them.", "causal": "The text: {text} It {mask}"}
 FEW = {
     "task": "classification",
@@ -177,8 +181,7 @@ def test_forty_texts_make_a_classifier_that_loads_as_any_other(kind: str, pace: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["masked", "causal"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("kind", "method"), EVERY)
 def test_every_method_learns_beside_a_prompt_and_is_saved_with_it(kind: str, method: str, tmp_path: Path):
 
     from models import backbone, methods
@@ -282,6 +285,7 @@ GOOD = {"template": TEMPLATE["masked"], "words": WORDS}
         ({"finetune.contrastive": 3}, "leave one of them out"),
         ({"finetune.epochs": 0, "finetune.method": "lora"}, "nothing learns"),
         ({"pretrain.objective": "causal"}, r"goes on after {mask}.*let it end there"),
+        ({"pretrain.objective": "causal", "finetune.method": "prefix"}, "virtual tokens a decoder .* does not see"),
         ({"data.labels": ["read", "write", "other"]}, "finetune.prompt.words lacks 'other'"),
         ({"finetune.prompt": {**GOOD, "words": {"a": "good", "b": "good"}}}, "each label needs a word of its own"),
         ({"finetune.prompt": {**GOOD, "words": {"a": "good"}}}, "at least 2"),
