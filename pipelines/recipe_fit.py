@@ -72,19 +72,34 @@ def _base_problems(recipe: Recipe, task: Task) -> Iterator[str]:
 def _pretrain_problems(pretrain: Pretrain) -> Iterator[str]:
     if pretrain.batch_tokens % pretrain.accumulation:
         yield "pretrain.accumulation must divide pretrain.batch_tokens"
-    if pretrain.masking != "token" and pretrain.objective != "masked":
-        yield f"pretrain.masking says what a masked objective hides; {pretrain.objective!r} is another; leave it out"
+    yield from _hiding_problems(pretrain)
     if pretrain.ewc and pretrain.method == "lora":
         yield "pretrain.ewc holds weights that lora does not change; leave ewc out, or set method to 'full'"
     if pretrain.new_tokens:
         yield from _new_token_problems(pretrain)
     if not pretrain.tokens:
-        for key in ("ewc", "distil"):
-            if getattr(pretrain, key):
-                yield f"pretrain.{key} holds what training would change, and pretrain.tokens is 0; leave it out"
-        for key in ("schedule", "warm_up"):
-            if getattr(pretrain, key) != type(pretrain).model_fields[key].default:
-                yield f"pretrain.{key} paces a training, and pretrain.tokens is 0; leave it out"
+        yield from _untrained_problems(pretrain)
+
+
+def _hiding_problems(pretrain: Pretrain) -> Iterator[str]:
+    if pretrain.masking != "token" and pretrain.objective != "masked":
+        yield f"pretrain.masking says what a masked objective hides; {pretrain.objective!r} is another; leave it out"
+    if pretrain.objective == "causal" and _chosen(pretrain, "mask"):
+        yield "pretrain.mask is the share of tokens that are hidden, and 'causal' hides none; leave it out"
+
+
+def _untrained_problems(pretrain: Pretrain) -> Iterator[str]:
+    for key in ("ewc", "distil"):
+        if _chosen(pretrain, key):
+            yield f"pretrain.{key} holds what training would change, and pretrain.tokens is 0; leave it out"
+    for key in ("schedule", "warm_up"):
+        if _chosen(pretrain, key):
+            yield f"pretrain.{key} paces a training, and pretrain.tokens is 0; leave it out"
+
+
+def _chosen(pretrain: Pretrain, key: str) -> bool:
+    """Whether a key has another value than it has by itself; a frozen recipe names every key."""
+    return bool(getattr(pretrain, key) != type(pretrain).model_fields[key].default)
 
 
 def _new_token_problems(pretrain: Pretrain) -> Iterator[str]:

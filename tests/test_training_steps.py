@@ -188,10 +188,16 @@ def test_more_tokens_than_the_base_can_read_are_refused_before_any_training(data
         base(work("docs_writer", {**TINY, key: 513}, {"dataset": dataset}, tmp_path / "decoder-base"))
 
 
-def test_masking_beyond_tokens_is_refused_where_nothing_is_masked():
-    changes = {**TINY, "pretrain.masking": "whole_word"}
-    with pytest.raises(Refused, match=r"pretrain.masking says what a masked objective hides; 'causal' is another"):
-        load_recipe(ROOT / "pipelines" / "recipes" / "docs_writer.toml", changes)
+def test_what_says_what_is_masked_is_refused_where_nothing_is():
+    for changes, why in (
+        (
+            {"pretrain.masking": "whole_word"},
+            "pretrain.masking says what a masked objective hides; 'causal' is another",
+        ),
+        ({"pretrain.mask": 0.3}, "pretrain.mask is the share of tokens that are hidden, and 'causal' hides none"),
+    ):
+        with pytest.raises(Refused, match=why):
+            load_recipe(ROOT / "pipelines" / "recipes" / "docs_writer.toml", {**TINY, **changes})
 
 
 def test_a_base_that_was_made_before_is_compared_with_todays_length(dataset, tmp_path):
