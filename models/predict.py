@@ -32,11 +32,31 @@ def classify(
     Each distinct row is read once, in batches made of the sorted texts: its answer does not depend on the order
     it came in. Texts are cut at the tokenizer's `model_max_length`, the longer of the two first.
     """
+    labels = [model.config.id2label[n] for n in range(model.config.num_labels)]
+    several = model.config.problem_type == SEVERAL
+
+    def chances(batch: Sequence[Texts]) -> list[dict[str, float]]:
+        found = _logits(model, tokenizer, batch)
+        rows = (found.sigmoid() if several else found.softmax(-1)).tolist()
+        return [dict(zip(labels, row, strict=True)) for row in rows]
+
+    return _each_once(rows, chances, progress)
+
+
+def logits(model: Any, tokenizer: Any, rows: Sequence[Texts], progress: Progress | None = None) -> torch.Tensor:
+    """What a classifier says of each row, before it becomes chances: fp32, shape (rows, labels), on the CPU."""
+    return torch.stack(_each_once(rows, lambda batch: list(_logits(model, tokenizer, batch).cpu()), progress))
+
+
+def _each_once(
+    rows: Sequence[Texts], answer: Callable[[Sequence[Texts]], list[Any]], progress: Progress | None
+) -> list[Any]:
+    """The answer to each row, in the order of `rows`; rows that are alike are asked once, batches alike in length."""
     distinct = sorted(set(rows), key=lambda texts: (sum(map(len, texts)), texts))
-    answers: dict[Texts, dict[str, float]] = {}
+    answers: dict[Texts, Any] = {}
     for start in range(0, len(distinct), BATCH):
         batch = distinct[start : start + BATCH]
-        answers |= zip(batch, _classify_batch(model, tokenizer, batch), strict=True)
+        answers |= zip(batch, answer(batch), strict=True)
         if progress:
             progress(_size(answers), _size(distinct))
     return [answers[texts] for texts in rows]
@@ -47,14 +67,11 @@ def _size(rows: Iterable[Texts]) -> int:
     return sum(len(text) for texts in rows for text in texts)
 
 
-def _classify_batch(model: Any, tokenizer: Any, batch: Sequence[Texts]) -> list[dict[str, float]]:
+def _logits(model: Any, tokenizer: Any, batch: Sequence[Texts]) -> torch.Tensor:
     encoded = tokenizer.pad(encode_texts(tokenizer, batch), return_tensors="pt").to(model.device)
     with torch.inference_mode(), autocast(model.device):
-        logits = model(**encoded).logits
-    labels = [model.config.id2label[n] for n in range(model.config.num_labels)]
-    several = model.config.problem_type == SEVERAL
-    chances = logits.float().sigmoid() if several else logits.float().softmax(-1)
-    return [dict(zip(labels, row, strict=True)) for row in chances.tolist()]
+        found: torch.Tensor = model(**encoded).logits
+    return found.float()
 
 
 def embed(model: Any, tokenizer: Any, texts: Sequence[str], progress: Progress | None = None) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from pipelines.cli_explain import explain
 from pipelines.cli_ingest import ingest
 from pipelines.cli_labels import label_answers, label_queue
 from pipelines.cli_search import search
+from pipelines.cli_smaller import distil, export
 from pipelines.cli_trace import quarantine
 from pipelines.cli_validate import validate
 from pipelines.errors import ScriptoriumError
@@ -39,6 +40,8 @@ app.command()(search)
 app.command()(label_queue)
 app.command()(label_answers)
 app.command()(explain)
+app.command()(export)
+app.command()(distil)
 
 RecipeName = Annotated[str, typer.Argument(help="A file in pipelines/recipes, without .toml")]
 Changes = Annotated[list[str], typer.Option("--set", help="key=value, for example finetune.epochs=3; may be repeated")]
@@ -166,23 +169,6 @@ def predict(
     name, lines = terminal.open_text(source)
     for row in predict_lines(recipe, lines, name, read_settings()):
         print(json.dumps(row, ensure_ascii=False))
-
-
-@app.command()
-def export(
-    recipe: RecipeName,
-    changes: Changes = [],  # noqa: B006
-    out: Annotated[Path | None, typer.Option(help="A new folder (default: HOME/exports/RECIPE)")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write what `train` made as ONNX files, fp32 and int8. Exit code 10 when a gate refuses one of them."""
-    from pipelines.export import export as written
-
-    with terminal.aside(as_json):
-        found = written(recipe, terminal.parse_changes(changes), out, read_settings())
-    terminal.exported(found, as_json=as_json)
-    if any(gate["outcome"] != "pass" for variant in found["variants"] for gate in variant["gates"]):
-        raise typer.Exit(10)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from pipelines.base_source import find, pinned_base
 from pipelines.champion import champion, require_known
 from pipelines.errors import Refused
 from pipelines.limits import Limits
-from pipelines.recipe import Evaluate, Recipe
+from pipelines.recipe import Distil, Evaluate, Recipe, Scratch
 from pipelines.registered_base import is_registered, registered_base
 from pipelines.settings import Settings
 from pipelines.toxicity import WEIGHTS, require_labels
@@ -22,6 +22,7 @@ def pinned(recipe: Recipe, settings: Settings) -> Recipe:
         "base": base,
         "validation": pinned_limits(recipe.validation, settings),
         "evaluate": pinned_encoder(recipe.evaluate, settings),
+        "distil": pinned_student(recipe.distil, settings),
     }
     return recipe.model_copy(update=now)
 
@@ -33,6 +34,13 @@ def pinned_encoder(evaluate: Evaluate, settings: Settings) -> Evaluate:
         return evaluate
     digest = sha256_file(find(encoder.model, None, settings) / WEIGHTS)
     return evaluate.model_copy(update={"encoder": encoder.model_copy(update={"sha256": digest})})
+
+
+def pinned_student(distil: Distil | None, settings: Settings) -> Distil | None:
+    """The section with the digest of the student that its name stands for now. Raises Refused when it is nowhere."""
+    if distil is None or distil.sha256 or isinstance(distil.student, Scratch):
+        return distil
+    return distil.model_copy(update={"sha256": sha256_file(find(distil.student, None, settings) / WEIGHTS)})
 
 
 def pinned_limits(limits: Limits, settings: Settings) -> Limits:

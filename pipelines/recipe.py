@@ -147,6 +147,18 @@ class Finetune(Section):
     neftune: float = Field(0.0, ge=0, le=100, description="Noise on the words' embeddings while training (alpha)")
 
 
+class Distil(Section):
+    """A smaller model that learns the answers of the fine-tuned one; it is judged by the same gates."""
+
+    student: str | Scratch = Field(description="hf://org/name, a folder, or { scratch = name }")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of the student's model.safetensors")
+    temperature: float = Field(2.0, gt=0, le=100, description="What logits are divided by: the higher, the softer")
+    weight: float = Field(0.5, gt=0, le=1, description="Of the teacher's answers; the labels have the rest")
+    corpus: int = Field(0, ge=0, description="Texts of data.corpus that the teacher alone labels")
+    epochs: int = Field(4, ge=1, le=100)
+    learning_rate: float = Field(5e-5, gt=0, lt=1)
+
+
 class Encoder(Section):
     """A model that says how near two texts are in meaning."""
 
@@ -208,6 +220,7 @@ class Recipe(Section):
     base: Base
     pretrain: Pretrain
     finetune: Finetune = Finetune()
+    distil: Distil | None = None
     evaluate: Evaluate = Evaluate()
     gates: tuple[Gate, ...] = Field((), strict=False)
     review: Review

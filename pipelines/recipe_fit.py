@@ -14,7 +14,7 @@ from pipelines.formats import FORMATS
 from pipelines.label_prompt import prompt_problems
 
 if TYPE_CHECKING:
-    from pipelines.recipe import Data, Finetune, Gate, Pretrain, Recipe
+    from pipelines.recipe import Data, Distil, Finetune, Gate, Pretrain, Recipe
 
 REGISTRY = "models:/"
 # Methods that learn what stands before every text, and nothing in the model.
@@ -35,6 +35,8 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     yield from prompt_problems(recipe, task)
     yield from augment_problems(recipe, task)
     yield from _earlier_problems(recipe.data)
+    if recipe.distil:
+        yield from _student_problems(recipe.distil, task)
     if recipe.data.labels is not None and FORMATS[task.format].LABEL is None:
         yield f"data.labels: the rows of the task {task.name} have no label; leave it out"
     if recipe.finetune.batch_size % recipe.finetune.accumulation:
@@ -185,6 +187,21 @@ def _few_shot_problems(finetune: Finetune, task: Task) -> Iterator[str]:
     for key in ("label_smoothing", "class_weights", "focal", "r_drop"):
         if getattr(finetune, key):
             yield f"finetune.{key}: finetune.contrastive learns from pairs, which have no labels to weigh; leave it out"
+
+
+def _student_problems(distil: Distil, task: Task) -> Iterator[str]:
+    student = distil.student
+    if task.answer != "label":
+        yield f"distil compares what two models say of each label, and {task.name} has not one of several; leave it out"
+    if distil.corpus and len(task.texts) != 1:
+        yield f"distil.corpus: texts of a corpus stand alone, and {task.name} reads {len(task.texts)}; leave it out"
+    if isinstance(student, str):
+        if student.startswith(REGISTRY):
+            yield f"distil.student is {student!r}; it takes hf://org/name, a folder, or {{ scratch = name }}"
+    elif student.scratch not in (known := names("masked")):
+        yield f"distil.student.scratch is {student.scratch!r}, no encoder of ours; {near_miss(student.scratch, known)}"
+    elif distil.sha256:
+        yield "distil.sha256 is the digest of a student that is found, and this one is made here; leave it out"
 
 
 def _gate_problem(gate: Gate, task: Task, data: Data) -> str | None:

@@ -59,6 +59,14 @@ STEPS: dict[str, Step] = {
         ("data.corpus", "data.replay", "data.earlier", "pretrain"),
     ),
     "finetune": Step("pipelines.finetune:finetune", ("dataset", "model"), ("data.examples", "task", "finetune")),
+    "distil": Step(
+        "pipelines.distil:distil",
+        ("dataset", "teacher"),
+        (
+            *("data.examples", "data.corpus", "data.replay.corpus", "task", "distil"),
+            *(f"finetune.{key}" for key in ("batch_size", "accumulation", "max_length")),
+        ),
+    ),
     "score": Step("pipelines.score:score", ("dataset", "model"), ("data.examples", "task", "evaluate.encoder")),
     "baselines": Step(
         "pipelines.score:baselines",

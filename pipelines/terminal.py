@@ -171,19 +171,20 @@ def bits(report: dict[str, Any]) -> None:
         console.print(f"bits per byte, {text}: {before[text]:.3f} -> {after[text]:.3f} ({change[text]:+.1%})")
 
 
-def exported(found: dict[str, Any], *, as_json: bool) -> None:
+def variants(found: dict[str, Any], *, as_json: bool) -> None:
     """One line a variant: what it scores, what it costs, and each gate that refuses it."""
     if as_json:
         document(found)
         return
     name = found["primary"]
-    table = Table("variant", name, "agrees with torch", "bytes", "ms a text, p50", "p95", "gates", box=None)
+    table = Table("variant", name, "agrees", "parameters", "bytes", "ms a text, p50", "p95", "gates", box=None)
     for row in found["variants"]:
         own, refused = row["metrics"][name], [gate for gate in row["gates"] if gate["outcome"] != "pass"]
         score = f"{own['value']:.3f} ({own['low']:.3f} to {own['high']:.3f})"
         said = _mark(not refused, "; ".join(f"{gate['metric']}: {gate['message']}" for gate in refused) or "pass")
         times = (f"{row['ms_p50']:.2f}", f"{row['ms_p95']:.2f}")
-        table.add_row(row["variant"], score, f"{row['agreement']:.1%}", f"{row['bytes']:,}", *times, said)
+        sizes = (f"{row['parameters']:,}", f"{row['bytes']:,}")
+        table.add_row(row["variant"], score, f"{row['agreement']:.1%}", *sizes, *times, said)
     console.print(table)
     console.print(f"files: {found['folder']}", markup=False, soft_wrap=True)
 

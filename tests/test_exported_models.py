@@ -15,7 +15,7 @@ from tests.test_every_task_is_evaluated import settings as settings  # noqa: PLC
 pytestmark = pytest.mark.slow
 
 
-def report_of(settings, folder, gates):
+def report_of(settings, folder, gates, **others):
     """A run and the report on a classifier that was trained and evaluated."""
     from models.tasks import TASKS
 
@@ -27,6 +27,7 @@ def report_of(settings, folder, gates):
         pretrain={"objective": "masked", "tokens": 1000},
         base={"model": {"scratch": "micro-encoder"}},
         gates=gates,
+        **others,
     )
     made = {"dataset": artifact(settings, run, "dataset", {}, dataset(rows_of(task)))}
     made["base"] = base_of(settings, run, made["dataset"], base)
@@ -38,10 +39,12 @@ def report_of(settings, folder, gates):
 
 def test_both_files_are_judged_by_the_gates_and_sealed(settings, tmp_path):
     from pipelines.export import written
+    from pipelines.variants import Original
 
     gates = [{"metric": "accuracy", "at_least": 0.0}, {"metric": "accuracy", "at_least": 1.0}]
     run, report = report_of(settings, tmp_path, gates)
-    found = written(run.model_copy(update={"run_id": "export"}), report, tmp_path / "out", settings, known=True)
+    original = Original(run.model_copy(update={"run_id": "export"}), report, settings)
+    found = written(original, tmp_path / "out")
     assert [variant["variant"] for variant in found["variants"]] == ["onnx", "onnx int8"]
     whole, small = found["variants"]
     assert whole["agreement"] == 1

@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-KINDS = ("masked", "classifier", "labels", "causal", "t5", "bart")
+KINDS = ("masked", "classifier", "distilled", "labels", "causal", "t5", "bart")
 
 
 METHODS = ("adalora", "fgm", "freelb", "r_drop", "sgd", "weighted")
@@ -108,6 +108,14 @@ def example(kind: str) -> tuple[object, dict[str, object], object]:
     if kind == "classifier":
         labels = torch.randint(0, 2, (16,))
         return PairClassifier.over(BertModel(config)), batch | {"labels": labels}, objectives.label_loss
+    if kind == "distilled":
+        from models.distillation import Distilling
+
+        labels = torch.arange(16) % 3 - 1
+        labels[labels < 0] = -100  # texts without a label, which are not spread evenly over the parts
+        more = {"labels": labels, "known": torch.randn(16, 2)}
+        loss = Distilling(objectives.label_answers, temperature=2.0, weight=0.5)
+        return TextClassifier.over(BertModel(config)), batch | more, loss
     if kind == "labels":
         labels = torch.randint(0, 2, (16, 2)).float()
         return TextClassifier.over(BertModel(config)), batch | {"labels": labels}, objectives.label_set_loss

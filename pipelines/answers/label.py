@@ -28,7 +28,7 @@ def training(work: Work) -> Training:
     labels = [model.config.id2label[n] for n in range(model.config.num_labels)]
     texts, numbers = [task.read(row) for row in rows], [labels.index(row["label"]) for row in rows]
     print(f"{len(rows):,} examples, labels {', '.join(labels)}; {len(held):,} to validate", flush=True)
-    measure = _measure(task, tokenizer, held)
+    measure = label_measure(task, tokenizer, held)
     if settings.contrastive:
         plan, measure = _contrastive(work, tokenizer, (texts, numbers), measure)
     else:
@@ -74,7 +74,7 @@ def _contrastive(
     return plan, fitted
 
 
-def _measure(task: Task, tokenizer: Any, rows: Rows) -> Measure:
+def label_measure(task: Task, tokenizer: Any, rows: Rows) -> Measure:
     from models.predict import classify
 
     texts = [task.read(row) for row in rows]

@@ -1,0 +1,125 @@
+"""What is distilled is smaller, judged by the recipe's own gates, and goes on exactly where it was ended."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pipelines.artifact import read_json, sha256_file, verify
+from pipelines.errors import Refused
+from pipelines.mirror import here
+from pipelines.recipe_file import parse_recipe
+from tests.evidence import RECIPE
+from tests.test_every_task_is_evaluated import settings as settings  # noqa: PLC0414 - the fixture
+from tests.test_exported_models import report_of
+from tests.toy_models import encoder_folder
+
+GATES = [{"metric": "accuracy", "at_least": 0.0}, {"metric": "accuracy", "at_least": 1.1}]
+
+
+def distil(student, **others):
+    return {"student": student, "epochs": 2, "learning_rate": 3e-3, **others}
+
+
+@pytest.fixture
+def teacher(settings, tmp_path):
+    """A trained classifier whose recipe has a smaller student, which knows other tokens."""
+    from pipelines.variants import Original
+
+    found = distil(str(encoder_folder(tmp_path / "small")), corpus=30)
+    run, report = report_of(settings, tmp_path, GATES, distil=found, finetune={"batch_size": 4, "max_length": 32})
+    return Original(run.model_copy(update={"run_id": "distil"}), report, settings)
+
+
+@pytest.mark.slow
+def test_a_student_is_judged_beside_its_teacher_and_sealed(teacher, tmp_path):
+    from pipelines.distilled import written
+
+    found = written(teacher, tmp_path / "out")
+    large, small = found["variants"]
+    assert (large["variant"], small["variant"]) == ("teacher", "student")
+    report = read_json(Path(teacher.report) / "report.json")
+    assert large["metrics"]["accuracy"] == report["metrics"]["accuracy"]
+    assert large["agreement"] == 1
+    assert small["parameters"] < large["parameters"]
+    assert small["bytes"] < large["bytes"]
+    for variant in (large, small):
+        assert [gate["outcome"] for gate in variant["gates"]] == ["pass", "fail"]
+        assert 0 < variant["ms_p50"] <= variant["ms_p95"]
+    names = set(verify(tmp_path / "out").files)
+    assert {"model/model.safetensors", "model/tokenizer.json", "variants.json"} <= names
+
+
+@pytest.mark.slow
+def test_a_stopped_student_goes_on_to_the_same_weights(teacher, settings, monkeypatch, tmp_path):
+    from models import stop, train
+    from pipelines.steps import make
+
+    inputs = {"dataset": teacher.inputs["dataset"], "teacher": teacher.inputs["tuned"]}
+    step, steps = train.PlanTrainer.compute_loss, []
+
+    def stop_at_the_third(self, *arguments, **named):
+        steps.append(1)
+        if len(steps) == 3:
+            stop.requested.set()
+        return step(self, *arguments, **named)
+
+    monkeypatch.setattr(train.PlanTrainer, "compute_loss", stop_at_the_third)
+    try:
+        with pytest.raises(stop.Stopped, match="checkpoint saved at step 3 of"):
+            make("distil", teacher.run_uri, inputs)
+    finally:
+        stop.requested.clear()
+    stopped = here(make("distil", teacher.run_uri, inputs))
+    digest = sha256_file(stopped / "model" / "model.safetensors")
+    curve = [json.loads(line)["step"] for line in (stopped / "curve.jsonl").read_text().splitlines()]
+    assert curve == list(range(1, len(steps) + 1))
+    stopped.rename(tmp_path / "stopped")
+    again = here(make("distil", teacher.run_uri, inputs))
+    assert len(steps) == 2 * len(curve)
+    assert sha256_file(again / "model" / "model.safetensors") == digest
+
+
+@pytest.mark.slow
+def test_a_student_no_smaller_than_its_teacher_is_refused(settings, tmp_path):
+    from pipelines.distilled import written
+    from pipelines.variants import Original
+
+    found = distil({"scratch": "tiny-encoder"})
+    run, report = report_of(settings, tmp_path, GATES, distil=found)
+    with pytest.raises(Refused, match=r"distil.student has [\d,]+ parameters, no fewer than the [\d,]+ of its teacher"):
+        written(Original(run, report, settings), tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_recipe_without_a_student_is_refused(settings, tmp_path):
+    from pipelines.distilled import require_section
+
+    run, _ = report_of(settings, tmp_path, GATES)
+    with pytest.raises(Refused, match=r"has no \[distil\], which says what the student is"):
+        require_section(run.recipe)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"distil": distil("small", corpus=5)},
+            "distil.corpus: texts of a corpus stand alone, and pair_classification",
+        ),
+        ({"distil": distil("models:/a@champion")}, "distil.student is 'models:/a@champion'; it takes hf://org/name"),
+        ({"distil": distil({"scratch": "micro-decoder"})}, "distil.student.scratch is 'micro-decoder', no encoder"),
+        ({"distil": distil({"scratch": "micro-encoder"}, sha256="0" * 64)}, "distil.sha256 is the digest of a student"),
+        ({"distil": distil("small", weight=0.0)}, "distil.weight: Input should be greater than 0"),
+        ({"distil": distil("small", temperature=0.0)}, "distil.temperature: Input should be greater than 0"),
+        (
+            {"task": "retrieval", "gates": [], "distil": distil("small")},
+            "distil compares what two models say of each label, and retrieval has not one of several; leave it out",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_when_the_recipe_is_read(changes, message):
+    with pytest.raises(Refused) as refusal:
+        parse_recipe(tomllib.loads(RECIPE) | changes, "test")
+    assert message in str(refusal.value)
