@@ -33,8 +33,8 @@ def model_files(folder: Path, domain, general):
     return {**found, "metrics.json": json.dumps(metrics), "curve.jsonl": curve}
 
 
-def frozen(settings, run_id="r1", **changes):
-    return freeze(new_run(parse_recipe(tomllib.loads(RECIPE) | changes, "test"), run_id, MD5, "engineer"), settings)
+def frozen(settings, run_id="r1", md5=MD5, **changes):
+    return freeze(new_run(parse_recipe(tomllib.loads(RECIPE) | changes, "test"), run_id, md5, "engineer"), settings)
 
 
 def base_of(settings, run, data, files):

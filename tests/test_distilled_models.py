@@ -1,21 +1,50 @@
 """What is distilled is smaller, judged by the recipe's own gates, and goes on exactly where it was ended."""
 
 import json
+import os
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from pipelines.artifact import read_json, sha256_file, verify
+from pipelines.dataset import current_md5
 from pipelines.errors import Refused
 from pipelines.mirror import here
 from pipelines.recipe_file import parse_recipe
+from pipelines.settings import ROOT
 from tests.evidence import RECIPE
 from tests.test_every_task_is_evaluated import settings as settings  # noqa: PLC0414 - the fixture
 from tests.test_exported_models import report_of
 from tests.toy_models import encoder_folder
 
 GATES = [{"metric": "accuracy", "at_least": 0.0}, {"metric": "accuracy", "at_least": 1.1}]
+
+TRAINED = """
+name = "checker"
+description = "Which verb does the text begin with?"
+task = "classification"
+seed = 7
+gates = [{{ metric = "accuracy", at_least = 0.0 }}]
+[data]
+corpus = "corpus/domain.jsonl"
+examples = "tasks/summary_check"
+replay = {{ corpus = "corpus/general.jsonl" }}
+[base]
+model = {{ scratch = "micro-encoder" }}
+[pretrain]
+objective = "masked"
+tokens = 1000
+[distil]
+student = "{student}"
+epochs = 1
+[evaluate]
+control = false
+[review]
+reviewers = ["reviewer"]
+"""
 
 
 def distil(student, **others):
@@ -49,6 +78,28 @@ def test_a_student_is_judged_beside_its_teacher_and_sealed(teacher, tmp_path):
         assert 0 < variant["ms_p50"] <= variant["ms_p95"]
     names = set(verify(tmp_path / "out").files)
     assert {"model/model.safetensors", "model/tokenizer.json", "variants.json"} <= names
+
+
+@pytest.mark.slow
+def test_the_command_follows_a_training_and_ends_with_10_when_a_gate_refuses(settings, tmp_path):
+    text = TRAINED.format(student=encoder_folder(tmp_path / "small"))
+    (tmp_path / "checker.toml").write_text(text)
+    values = tomllib.loads(text)
+    report_of(settings, tmp_path, **values, md5=current_md5())
+    environ = {"SCRIPTORIUM_RECIPES": str(tmp_path), "SCRIPTORIUM_MLFLOW_URL": "http://127.0.0.1:9"}
+
+    def run(*more):
+        command = [sys.executable, "-m", "pipelines.cli", "distil", "checker", "--json", *more]
+        return subprocess.run(command, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False)
+
+    done = run()
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [variant["variant"] for variant in told["variants"]] == ["teacher", "student"]
+    assert verify(Path(told["folder"])).files
+    refused = run("--set", 'gates=[{ metric = "accuracy", at_least = 1.1 }]', "--out", str(tmp_path / "other"))
+    assert refused.returncode == 10, refused.stderr
+    assert "distil: reused" in refused.stderr
 
 
 @pytest.mark.slow

@@ -21,14 +21,13 @@ def report_of(settings, folder, gates, **others):
 
     task = TASKS["classification"]
     base, tuned = models(task, folder)
-    run = frozen(
-        settings,
-        task=task.name,
-        pretrain={"objective": "masked", "tokens": 1000},
-        base={"model": {"scratch": "micro-encoder"}},
-        gates=gates,
-        **others,
-    )
+    changes = {
+        "task": task.name,
+        "pretrain": {"objective": "masked", "tokens": 1000},
+        "base": {"model": {"scratch": "micro-encoder"}},
+        "gates": gates,
+    }
+    run = frozen(settings, **changes | others)
     made = {"dataset": artifact(settings, run, "dataset", {}, dataset(rows_of(task)))}
     made["base"] = base_of(settings, run, made["dataset"], base)
     made["adapted"] = artifact(settings, run, "pretrain", made, base)
