@@ -19,13 +19,14 @@ def export(
     recipe: RecipeName,
     changes: Changes = [],  # noqa: B006
     out: Annotated[Path | None, typer.Option(help="A new folder (default: HOME/exports/RECIPE)")] = None,
+    student: Annotated[bool, typer.Option("--student", help="The student of [distil]; see scriptorium distil")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write what `train` made as ONNX files, fp32 and int8. Exit code 10 when a gate refuses one of them."""
     from pipelines.export import export as written
 
     with terminal.aside(as_json):
-        found = written(recipe, terminal.parse_changes(changes), out, read_settings())
+        found = written(recipe, terminal.parse_changes(changes), out, read_settings(), student=student)
     terminal.variants(found, as_json=as_json)
     _end(found["variants"])
 

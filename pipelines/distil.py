@@ -67,6 +67,7 @@ def _student(work: Work, teacher: Any, rows: Rows) -> Pair:
     with TemporaryDirectory() as made:
         folder = _encoder(work, rows, Path(made))
         try:
+            require_encoder(folder)
             student, tokenizer = new_classifier(folder, labels, recipe.seed, length, len(task.texts))
         except ValueError as error:
             raise Refused(f"distil.student: {error}") from None
@@ -77,6 +78,17 @@ def _student(work: Work, teacher: Any, rows: Rows) -> Pair:
     if length > (most := room(student)):
         raise Refused(f"finetune.max_length is {length}, but distil.student reads {most} tokens at once; take another")
     return student, tokenizer
+
+
+def require_encoder(folder: Path) -> None:
+    """Raise ValueError for a model folder that is no plain encoder."""
+    from models.backbone import config_of, load_tokenizer, require_no_template
+    from models.virtual_tokens import require_none
+
+    require_none(config_of(folder))
+    require_no_template(folder)
+    if load_tokenizer(folder).mask_token_id is None:
+        raise ValueError(f"{folder} is no encoder: its tokenizer has no token for a masked word; name one that is")
 
 
 def _encoder(work: Work, rows: Rows, folder: Path) -> Path:

@@ -14,7 +14,6 @@ from pipelines.distil import require_section
 from pipelines.locks import lock
 from pipelines.mirror import here
 from pipelines.settings import Settings
-from pipelines.steps import make
 from pipelines.variants import Original, decided, original, require_new, times
 
 TIMED = 100  # texts of the test set that are read one at a time
@@ -38,7 +37,7 @@ def written(teacher: Original, target: Path) -> dict[str, Any]:
     """Train and judge the student of a model, and write it into the folder `target`: aside first, its manifest last."""
     tuned = teacher.inputs["tuned"]
     verify(here(tuned))
-    student = make("distil", teacher.run_uri, {"dataset": teacher.inputs["dataset"], "teacher": tuned})
+    student = teacher.student()
     part = target.with_name(target.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     shutil.copytree(here(student) / "model", part / "model")

@@ -8,6 +8,7 @@ from typing import Any
 
 from models.tasks import TASKS
 from pipelines.artifact import publish, read_manifest, seal, verify, write_json
+from pipelines.distil import require_section
 from pipelines.errors import Refused
 from pipelines.locks import lock
 from pipelines.loop_progress import progress
@@ -18,41 +19,46 @@ from pipelines.variants import Original, decided, original, prediction, require_
 FILES = {"onnx": "model.onnx", "onnx int8": "model.int8.onnx"}
 
 
-def export(recipe: str, changes: dict[str, Any], out: Path | None, settings: Settings) -> dict[str, Any]:
+def export(
+    recipe: str, changes: dict[str, Any], out: Path | None, settings: Settings, *, student: bool = False
+) -> dict[str, Any]:
     """Write the model that `train` made of a recipe as ONNX files, and judge each by the gates; returns what was found.
 
-    Raises Refused for a task without a single text and a label, for a recipe that is not trained yet, and for a folder
-    that holds anything.
+    With `student`, its student is written, which learns first unless it has. Raises Refused for a task without a
+    single text and a label, for a recipe that is not trained yet, and for a folder that exists.
     """
     run = decided(recipe, changes, "export", settings)
     task = TASKS[run.recipe.task]
     if task.texts != ("text",) or task.answer != "label":
         raise Refused(f"{recipe}: only a model that labels single texts becomes ONNX files, not one for {task.name}")
-    if run.recipe.pretrain.objective == "causal":
+    if student:
+        require_section(run.recipe)
+    elif run.recipe.pretrain.objective == "causal":
         raise Refused(f"{recipe}: only an encoder becomes ONNX files, not a decoder that is asked for words")
     require_new(out)
     model = original(run, settings)
-    with lock(settings.locks / f"export-{recipe}", f"another process exports {recipe}"):
-        return written(model, out or settings.home / "exports" / recipe)
+    name = f"{recipe}-student" if student else recipe
+    with lock(settings.locks / f"export-{name}", f"another process exports {name}"):
+        chosen = model.student() if student else model.inputs["tuned"]
+        return written(model, chosen, out or settings.home / "exports" / name)
 
 
-def written(model: Original, target: Path) -> dict[str, Any]:
-    """Write a model into the folder `target`: aside first, its manifest last."""
-    tuned = model.inputs["tuned"]
-    verify(here(tuned))
+def written(model: Original, chosen: str, target: Path) -> dict[str, Any]:
+    """Write the chosen artifact, a model or its student, into the folder `target`: aside first, its manifest last."""
+    verify(here(chosen))
     part = target.with_name(target.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     found: dict[str, Any] = {"folder": str(target), "primary": model.task.primary}
-    found["variants"] = _variants(part, model)
+    found["variants"] = _variants(part, model, chosen)
     write_json(part / "variants.json", found["variants"])
-    facts = {"model": read_manifest(here(tuned)).digest, "report": read_manifest(here(model.report)).digest}
-    seal(part, "export", facts | {"lock": model.run.lock_sha256}, {"tuned": tuned, "report": model.report})
+    facts = {"model": read_manifest(here(chosen)).digest, "report": read_manifest(here(model.report)).digest}
+    seal(part, "export", facts | {"lock": model.run.lock_sha256}, {"model": chosen, "report": model.report})
     publish(part, target)
     return found
 
 
-def _variants(part: Path, model: Original) -> list[dict[str, Any]]:
+def _variants(part: Path, model: Original, chosen: str) -> list[dict[str, Any]]:
     """Write both files and the tokenizer, and say of each what it scores, what it costs and what the gates say."""
     import torch
 
@@ -60,7 +66,7 @@ def _variants(part: Path, model: Original) -> list[dict[str, Any]]:
     from models.backbone import load_classifier
 
     torch.set_num_threads(model.settings.threads)
-    classifier, tokenizer = load_classifier(here(model.inputs["tuned"]) / "model")
+    classifier, tokenizer = load_classifier(here(chosen) / "model")
     print("writing the ONNX files", flush=True)
     onnx.export(classifier, tokenizer, part / FILES["onnx"])
     onnx.quantise(part / FILES["onnx"], part / FILES["onnx int8"])

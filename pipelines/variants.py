@@ -66,6 +66,10 @@ class Original:
         scored = make("score", self.run_uri, {"dataset": self.inputs["dataset"], "model": model})
         return read_rows(here(scored) / "predictions.jsonl")
 
+    def student(self) -> str:
+        """The smaller model of the recipe's [distil], which learns from this one unless it has."""
+        return make("distil", self.run_uri, {"dataset": self.inputs["dataset"], "teacher": self.inputs["tuned"]})
+
     def judged(self, predictions: Rows) -> dict[str, Any]:
         """A variant's agreement with the model, its metrics, and what the gates say of its answers."""
         report = self._report(predictions)

@@ -18,7 +18,7 @@ from pipelines.settings import ROOT
 from tests.evidence import RECIPE
 from tests.test_every_task_is_evaluated import settings as settings  # noqa: PLC0414 - the fixture
 from tests.test_exported_models import report_of
-from tests.toy_models import encoder_folder
+from tests.toy_models import decoder, decoder_tokenizer, encoder_folder
 
 GATES = [{"metric": "accuracy", "at_least": 0.0}, {"metric": "accuracy", "at_least": 1.1}]
 
@@ -27,7 +27,7 @@ name = "checker"
 description = "Which verb does the text begin with?"
 task = "classification"
 seed = 7
-gates = [{{ metric = "accuracy", at_least = 0.0 }}]
+gates = [{{ metric = "accuracy", at_least = 0.0 }}, {{ metric = "accuracy", at_least = 1.1 }}]
 [data]
 corpus = "corpus/domain.jsonl"
 examples = "tasks/summary_check"
@@ -62,7 +62,8 @@ def teacher(settings, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_student_is_judged_beside_its_teacher_and_sealed(teacher, tmp_path):
+def test_a_student_is_judged_beside_its_teacher_and_sealed_and_becomes_onnx_files(teacher, tmp_path):
+    from pipelines import export
     from pipelines.distilled import written
 
     found = written(teacher, tmp_path / "out")
@@ -78,6 +79,10 @@ def test_a_student_is_judged_beside_its_teacher_and_sealed(teacher, tmp_path):
         assert 0 < variant["ms_p50"] <= variant["ms_p95"]
     names = set(verify(tmp_path / "out").files)
     assert {"model/model.safetensors", "model/tokenizer.json", "variants.json"} <= names
+    exported = export.written(teacher, teacher.student(), tmp_path / "onnx")["variants"]
+    assert exported[0]["metrics"] == small["metrics"]
+    assert exported[0]["parameters"] == small["parameters"]
+    assert exported[1]["bytes"] < exported[0]["bytes"]
 
 
 @pytest.mark.slow
@@ -88,18 +93,14 @@ def test_the_command_follows_a_training_and_ends_with_10_when_a_gate_refuses(set
     report_of(settings, tmp_path, **values, md5=current_md5())
     environ = {"SCRIPTORIUM_RECIPES": str(tmp_path), "SCRIPTORIUM_MLFLOW_URL": "http://127.0.0.1:9"}
 
-    def run(*more):
-        command = [sys.executable, "-m", "pipelines.cli", "distil", "checker", "--json", *more]
-        return subprocess.run(command, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False)
-
-    done = run()
-    assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-m", "pipelines.cli", "distil", "checker", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 10, done.stderr
     told = json.loads(done.stdout)
-    assert [variant["variant"] for variant in told["variants"]] == ["teacher", "student"]
+    outcomes = {row["variant"]: [gate["outcome"] for gate in row["gates"]] for row in told["variants"]}
+    assert outcomes == {"teacher": ["pass", "fail"], "student": ["pass", "fail"]}
+    assert told["folder"] == str(settings.home / "distilled" / "checker")
     assert verify(Path(told["folder"])).files
-    refused = run("--set", 'gates=[{ metric = "accuracy", at_least = 1.1 }]', "--out", str(tmp_path / "other"))
-    assert refused.returncode == 10, refused.stderr
-    assert "distil: reused" in refused.stderr
 
 
 @pytest.mark.slow
@@ -143,13 +144,22 @@ def test_a_student_no_smaller_than_its_teacher_is_refused(settings, tmp_path):
         written(Original(run, report, settings), tmp_path / "out")
 
 
-@pytest.mark.slow
-def test_a_recipe_without_a_student_is_refused(settings, tmp_path):
-    from pipelines.distilled import require_section
+def test_a_student_that_is_no_encoder_is_refused(tmp_path):
+    from models import backbone
+    from pipelines.distil import require_encoder
 
-    run, _ = report_of(settings, tmp_path, GATES)
-    with pytest.raises(Refused, match=r"has no \[distil\], which says what the student is"):
-        require_section(run.recipe)
+    require_encoder(encoder_folder(tmp_path / "encoder"))
+    words = decoder_tokenizer()
+    backbone.save(decoder(len(words)), words, tmp_path / "decoder")
+    with pytest.raises(ValueError, match="is no encoder: its tokenizer has no token for a masked word"):
+        require_encoder(tmp_path / "decoder")
+
+
+def test_a_recipe_without_a_student_is_refused():
+    from pipelines.distil import require_section
+
+    with pytest.raises(Refused, match=r"checker has no \[distil\], which says what the student is"):
+        require_section(parse_recipe(tomllib.loads(RECIPE), "test"))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_both_files_are_judged_by_the_gates_and_sealed(settings, tmp_path):
     gates = [{"metric": "accuracy", "at_least": 0.0}, {"metric": "accuracy", "at_least": 1.0}]
     run, report = report_of(settings, tmp_path, gates)
     original = Original(run.model_copy(update={"run_id": "export"}), report, settings)
-    found = written(original, tmp_path / "out")
+    found = written(original, original.inputs["tuned"], tmp_path / "out")
     assert [variant["variant"] for variant in found["variants"]] == ["onnx", "onnx int8"]
     whole, small = found["variants"]
     assert whole["agreement"] == 1
