@@ -56,7 +56,8 @@ def work(folder: Path, inputs: dict[str, Path]) -> Work:
 
 
 def test_a_trained_model_beats_popularity_and_is_served_from_its_folder(tmp_path):
-    from models.serving import ALLOWED, load
+    from models.model_files import ALLOWED
+    from models.serving import load
     from pipelines.finetune import finetune
     from pipelines.score import baselines, score
 
