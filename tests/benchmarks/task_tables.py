@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tests.benchmarks.task_sets import SCRATCH
+
 Result = Mapping[str, Any]
 
-INTRODUCTION = """# How well each task is done
+INTRODUCTION = f"""# How well each task is done
 
 `make evaluate-tasks` made these tables: every task on real sets (the folder `data/` beside this project, which is not
 part of it), with the trivial baseline that did best on the same test rows. Splits are those of the sets; training and
 test rows are cut to the numbers shown. In brackets are 95 % intervals (2,000 bootstrap samples). No pretrained model
 can be fetched where this was measured: MiniLM is the pretrained English encoder of the demo; all other backbones have
-4 to 6 M weights and learned 600,000 tokens of the corpora, so that they show what the platform does and not what a
+4 to 6 M weights and learned {SCRATCH["tokens"]:,.0f} tokens of the corpora, so that they show what the platform does and not what a
 real base model would. **Where a model is worse than its baseline, the table says so.**
 """
 
