@@ -15,8 +15,8 @@ INTRODUCTION = f"""# How well each task is done
 part of it), with the trivial baseline that did best on the same test rows. Splits are those of the sets; training and
 test rows are cut to the numbers shown. In brackets are 95 % intervals (2,000 bootstrap samples). No pretrained model
 can be fetched where this was measured: MiniLM is the pretrained English encoder of the demo; all other backbones have
-4 to 6 M weights and learned {SCRATCH["tokens"]:,.0f} tokens of the corpora, so that they show what the platform does and not what a
-real base model would. **Where a model is worse than its baseline, the table says so.**
+4 to 6 M weights and learned {SCRATCH["tokens"]:,.0f} tokens of the corpora, so that they show what the platform
+does and not what a real base model would. **Where a model is worse than its baseline, the table says so.**
 """
 
 
