@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 BATCH = 32
 
@@ -16,7 +15,8 @@ def bert_scores(folder: Path, references: Sequence[Sequence[str]], answers: Sequ
     encoder reads. An answer or a reference without words scores 0.
     """
     from torchmetrics.functional.text import bert_score
-    from transformers import AutoConfig
+
+    from models.backbone import load_encoder, room
 
     pairs = [
         (number, answer, reference)
@@ -28,17 +28,17 @@ def bert_scores(folder: Path, references: Sequence[Sequence[str]], answers: Sequ
     if not pairs:
         return best
     numbers, written, wanted = zip(*pairs, strict=True)
-    config: Any = AutoConfig.from_pretrained(folder)
+    encoder, _ = load_encoder(folder)
     found = bert_score(
         list(written),
         list(wanted),
         model_name_or_path=str(folder),
-        num_layers=config.num_hidden_layers,
-        max_length=config.max_position_embeddings,
+        num_layers=encoder.config.num_hidden_layers,
+        max_length=room(encoder),
         truncation=True,
         batch_size=BATCH,
         device="cpu",
     )
-    for number, score in zip(numbers, found["f1"].tolist(), strict=True):
+    for number, score in zip(numbers, found["f1"].reshape(-1).tolist(), strict=True):
         best[number] = max(best[number], score)
     return best

@@ -42,6 +42,22 @@ def test_it_is_what_the_paper_says_and_the_nearest_reference_counts(tmp_path):
     assert found == pytest.approx([by_hand(folder, *pair), 1.0, 0.0, 0.0], abs=1e-4)
 
 
+def test_a_text_that_is_longer_than_the_encoder_reads_is_cut(tmp_path):
+    """RoBERTa has two positions more than it can read."""
+    from transformers import AutoTokenizer, RobertaConfig, RobertaModel
+
+    from models.meaning import bert_scores
+
+    folder = encoder_folder(tmp_path / "encoder")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes |= {"vocab_size": len(tokenizer), "max_position_embeddings": 34, "pad_token_id": 1}
+    config = RobertaConfig(**sizes)
+    RobertaModel(config).save_pretrained(folder)
+    text = "Deletes the table of the user. " * 20
+    assert bert_scores(folder, [[text]], [text]) == pytest.approx([1.0], abs=1e-4)
+
+
 def test_an_encoder_that_knows_the_language_tells_meaning_from_words():
     from models.meaning import bert_scores
 
