@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from models import stop
 from models.metrics import WORD, is_cjk
 
 Table = Mapping[str, Sequence[str]]
@@ -34,8 +35,10 @@ def with_synonyms(text: str, table: Table, share: float, seed: str) -> str:
     """
     known = sorted(table, key=lambda word: (-len(word), word))
     # Words that are written with spaces are replaced whole; Chinese ones stand anywhere.
-    entries = "|".join(re.escape(w) if any(map(is_cjk, w)) else rf"\b{re.escape(w)}\b" for w in known)
-    places = list(re.finditer(entries, text, re.IGNORECASE)) if entries else []
+    entries = "|".join(re.escape(w) if any(map(is_cjk, w)) else rf"(?<!\w){re.escape(w)}(?!\w)" for w in known)
+    found = re.finditer(entries, text, re.IGNORECASE) if entries else ()
+    # Ignoring case matches more than lower case makes equal: a long s, a final sigma.
+    places = [match for match in found if match[0].lower() in table]
     draw = random.Random(seed)  # noqa: S311 - no secret is drawn
     most = max(1, round(share * len(re.findall(WORD, text))))
     swaps = [
@@ -55,6 +58,7 @@ def with_likely_words(
     """
     pieces, found = _words_of(tokenizer), []
     for start in range(0, len(texts), BATCH):
+        stop.check("augmenting")
         batch = texts[start : start + BATCH]
         found += _replaced(model, tokenizer, pieces, batch, share, seeds[start : start + BATCH])
     return found
@@ -117,8 +121,8 @@ def _drawn(logits: Any, draw: Any) -> int:
 def _swapped(text: str, swaps: Iterable[tuple[int, int, str]]) -> str:
     """The text with other words at ascending places; a word that began with a capital still does."""
     parts, end = [], 0
-    for start, stop, word in swaps:
-        begin = start + len(text[start:stop]) - len(text[start:stop].lstrip())
+    for start, past, word in swaps:
+        begin = start + len(text[start:past]) - len(text[start:past].lstrip())
         parts += [text[end:begin], word.capitalize() if text[begin : begin + 1].isupper() else word]
-        end = stop
+        end = past
     return "".join([*parts, text[end:]])

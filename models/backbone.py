@@ -133,7 +133,9 @@ def room(model: Any) -> int:
             first = 0 if module.padding_idx is None else module.padding_idx + 1
             return int(module.num_embeddings) - first - length(model.config)
     # T5 counts how far tokens are apart, and has no last place.
-    return int(getattr(model.config, "max_position_embeddings", None) or RELATIVE) - length(model.config)
+    if hasattr(model.config, "relative_attention_num_buckets"):
+        return RELATIVE
+    return int(model.config.max_position_embeddings) - length(model.config)
 
 
 def freeze_backbone(model: Any) -> None:

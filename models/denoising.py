@@ -48,8 +48,8 @@ def hidden_spans(length: int, share: float, most: int, random: np.random.Generat
     `share` of the tokens are hidden, at least one, in spans of three on average: both the hidden and the seen tokens
     are parted at random (Raffel et al. 2020). A text of one token is hidden whole.
     """
-    if length == 1:
-        return [(0, 1)]
+    if length <= 1:
+        return [(0, 1)] * length
     hidden = min(length - 1, max(1, round(share * length)))
     count = min(most, hidden, length - hidden, max(1, round(hidden / SPAN)))
     found, place = [], 0

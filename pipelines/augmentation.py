@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
-
-from pydantic import Field, model_validator
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from models.tasks.task import Row, Task
-from pipelines.section import Section
-
-if TYPE_CHECKING:
-    from pipelines.recipe import Recipe
-    from pipelines.steps import Work
+from pipelines.artifact import write_json
+from pipelines.augment_recipe import Augment
+from pipelines.errors import Refused
+from pipelines.examples import read_split
+from pipelines.near_duplicates import NearIndex
+from pipelines.steps import Work
+from pipelines.text_form import plain
 
 # Texts, and a seed for each, to the same texts with other words.
 Change = Callable[[Sequence[str], Sequence[str]], list[str]]
-
-
-class Augment(Section):
-    """How training rows are copied with other words."""
-
-    copies: int = Field(1, ge=1, le=20, description="Changed copies of each training row, of each kind")
-    share: float = Field(0.15, gt=0, le=0.5, description="Share of a text's words that are replaced")
-    synonyms: str | None = Field(
-        None,
-        description="A file below data/: words that may stand for each other, a set a line, with tabs",
-    )
-    masked: bool = Field(False, description="Words that the run's own masked model finds likely in their place")
-
-    @model_validator(mode="after")
-    def _of_some_kind(self) -> Self:
-        if not (self.synonyms or self.masked):
-            raise ValueError('say how: synonyms = "words.tsv", masked = true, or both')
-        return self
-
-
-def augment_problems(recipe: Recipe, task: Task) -> Iterator[str]:
-    """Why the recipe's rows cannot be augmented: key, problem and cure, one a line."""
-    augment = recipe.finetune.augment
-    if augment is None:
-        return
-    if task.answer != "label":
-        yield f"finetune.augment is for tasks that answer with a label; {task.name} does not; leave it out"
-    if augment.masked and recipe.pretrain.objective != "masked":
-        yield "finetune.augment.masked needs a masked model, and pretrain.objective is 'causal'; use synonyms"
-    if not recipe.finetune.epochs:
-        yield "finetune.augment: with finetune.epochs = 0 nothing learns; leave it out"
 
 
 def augmented(work: Work, task: Task, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -55,12 +25,6 @@ def augmented(work: Work, task: Task, rows: Sequence[Row]) -> list[dict[str, Any
 
     A copy that is nearly a validation or test row is dropped, and so is one in which nothing changed or that is there.
     """
-    from pipelines.artifact import write_json
-    from pipelines.examples import read_split
-    from pipelines.near_duplicates import NearIndex
-    from pipelines.score import write_predictions
-    from pipelines.text_form import plain
-
     held = [_text(task, row) for split in ("validation", "test") for row in read_split(work, split)]
     index, seen, known = NearIndex(), {plain(_text(task, row)) for row in rows}, {plain(text) for text in held}
     index.add(held)
@@ -76,7 +40,8 @@ def augmented(work: Work, task: Task, rows: Sequence[Row]) -> list[dict[str, Any
             dropped[reason] += 1
         else:
             kept.append(copy)
-    write_predictions(work.out / "augmented.jsonl", kept)
+    lines = (json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in kept)
+    (work.out / "augmented.jsonl").write_text("".join(lines), encoding="utf-8")
     write_json(work.out / "augmentation.json", {"rows": len(rows), "added": len(kept), "dropped": dict(dropped)})
     told = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in dropped.items())
     print(f"augmentation: {len(kept):,} copies of {len(rows):,} rows (dropped: {told})", flush=True)
@@ -120,15 +85,17 @@ def _by_table(work: Work, augment: Augment) -> Change:
 
 def _sets(work: Work, name: str) -> list[list[str]]:
     """The sets of a synonym table. Raises Refused naming file and line of one that is no set of two words or more."""
-    from pipelines.errors import Refused
-
     path = work.inputs["dataset"] / name
     if not path.is_file():
         raise Refused(f"finetune.augment.synonyms: data/ has no {name}; put it there, and `scriptorium data commit`")
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise Refused(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    for number, line in enumerate(lines, 1):
         words = [word.strip() for word in line.split("\t") if word.strip()]
-        if len(words) == 1:
+        if len({word.lower() for word in words}) == 1:
             raise Refused(f"{path}, line {number}: {words[0][:40]!r} stands alone; give two words or more, with tabs")
         found += [words] if words else []
     return found

@@ -181,10 +181,10 @@ def label_answers(recipe: str, file: Path, out: Path, settings: Settings, form: 
         if label is None:
             left_out["disagreed" if labels else "unanswered"] += 1
             continue
-        if known is not None and label not in known:
-            raise Refused(f"{file}: {row['id']} is labelled {label[:40]!r}; {near_miss(label, known)}")
         if what := _lacks(task, row):
             raise Refused(f"{file}: {row.get('id')}: {what}")
+        if known is not None and label not in known:
+            raise Refused(f"{file}: {row['id']} is labelled {label[:40]!r}; {near_miss(label, known)}")
         found.append({**row, task.target: label})
     _write(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found))
     return {"rows": len(found), "left_out": dict(left_out), "file": str(out), "labels": dict(_counted(task, found))}

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from models.tasks import TASKS
-from pipelines.augmentation import Augment
+from pipelines.augment_recipe import Augment
 from pipelines.errors import near_miss
 from pipelines.label_prompt import LabelPrompt
 from pipelines.limits import Limits

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from models.scratch import names
 from models.tasks import TASKS
 from models.tasks.task import Task
-from pipelines.augmentation import augment_problems
+from pipelines.augment_recipe import augment_problems
 from pipelines.errors import near_miss
 from pipelines.formats import FORMATS
 from pipelines.label_prompt import prompt_problems
@@ -44,6 +44,8 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     yield from _method_problems(recipe.finetune, task)
     if recipe.evaluate.encoder and task.answer != "text":
         yield f"evaluate.encoder compares written texts, and {task.name} writes none; leave it out"
+    if recipe.evaluate.encoder and recipe.evaluate.encoder.model.startswith(REGISTRY):
+        yield f"evaluate.encoder.model takes hf://organisation/name or a folder, not {REGISTRY}"
     for number, gate in enumerate(recipe.gates):
         if gate.metric == MEANING and MEANING in task.measures and not recipe.evaluate.encoder:
             yield f"gates.{number}.metric: {MEANING} needs evaluate.encoder, a model to compare texts by"

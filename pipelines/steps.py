@@ -58,7 +58,11 @@ STEPS: dict[str, Step] = {
         ("dataset", "base"),
         ("data.corpus", "data.replay", "data.earlier", "pretrain"),
     ),
-    "finetune": Step("pipelines.finetune:finetune", ("dataset", "model"), ("data.examples", "task", "finetune")),
+    "finetune": Step(
+        "pipelines.finetune:finetune",
+        ("dataset", "model"),
+        ("data.examples", "task", "pretrain.objective", "finetune"),
+    ),
     "distil": Step(
         "pipelines.distil:distil",
         ("dataset", "teacher"),
@@ -76,12 +80,12 @@ STEPS: dict[str, Step] = {
     "retention": Step(
         "pipelines.retention:retention",
         ("dataset", "adapted", "tuned"),
-        ("data.corpus", "data.replay.corpus", *EARLIER, "pretrain.objective"),
+        ("data.corpus", "data.replay.corpus", *EARLIER, "task", "pretrain.objective"),
     ),
     "evaluate": Step(
         "pipelines.evaluate:evaluate",
         ("dataset", "base", "adapted", "tuned"),
-        ("name", "description", "data", "task", "base", "pretrain", "finetune"),
+        ("name", "description", "data", "task", "base", "pretrain", "finetune", "evaluate.encoder"),
         optional=("control", "champion"),
     ),
 }

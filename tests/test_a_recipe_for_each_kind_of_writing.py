@@ -36,6 +36,11 @@ TEXTS = 40
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not REAL.is_dir(), reason="needs the real sets beside the project")]
 
 
+def test_there_is_no_other_recipe_than_these_and_the_demos():
+    shipped = {path.stem for path in (ROOT / "pipelines" / "recipes").glob("*.toml")}
+    assert shipped == {*PRODUCTS, "summary_checker", "docs_writer"}
+
+
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_it_runs_up_to_its_gates(name, tmp_path, monkeypatch):
     monkeypatch.setenv("SCRIPTORIUM_HOME", str(tmp_path / "home"))

@@ -61,7 +61,7 @@ def test_bytes_that_changed_are_not_read(mlflow_settings, product):
     with pytest.raises((NotWhole, ScriptoriumError), match=r"model\.safetensors"):
         find_base(base, mlflow_settings)
     shutil.rmtree(production_folder(product, base.artifact, mlflow_settings))
-    with pytest.raises((NotWhole, ScriptoriumError)):
+    with pytest.raises((NotWhole, ScriptoriumError), match=base.artifact):
         find_base(base, mlflow_settings)
 
 

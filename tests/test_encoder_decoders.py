@@ -91,6 +91,12 @@ def test_hidden_spans_are_a_share_of_the_text_and_never_touch(length):
         assert spans == hidden_spans(length, 0.15, 32, np.random.default_rng(seed))
 
 
+def test_a_text_without_tokens_hides_nothing():
+    from models.denoising import hidden_spans
+
+    assert hidden_spans(0, 0.15, 32, np.random.default_rng(1)) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["t5", "bart"])
 def test_what_is_hidden_is_not_read_and_all_of_it_is_to_be_written(family):

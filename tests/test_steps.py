@@ -147,6 +147,19 @@ def test_a_steps_code_is_the_templates_of_its_pages_too(tmp_path, monkeypatch):
     code_hash.cache_clear()
 
 
+def test_a_report_knows_every_field_of_the_steps_that_it_makes():
+    """Else it would be reused where they would not: without BERTScore, say, when the recipe now names an encoder."""
+    known = steps.STEPS["evaluate"].fields
+    for inner in ("score", "baselines", "retention"):
+        for field in steps.STEPS[inner].fields:
+            assert any(field == own or field.startswith(f"{own}.") for own in known), field
+
+
+def test_what_answers_is_no_part_of_what_only_reads_data_or_language():
+    for step in ("dataset", "validate", "base", "pretrain", "retention"):
+        assert "pipelines.score" not in closure(steps.STEPS[step].function.split(":")[0]), step
+
+
 def test_every_stage_takes_what_its_step_knows(settings):
     run = new_run(parse_recipe(RECIPE, "test"), "r1", "abc.dir", "engineer")
     for stage in stages(run):

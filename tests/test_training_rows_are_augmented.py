@@ -63,6 +63,11 @@ def test_words_of_the_table_are_replaced_whole_the_longest_first_and_keep_their_
     assert with_synonyms("Nothing is known.", table, 0.5, "1") == "Nothing is known."
 
 
+def test_words_that_end_in_a_mark_are_replaced_and_letters_that_only_look_alike_are_left():
+    assert with_synonyms("I like C++.", table_of([["C++", "cpp"]]), 0.5, "1") == "I like Cpp."
+    assert with_synonyms("the \u017fun", table_of([["sun", "star"]]), 0.5, "1") == "the \u017fun"
+
+
 def test_only_the_share_of_the_words_is_replaced_and_the_same_seed_draws_the_same():
     table, text = table_of([["one", "two", "three"]]), "one " * 40
     changed = with_synonyms(text, table, 0.25, "x").split()
@@ -99,6 +104,12 @@ def test_a_table_that_is_missing_or_has_a_lone_word_is_refused_with_its_place(tm
     (tmp_path / "dataset" / "words.tsv").write_text("a\tb\nlone\n")
     with pytest.raises(Refused, match=r"words.tsv, line 2: 'lone' stands alone"):
         augmented(made)
+    (tmp_path / "dataset" / "words.tsv").write_text("US\tus\n")
+    with pytest.raises(Refused, match=r"line 1: 'US' stands alone"):
+        augmented(made)
+    (tmp_path / "dataset" / "words.tsv").write_bytes(b"caf\xe9\tbar\n")
+    with pytest.raises(Refused, match=r"not UTF-8 at byte 3"):
+        augmented(made)
     (tmp_path / "dataset" / "words.tsv").unlink()
     with pytest.raises(Refused, match=r"data/ has no words\.tsv"):
         augmented(made)
@@ -108,6 +119,7 @@ def test_a_table_that_is_missing_or_has_a_lone_word_is_refused_with_its_place(tm
     ("changes", "problem"),
     [
         ({"finetune.augment": {"copies": 2}}, "say how"),
+        ({"finetune.augment": {"synonyms": "../words.tsv"}}, "leaves data/"),
         ({"task": "retrieval"}, "finetune.augment is for tasks that answer with a label"),
         ({"finetune.epochs": 0, "finetune.prompt": ASKED}, "nothing learns"),
         ({"pretrain.objective": "causal", "finetune.prompt": ASKED}, "needs a masked model"),

@@ -95,7 +95,7 @@ def arguments() -> argparse.Namespace:
 def told(model: str) -> dict[str, Any]:
     """What the page says of how it was made."""
     sizes = {"general": GENERAL, "domain": DOMAIN}
-    return {**sizes, "model": model, "base": BASE, "pretrain": PRETRAIN, "revision": code_revision()[:12]}
+    return {**sizes, "model": model, "base": BASE, "pretrain": PRETRAIN, "revision": code_revision()}
 
 
 @dataclass(frozen=True)

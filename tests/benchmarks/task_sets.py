@@ -51,6 +51,7 @@ SETS = (
     Set("cls_zh_hotel_sentiment", "classification", "zh encoder", _rate(5e-4, 3, 96)),
     Set("cls_zh_tnews_topic", "classification", "zh encoder", _rate(5e-4, 5, 48), most=3_432),
     Set("tox_zh_cold", "classification", "zh encoder", _rate(5e-4, 4, 64)),
+    Set("gen_zh_ad_copy", "multi_label", "zh encoder", _rate(5e-4, 6)),
     Set("pair_zh_simclue", "pair_classification", "zh encoder", _rate(5e-4, 4, 64), most=3_000),
     Set("pair_zh_ocnli", "pair_classification", "zh encoder", _rate(5e-4, 4, 64)),
     Set("sum_en_reuters_headline", "summarisation", "en decoder", WRITING, test=100),

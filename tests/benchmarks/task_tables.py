@@ -24,7 +24,7 @@ def page(found: Mapping[str, Result], rows: int) -> str:
     """The whole page from the results by name of row, of so many `rows` that there are to be made."""
     compared = {name: result for name, result in found.items() if "method" in result["finetune"]}
     main = {name: result for name, result in found.items() if name not in compared}
-    revisions = sorted({result["revision"][:12] for result in found.values()})
+    revisions = sorted({result["revision"] for result in found.values()})
     minutes = sum(result["seconds"] for result in found.values()) / 60
     parts = [INTRODUCTION, "## Tasks\n", task_table(main), "\n" + said(main)]
     if compared:
