@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipelines.errors import Refused
 from pipelines.steps import Work
 
 Row = dict[str, Any]
@@ -33,7 +34,11 @@ def curve_files(work: Work) -> Iterator[Watch]:
             folder = work.settings.home / "curves" / kind / work.run.recipe.name / name
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            writers.append(stack.enter_context(KINDS[kind](folder, name, work)))
+            try:
+                writers.append(stack.enter_context(KINDS[kind](folder, name, work)))
+            except Exception as error:
+                told = f"{type(error).__name__}: {error}"
+                raise Refused(f"SCRIPTORIUM_CURVES: {kind} does not start ({told}); leave it out") from error
             print(f"{kind} curves: {folder}", flush=True)
 
         def watch(row: Row) -> None:

@@ -11,10 +11,9 @@ from typing import Any
 from pipelines.artifact import publish, read_manifest, seal, verify, write_json
 from pipelines.comparison import by_chance
 from pipelines.distil import require_section
-from pipelines.locks import lock
 from pipelines.mirror import here
 from pipelines.settings import Settings
-from pipelines.variants import Original, decided, original, require_new, times
+from pipelines.variants import Original, decided, only_writer, original, require_new, times
 
 TIMED = 100  # texts of the test set that are read one at a time
 
@@ -29,8 +28,9 @@ def distil(recipe: str, changes: dict[str, Any], out: Path | None, settings: Set
     require_section(run.recipe)
     require_new(out)
     teacher = original(run, settings)
-    with lock(settings.locks / f"distil-{recipe}", f"another process distils {recipe}"):
-        return written(teacher, out or settings.home / "distilled" / recipe)
+    target = out or settings.home / "distilled" / recipe
+    with only_writer(target, out, settings):
+        return written(teacher, target)
 
 
 def written(teacher: Original, target: Path) -> dict[str, Any]:

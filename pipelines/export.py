@@ -10,11 +10,10 @@ from models.tasks import TASKS
 from pipelines.artifact import publish, read_manifest, seal, verify, write_json
 from pipelines.distil import require_section
 from pipelines.errors import Refused
-from pipelines.locks import lock
 from pipelines.loop_progress import progress
 from pipelines.mirror import here
 from pipelines.settings import Settings
-from pipelines.variants import Original, decided, original, prediction, require_new, times
+from pipelines.variants import Original, decided, only_writer, original, prediction, require_new, times
 
 FILES = {"onnx": "model.onnx", "onnx int8": "model.int8.onnx"}
 
@@ -38,9 +37,9 @@ def export(
     require_new(out)
     model = original(run, settings)
     name = f"{recipe}-student" if student else recipe
-    with lock(settings.locks / f"export-{name}", f"another process exports {name}"):
-        chosen = model.student() if student else model.inputs["tuned"]
-        return written(model, chosen, out or settings.home / "exports" / name)
+    target = out or settings.home / "exports" / name
+    with only_writer(target, out, settings):
+        return written(model, model.student() if student else model.inputs["tuned"], target)
 
 
 def written(model: Original, chosen: str, target: Path) -> dict[str, Any]:

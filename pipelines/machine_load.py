@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +40,16 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def _measure(path: Path, monitors: list[Any], every: float, ended: threading.Event) -> None:
-    _row(monitors)  # the share of processor time is that since the last look
-    is_over = False
-    while not is_over:
-        is_over = ended.wait(every)
-        try:
+    """Whatever fails here ends the measuring and not the training, which will itself say that the disk is full."""
+    try:
+        _row(monitors)  # the share of processor time is that since the last look
+        is_over = False
+        while not is_over:
+            is_over = ended.wait(every)
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(_row(monitors)) + "\n")
-        except OSError:
-            return  # the training itself will say that the disk is full
+    except Exception as error:  # noqa: BLE001 - of psutil's and of each monitor's kind
+        print(f"the machine is not measured any more: {type(error).__name__}: {error}", flush=True)
 
 
 def _row(monitors: list[Any]) -> dict[str, Any]:
@@ -67,8 +68,9 @@ def _monitors() -> list[Any]:
     from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
     from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
 
-    monitors = [CPUMonitor(), DiskMonitor(), NetworkMonitor()]
-    try:
-        return [*monitors, GPUMonitor()]
-    except (ImportError, RuntimeError):  # no library for it, or no GPU
-        return monitors
+    monitors = []
+    for kind in (CPUMonitor, DiskMonitor, NetworkMonitor, GPUMonitor):
+        # No library for it, no GPU, no network or no /proc: what is not there is not measured.
+        with suppress(ImportError, RuntimeError, AttributeError, OSError):
+            monitors.append(kind())
+    return monitors

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,11 +14,12 @@ from models.tasks import TASKS
 from models.tasks.labels import answer_of
 from models.tasks.task import Row, Task
 from pipelines import flow, local
-from pipelines.artifact import read_json
+from pipelines.artifact import read_json, sha256_text
 from pipelines.comparison import Comparison
 from pipelines.errors import Refused
 from pipelines.examples import Rows, examples
 from pipelines.gates import judge
+from pipelines.locks import lock
 from pipelines.mirror import here, manifest_of
 from pipelines.rows import read_rows
 from pipelines.run import Run, freeze
@@ -110,6 +112,15 @@ def require_new(out: Path | None) -> None:
     """Raise Refused for a folder of --out that exists."""
     if out and out.exists():
         raise Refused(f"--out {out} exists; name a folder that does not")
+
+
+@contextmanager
+def only_writer(target: Path, out: Path | None, settings: Settings) -> Iterator[None]:
+    """Meanwhile nobody else writes the folder. Raises Refused for one of --out that was made since it was asked for."""
+    name = sha256_text(str(target.resolve()))[:12]
+    with lock(settings.locks / f"folder-{name}", f"another process writes {target}"):
+        require_new(out)
+        yield
 
 
 def prediction(row: Row, chances: Mapping[str, float]) -> dict[str, Any]:

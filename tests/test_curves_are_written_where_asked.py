@@ -150,3 +150,20 @@ def test_what_the_machine_did_is_kept_over_a_stop_and_a_torn_line(work):
     assert len(rows) == 2
     assert rows[0]["time"] <= rows[1]["time"]
     assert {"cpu_utilization_percentage", "system_memory_usage_megabytes"} <= set(rows[0])
+
+
+def test_what_cannot_be_measured_ends_the_measuring_and_not_the_training(tmp_path, monkeypatch, capsys):
+    from pipelines import machine_load
+
+    class Broken:
+        def __init__(self):
+            raise AttributeError("'NoneType' object has no attribute 'bytes_recv'")
+
+    monkeypatch.setattr("mlflow.system_metrics.metrics.network_monitor.NetworkMonitor", Broken)
+    with machine_load.measured(tmp_path, 0.01):
+        pass
+    assert machine_load.rows_of(tmp_path), "the others still measure"
+    monkeypatch.setattr(machine_load, "_row", lambda _: 1 / 0)
+    with machine_load.measured(tmp_path, 0.01):
+        pass
+    assert "not measured any more: ZeroDivisionError" in capsys.readouterr().out
