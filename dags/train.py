@@ -9,10 +9,12 @@ from airflow.sdk import DAG, Param, dag
 
 from dags.child import RETRIES
 from dags.form import trigger_form
-from dags.review import Review
+from dags.review import Review, SecondReview
 from dags.schedule import DATASET, when
 from dags.step import step
+from pipelines.decision import REVIEWS
 from pipelines.errors import Refused
+from pipelines.identity import airflow_users
 from pipelines.recipe import Recipe
 from pipelines.recipe_file import load_recipe
 from pipelines.review import read_packet
@@ -50,21 +52,27 @@ def train(recipe: Recipe) -> DAG:
         if recipe.evaluate.control:
             control = step("finetune", task_id="finetune_without_pretraining")(run, dataset=dataset, model=base)
             tuned >> control  # two trainings at once would only fight for the same cores
-        report = step("evaluate")(run, dataset=dataset, base=base, adapted=adapted, tuned=tuned, control=control)
+        teacher = ""
+        if recipe.releases_student:
+            teacher, tuned = tuned, step("distil")(run, dataset=dataset, teacher=tuned)
+        others = {"control": control, "teacher": teacher}
+        report = step("evaluate")(run, dataset=dataset, base=base, adapted=adapted, tuned=tuned, **others)
         dossier = step("check_gates")(run, report=report)
         candidate = step("register")(run, dossier=dossier)
-        review = Review(
-            task_id="review",
-            subject=f"Make the new {recipe.name} the champion?",
-            body="{{ packet(ti.xcom_pull('check_gates')) }}",
-            options=["Approve", "Reject"],
-            params={"reason": Param(None, type=["null", "string"], format="multiline", title="Reason (required)")},
-            assigned_users=[{"id": name, "name": name} for name in recipe.review.reviewers],
-            response_timeout=timedelta(days=recipe.review.expires_days),
+        question = {
+            "body": "{{ packet(ti.xcom_pull('check_gates')) }}",
+            "options": ["Approve", "Reject"],
+            "params": {"reason": Param(None, type=["null", "string"], format="multiline", title="Reason (required)")},
+            "assigned_users": airflow_users(recipe.review.reviewers, read_settings()),
+            "response_timeout": timedelta(days=recipe.review.expires_days),
             **RETRIES,
-        )
-        answer = step("record_review")(run, candidate=candidate, dossier=dossier)
-        candidate >> review >> answer
+        }
+        subject = f"Make the new {recipe.name} the champion?"
+        first = Review(task_id=REVIEWS[0], subject=subject, **question)
+        second = SecondReview(task_id=REVIEWS[1], subject=f"{subject} It takes a second approval.", **question)
+        # None failed: where one approval is enough, the second review is skipped.
+        answer = step("record_review", trigger_rule="none_failed")(run, candidate=candidate, dossier=dossier)
+        candidate >> first >> second >> answer
         step("promote")(run, candidate=candidate, review=answer)
 
     return pipeline()

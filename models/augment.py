@@ -5,27 +5,44 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from models import stop
-from models.metrics import WORD, is_cjk
+from models.metrics import WORD
+from models.words import whole
 
-Table = Mapping[str, Sequence[str]]
 # Of the words that a masked model finds likely, so many are drawn from.
 LIKELIEST = 5
 BATCH = 32
+# How pieces of SentencePiece, and of GPT-2's bytes, say that a word begins; and from which share of a vocabulary on it
+# is one that says so, and not one that happens to hold the letter.
+BEGINS, MARKED = ("\u2581", "\u0120"), 0.05
 
 
-def table_of(sets: Iterable[Sequence[str]]) -> dict[str, list[str]]:
-    """For each word, in lower case, those that may stand for it, from sets of words that mean the same."""
+@dataclass(frozen=True)
+class Table:
+    """For each word, in lower case, those that may stand for it."""
+
+    others: Mapping[str, Sequence[str]]
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What finds the words, whatever their case."""
+        return whole(self.others, re.IGNORECASE)
+
+
+def table_of(sets: Iterable[Sequence[str]]) -> Table:
+    """The table of sets of words that mean the same."""
     found: dict[str, list[str]] = {}
     for words in sets:
         for word in words:
             others = found.setdefault(word.lower(), [])
             others += [other for other in words if other.lower() != word.lower() and other not in others]
-    return found
+    return Table(found)
 
 
 def with_synonyms(text: str, table: Table, share: float, seed: str) -> str:
@@ -33,16 +50,12 @@ def with_synonyms(text: str, table: Table, share: float, seed: str) -> str:
 
     A longer entry goes before a shorter one within it. The same seed draws the same.
     """
-    known = sorted(table, key=lambda word: (-len(word), word))
-    # Words that are written with spaces are replaced whole; Chinese ones stand anywhere.
-    entries = "|".join(re.escape(w) if any(map(is_cjk, w)) else rf"(?<!\w){re.escape(w)}(?!\w)" for w in known)
-    found = re.finditer(entries, text, re.IGNORECASE) if entries else ()
     # Ignoring case matches more than lower case makes equal: a long s, a final sigma.
-    places = [match for match in found if match[0].lower() in table]
+    places = [match for match in table.pattern.finditer(text) if match[0].lower() in table.others]
     draw = random.Random(seed)  # noqa: S311 - no secret is drawn
     most = max(1, round(share * len(re.findall(WORD, text))))
     swaps = [
-        (match.start(), match.end(), draw.choice(list(table[match[0].lower()])))
+        (match.start(), match.end(), draw.choice(list(table.others[match[0].lower()])))
         for match in sorted(draw.sample(places, min(most, len(places))), key=lambda match: match.start())
     ]
     return _swapped(text, swaps)
@@ -65,11 +78,18 @@ def with_likely_words(
 
 
 def _words_of(tokenizer: Any) -> list[str]:
-    """What each token says where it is a word, with the space before it; empty for all others."""
-    names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    """What each token says where it is a word, with the space before it; empty for all others.
+
+    Where a vocabulary marks the beginnings of words, a token without the mark goes on with one, and is none itself.
+    """
+    names = [name or "" for name in tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))]
     said = [tokenizer.convert_tokens_to_string([name]) if name else "" for name in names]
     special = set(tokenizer.all_special_ids)
-    return [text if text.strip().isalpha() and n not in special else "" for n, text in enumerate(said)]
+    begins = next((mark for mark in BEGINS if sum(n.startswith(mark) for n in names) > MARKED * len(names)), "")
+    return [
+        text if text.strip().isalpha() and number not in special and names[number].startswith(begins) else ""
+        for number, text in enumerate(said)
+    ]
 
 
 def _replaced(  # noqa: PLR0913, PLR0917

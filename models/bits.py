@@ -31,17 +31,27 @@ def bits_per_byte(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[tupl
     """Bits and bytes of each text, in order; computed in fp32. Texts longer than the model are cut at its length."""
     if model.config.is_encoder_decoder:
         return _hidden_bits(model, tokenizer, texts)
-    is_masked = "MaskedLM" in type(model).__name__
-    encode = _masked_example if is_masked else _causal_example
+    encode = _masked_example if is_masked(model) else causal_example
     most = min(512, room(model))
     found = [encode(tokenizer, text, most) for text in texts]
-    bits = [0.0] * len(texts)
-    for batch in by_tokens([len(example["input_ids"]) for example, _ in found], BATCH_TOKENS, seed=0):
-        stop.check("measuring bits per byte")
-        values = _bits(model, [found[n][0] for n in batch], shift=not is_masked)
+    bits = bits_of(model, [example for example, _ in found], "measuring bits per byte")
+    return [(value, size) for value, (_, size) in zip(bits, found, strict=True)]
+
+
+def is_masked(model: Any) -> bool:
+    """Whether a language model fills in what is hidden, and does not go on from what was read."""
+    return "MaskedLM" in type(model).__name__
+
+
+def bits_of(model: Any, examples: Sequence[Example], doing: str) -> list[float]:
+    """Bits of the labels of each example, in order; `doing` says what for, should somebody stop it."""
+    bits = [0.0] * len(examples)
+    for batch in by_tokens([len(example["input_ids"]) for example in examples], BATCH_TOKENS, seed=0):
+        stop.check(doing)
+        values = _bits(model, [examples[n] for n in batch], shift=not is_masked(model))
         for number, value in zip(batch, values, strict=True):
             bits[number] = value
-    return [(value, size) for value, (_, size) in zip(bits, found, strict=True)]
+    return bits
 
 
 def _hidden_bits(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[tuple[float, int]]:
@@ -70,7 +80,7 @@ def ratio(measured: Sequence[tuple[float, int]]) -> float:
     return round(sum(bits for bits, _ in measured) / sum(size for _, size in measured), 6)
 
 
-def _causal_example(tokenizer: Any, text: str, room: int) -> tuple[Example, int]:
+def causal_example(tokenizer: Any, text: str, room: int) -> tuple[Example, int]:
     """The end token begins a text, so that its first token is predicted too."""
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     tokens, offsets = encoded["input_ids"][: room - 1], encoded["offset_mapping"][: room - 1]

@@ -17,8 +17,8 @@ from models.schedule import Batch, Passes, Plan
 SCALE = 20.0
 # The logit of what is neither right nor wrong: so low that no softmax sees it, and yet a number.
 UNSEEN = -1e4
-# A question, its answer, and a wrong answer where one is known.
-Example = tuple[str, str, str | None]
+# A question, its answer, and wrong answers where some are known.
+Example = tuple[str, ...]
 
 
 def contrast_plan(tokenizer: Any, examples: Sequence[Example], passes: Passes) -> Plan:
@@ -28,12 +28,12 @@ def contrast_plan(tokenizer: Any, examples: Sequence[Example], passes: Passes) -
     wrong answers that the batch brings along. A text stands once in a batch, however often it answers: it is not wrong
     for a question that it answers, nor is any other answer that this question has among the examples.
     """
-    passages = list(dict.fromkeys(text for _, *both in examples for text in both if text is not None))
+    passages = list(dict.fromkeys(text for _, *told in examples for text in told))
     number = {text: place for place, text in enumerate(passages)}
     asked = encode_texts(tokenizer, [(question,) for question, *_ in examples])
     told = encode_texts(tokenizer, [(text,) for text in passages])
-    right = [number[answer] for _, answer, _ in examples]
-    wrong = [[] if text is None else [number[text]] for *_, text in examples]
+    right = [number[answer] for _, answer, *_ in examples]
+    wrong = [[number[text] for text in texts] for _, _, *texts in examples]
     every = _answers_of([question for question, *_ in examples], right)
 
     def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a row is the same in every epoch

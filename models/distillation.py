@@ -1,7 +1,8 @@
-"""A small classifier learns the answers of a large one, whose doubts say more of a text than its label does."""
+"""A small model learns the answers of a large one: its doubts about labels, or the texts that it writes."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -52,3 +53,13 @@ def with_answers(plan: Plan, known: torch.Tensor, temperature: float, weight: fl
         return plan.collate(items, epoch) | {KNOWN: known[list(items)]}
 
     return replace(plan, collate=collate, loss=Distilling(label_answers, temperature=temperature, weight=weight))
+
+
+def one_of_two(examples: int, weight: float, epochs: int, seed: int) -> list[list[int]]:
+    """Which answer each example has in each epoch, where number n is the teacher's and `examples` + n a person's.
+
+    The teacher's has the probability `weight`, drawn anew for each epoch: in expectation the loss is the weighted sum
+    of those of both answers (Kim and Rush 2016, section 3.3), for the price of one reading.
+    """
+    draw = random.Random(seed).random  # noqa: S311 - no secret is drawn
+    return [[n if draw() < weight else examples + n for n in range(examples)] for _ in range(epochs)]

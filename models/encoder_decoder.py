@@ -8,6 +8,7 @@ from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
+from models import stop
 from models.encoding import encode_prompt
 from models.losses import Loss
 from models.objectives import Answers, batches, only_states
@@ -89,11 +90,10 @@ def bits_of(model: Any, pad: int, sources: Sequence[Source], counted: Sequence[S
     return [float(value) / math.log(2) for value in (sums * table.to(sums.device)).sum(1)]
 
 
-def completion_bits(model: Any, tokenizer: Any, pairs: Sequence[tuple[Prompt | str, str]], room: int) -> list[float]:
-    """Bits that the model needs for each answer and its end, once it has read the prompt."""
-    sources = [encode_pair(tokenizer, prompt, answer, room) for prompt, answer in pairs]
+def completion_bits(model: Any, pad: int, sources: Sequence[Source]) -> list[float]:
+    """Bits that the model needs for all that is to be written, once it has read what is read."""
     with autocast(model.device):
-        return bits_of(model, tokenizer.pad_token_id, sources, [[True] * len(target) for _, target in sources])
+        return bits_of(model, pad, sources, [[True] * len(target) for _, target in sources])
 
 
 def write(model: Any, tokenizer: Any, prompts: Sequence[Prompt], room: int, max_new_tokens: int) -> list[str]:
@@ -104,8 +104,9 @@ def write(model: Any, tokenizer: Any, prompts: Sequence[Prompt], room: int, max_
     sources = [{"input_ids": encode_source(tokenizer, prompt, room)} for prompt in prompts]
     batch = padded(sources, {"input_ids": tokenizer.pad_token_id})
     greedy = {"do_sample": False, "num_beams": 1, "min_length": 0, "no_repeat_ngram_size": 0}
+    inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
     with torch.inference_mode(), autocast(model.device):
         written = model.generate(
-            **{name: tensor.to(model.device) for name, tensor in batch.items()}, max_new_tokens=max_new_tokens, **greedy
+            **inputs, max_new_tokens=max_new_tokens, stopping_criteria=[stop.between_tokens], **greedy
         )
     return [text.strip() for text in tokenizer.batch_decode(written, skip_special_tokens=True)]

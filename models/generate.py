@@ -8,10 +8,11 @@ from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
-from models import encoder_decoder
+from models import encoder_decoder, stop
 from models.backbone import room
 from models.encoding import encode_completion, encode_prompt
 from models.precision import autocast
+from models.predict import rows_at_once
 from models.prompt import Prompt
 
 # Takes the size of what is done and of all.
@@ -37,8 +38,9 @@ def generate(
     asked = [Prompt(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
     distinct = sorted(set(asked), key=lambda prompt: (len(prompt.text), prompt))
     answers: dict[Prompt, str] = {}
-    for start in range(0, len(distinct), BATCH):
-        batch = distinct[start : start + BATCH]
+    size = rows_at_once(model, BATCH)
+    for start in range(0, len(distinct), size):
+        batch = distinct[start : start + size]
         answers |= zip(batch, _continue(model, tokenizer, batch, max_new_tokens), strict=True)
         if progress:
             progress(_size(answers), _size(distinct))
@@ -52,31 +54,28 @@ def _size(prompts: Iterable[Prompt]) -> int:
 def completion_bits(
     model: Any, tokenizer: Any, prompts: Sequence[Prompt] | Sequence[str], completions: Sequence[str]
 ) -> list[float]:
-    """Bits that the model needs for each completion and the end of the text, once it has read the prompt."""
+    """Bits that the model needs for each completion and the end of the text, once it has read the prompt.
+
+    Those that are alike in length are read together.
+    """
     if model.config.is_encoder_decoder:
-        return _written_bits(model, tokenizer, prompts, completions)
+        pad, most = tokenizer.pad_token_id, reads(model, tokenizer)
+        sources = [encoder_decoder.encode_pair(tokenizer, prompts[n], t, most) for n, t in enumerate(completions)]
+        return _sorted(model, sources, lambda batch: encoder_decoder.completion_bits(model, pad, batch))
     most = room(model)
     rows = [encode_completion(tokenizer, prompts[n], text, most) for n, text in enumerate(completions)]
-    order = sorted(range(len(rows)), key=lambda number: (len(rows[number][0]), rows[number][0]))
-    bits = [0.0] * len(rows)
-    for start in range(0, len(order), BATCH):
-        chosen = order[start : start + BATCH]
-        for number, value in zip(chosen, _bits(model, [rows[n] for n in chosen]), strict=True):
-            bits[number] = value
-    return bits
+    return _sorted(model, rows, lambda batch: _bits(model, batch))
 
 
-def _written_bits(model: Any, tokenizer: Any, prompts: Any, completions: Sequence[str]) -> list[float]:
-    """The same of an encoder-decoder, for pairs alike in length together."""
-    pairs, most = list(zip(prompts, completions, strict=True)), reads(model, tokenizer)
-    order = sorted(range(len(pairs)), key=lambda n: (len(getattr(pairs[n][0], "text", pairs[n][0])), pairs[n][1], n))
-    bits = [0.0] * len(pairs)
-    for start in range(0, len(order), BATCH):
-        chosen = order[start : start + BATCH]
-        values = encoder_decoder.completion_bits(model, tokenizer, [pairs[n] for n in chosen], most)
-        for number, value in zip(chosen, values, strict=True):
-            bits[number] = value
-    return bits
+def _sorted(model: Any, rows: Sequence[Any], bits: Callable[[Sequence[Any]], list[float]]) -> list[float]:
+    """The bits of each row, in the order of `rows`; a row's first part are the tokens that are read."""
+    order = sorted(range(len(rows)), key=lambda number: (len(rows[number][0]), rows[number]))
+    found, size = [0.0] * len(rows), rows_at_once(model, BATCH)
+    for start in range(0, len(order), size):
+        chosen = order[start : start + size]
+        for number, value in zip(chosen, bits([rows[n] for n in chosen]), strict=True):
+            found[number] = value
+    return found
 
 
 def reads(model: Any, tokenizer: Any) -> int:
@@ -99,9 +98,11 @@ def _continue(model: Any, tokenizer: Any, batch: Sequence[Prompt], max_new_token
             input_ids=tokens,
             attention_mask=attended,
             do_sample=False,
+            num_beams=1,
             max_new_tokens=max_new_tokens,
             eos_token_id=end,
             pad_token_id=end,
+            stopping_criteria=[stop.between_tokens],
         )
     return [text.strip() for text in tokenizer.batch_decode(written[:, width:], skip_special_tokens=True)]
 

@@ -9,6 +9,8 @@ from models.schedule import depth
 
 # Fewer steps leave AdaLoRA no time to see which ranks matter.
 FEWEST_STEPS = 10
+# Kinds whose layers have the names of another's, where peft knows only that one.
+NAMED_LIKE = {"eurobert": "llama"}
 
 
 def full(model: Any, rank: int, steps: int) -> Any:  # noqa: ARG001 - all methods are called alike
@@ -63,7 +65,7 @@ def ia3(model: Any, rank: int, steps: int) -> Any:  # noqa: ARG001
     from peft import IA3Config
     from peft.utils import constants
 
-    kind = model.config.model_type
+    kind = NAMED_LIKE.get(model.config.model_type, model.config.model_type)
     if kind not in (targets := constants.TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING):
         raise ValueError(f"ia3 does not know the layers of a {kind}; it knows {', '.join(sorted(targets))}")
     inner = constants.TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING[kind]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from pathlib import Path
@@ -30,7 +30,7 @@ def extended(model: Any, tokenizer: Any, texts: Sequence[str], most: int) -> tup
     those of the pieces that stood there before. Raises ValueError when the tokenizer is none of byte pairs.
     """
     _require_byte_pairs(tokenizer)
-    pairs = found(cut(tokenizer, texts), most)
+    pairs = found(cut(tokenizer, texts), most, tokenizer.get_vocab())
     larger = with_pairs(tokenizer, pairs)
     if pairs:
         _embed(model, tokenizer, larger, pairs)
@@ -48,11 +48,13 @@ def cut(tokenizer: Any, texts: Sequence[str]) -> Counter[Pieces]:
     return counts
 
 
-def found(counts: Mapping[Pieces, int], most: int) -> list[Pair]:
+def found(counts: Mapping[Pieces, int], most: int, known: Iterable[str] = ()) -> list[Pair]:
     """The pairs that byte-pair encoding joins next: always the most frequent (Sennrich et al. 2016, algorithm 1).
 
-    Of equally frequent ones the first by its letters. Fewer than `most` where no pair stands there FEWEST times.
+    Of equally frequent ones the first by its letters. Fewer than `most` where no pair stands there FEWEST times. What
+    is spelled like a token of `known`, or like one that another pair made, is none: it would take that one's number.
     """
+    spelled = set(known)
     parts = [list(part) for part in counts]
     times = list(counts.values())
     often, places = Counter[Pair](), defaultdict[Pair, set[int]](set)
@@ -67,9 +69,10 @@ def found(counts: Mapping[Pieces, int], most: int) -> list[Pair]:
     while len(pairs) < most and queue:
         stop.check("looking for new tokens")
         count, best = heappop(queue)
-        if -count != often[best]:
+        if -count != often[best] or "".join(best) in spelled:
             continue
         pairs.append(best)
+        spelled.add("".join(best))
         changed = set[Pair]()
         for number in places.pop(best):
             before, parts[number] = parts[number], joined(parts[number], best)

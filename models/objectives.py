@@ -200,7 +200,12 @@ def completion_plan(tokenizer: Any, pairs: Sequence[tuple[Prompt, str]], room: i
 
 def batches(lengths: Sequence[int], passes: Passes) -> list[list[list[int]]]:
     seeds = range(passes.seed, passes.seed + passes.epochs)
-    return [by_count(lengths, passes.size, seed, passes.groups) for seed in seeds]
+    if passes.drawn is None:
+        return [by_count(lengths, passes.size, seed, passes.groups) for seed in seeds]
+    return [
+        [[items[n] for n in batch] for batch in by_count([lengths[n] for n in items], passes.size, seed)]
+        for seed, items in zip(seeds, passes.drawn, strict=True)
+    ]
 
 
 masked_loss, causal_loss, label_loss = Loss(masked_answers), Loss(causal_answers, first=1), Loss(label_answers)

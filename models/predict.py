@@ -40,22 +40,30 @@ def classify(
         rows = (found.sigmoid() if several else found.softmax(-1)).tolist()
         return [dict(zip(labels, row, strict=True)) for row in rows]
 
-    return _each_once(rows, chances, progress)
+    return each_once(rows, chances, progress, rows_at_once(model))
 
 
 def logits(model: Any, tokenizer: Any, rows: Sequence[Texts], progress: Progress | None = None) -> torch.Tensor:
     """What a classifier says of each row, before it becomes chances: fp32, shape (rows, labels), on the CPU."""
-    return torch.stack(_each_once(rows, lambda batch: list(_logits(model, tokenizer, batch).cpu()), progress))
+    return torch.stack(each_once(rows, lambda batch: list(_logits(model, tokenizer, batch).cpu()), progress))
 
 
-def _each_once(
-    rows: Sequence[Texts], answer: Callable[[Sequence[Texts]], list[Any]], progress: Progress | None
+def rows_at_once(model: Any, usual: int = BATCH) -> int:
+    """How many rows a model is asked of at once: the usual number, unless it says another."""
+    return int(getattr(model, "rows_at_once", usual))
+
+
+def each_once(
+    rows: Sequence[Texts],
+    answer: Callable[[Sequence[Texts]], list[Any]],
+    progress: Progress | None = None,
+    size: int = BATCH,
 ) -> list[Any]:
     """The answer to each row, in the order of `rows`; rows that are alike are asked once, batches alike in length."""
     distinct = sorted(set(rows), key=lambda texts: (sum(map(len, texts)), texts))
     answers: dict[Texts, Any] = {}
-    for start in range(0, len(distinct), BATCH):
-        batch = distinct[start : start + BATCH]
+    for start in range(0, len(distinct), size):
+        batch = distinct[start : start + size]
         answers |= zip(batch, answer(batch), strict=True)
         if progress:
             progress(_size(answers), _size(distinct))
@@ -76,19 +84,19 @@ def _logits(model: Any, tokenizer: Any, batch: Sequence[Texts]) -> torch.Tensor:
 
 def embed(model: Any, tokenizer: Any, texts: Sequence[str], progress: Progress | None = None) -> NDArray[Any]:
     """Mean of an encoder's last hidden states over the tokens of each text, shape (texts, width)."""
-    distinct = sorted(set(texts), key=lambda text: (len(text), text))
-    found: dict[str, NDArray[Any]] = {}
-    for start in range(0, len(distinct), BATCH):
-        batch = distinct[start : start + BATCH]
-        found |= zip(batch, _embed_batch(model, tokenizer, batch), strict=True)
-        if progress:
-            progress(sum(map(len, found)), sum(map(len, distinct)))
-    return np.stack([found[text] for text in texts])
+
+    def means(batch: Sequence[Texts]) -> list[NDArray[Any]]:
+        encoded = tokenizer([text for (text,) in batch], truncation=True, padding=True, return_tensors="pt")
+        return list(_means(model, encoded.to(model.device)).cpu().numpy())
+
+    return np.stack(each_once([(text,) for text in texts], means, progress, rows_at_once(model)))
 
 
-def _embed_batch(model: Any, tokenizer: Any, batch: Sequence[str]) -> NDArray[Any]:
-    encoded = tokenizer(list(batch), truncation=True, padding=True, return_tensors="pt").to(model.device)
+def _means(model: Any, encoded: Any) -> torch.Tensor:
+    """Mean state of each text; an exported encoder says nothing else."""
     with torch.inference_mode(), autocast(model.device):
-        states = model(**encoded).last_hidden_state.float()
+        found = model(**encoded)
+    if hasattr(found, "sentence_embedding"):
+        return torch.as_tensor(found.sentence_embedding)
     mask = encoded["attention_mask"][..., None]
-    return np.asarray(((states * mask).sum(1) / mask.sum(1)).cpu().numpy())
+    return torch.as_tensor((found.last_hidden_state.float() * mask).sum(1) / mask.sum(1))

@@ -186,10 +186,10 @@ def text_chances(model: Any, tokenizer: Any, known: Known, rows: Sequence[Any], 
     return [found["1"] for found in classify(model, tokenizer, asked, progress)]
 
 
-def load_recommender(folder: Path, progress: Any = None) -> Any:
-    """The model of a folder as a function from rows to probabilities of a click."""
+def load_recommender(folder: Path, progress: Any = None, load: Any = None) -> Any:
+    """The model of a folder as a function from rows to probabilities of a click; `load` reads the text model."""
     from models.backbone import load_classifier
 
-    model, tokenizer = load_classifier(folder)
+    model, tokenizer = (load or load_classifier)(folder)
     known, ranker = Known.read(folder), Ranker.read(folder)
     return lambda rows: ranker.chances(features(known, rows, text_chances(model, tokenizer, known, rows, progress)))

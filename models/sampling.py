@@ -67,16 +67,14 @@ def states(model: Any, tokenizer: Any, rows: Sequence[tuple[str, ...]]) -> Array
 
     from models.encoding import encode_texts
     from models.precision import autocast
-    from models.predict import BATCH
+    from models.predict import each_once
 
-    order = sorted(range(len(rows)), key=lambda n: (sum(map(len, rows[n])), rows[n]))
-    found: dict[int, Array] = {}
-    for start in range(0, len(order), BATCH):
-        batch = order[start : start + BATCH]
-        encoded = tokenizer.pad(encode_texts(tokenizer, [rows[n] for n in batch]), return_tensors="pt")
+    def means(batch: Sequence[tuple[str, ...]]) -> list[Array]:
+        encoded = tokenizer.pad(encode_texts(tokenizer, batch), return_tensors="pt")
         inputs = {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}
         with torch.inference_mode(), autocast(model.device):
             hidden = model.base_model(**inputs).last_hidden_state.float()
         mask = inputs["attention_mask"][..., None]
-        found |= zip(batch, ((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy(), strict=True)
-    return np.stack([found[n] for n in range(len(rows))])
+        return list(((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy())
+
+    return np.stack(each_once(rows, means))

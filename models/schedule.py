@@ -12,6 +12,7 @@ from transformers import get_scheduler  # noqa: TID253
 if TYPE_CHECKING:
     from models.hooks import Hook
     from models.losses import Loss
+    from models.mixing import MixedLoss
 
 Batch = dict[str, Any]
 
@@ -33,14 +34,14 @@ class Plan(torch.utils.data.Dataset[Batch]):
     """All batches of a training, epoch after epoch.
 
     The order is data, not a generator's state: a training that was stopped goes on with the very batch that was next.
-    `collate` makes the tensors of a batch from its items and the number of its epoch, and depends on nothing else.
-    `loss` is a mean over the batch, a scalar, from the model and the batch. `counts` says how many examples have each
-    label, where there are labels. `hooks` are what goes on beside the steps.
+    `collate` makes the tensors of a batch from its items, mostly numbers, and the number of its epoch, and depends on
+    nothing else. `loss` is a mean over the batch, a scalar, from the model and the batch. `counts` says how many
+    examples have each label, where there are labels. `hooks` are what goes on beside the steps.
     """
 
-    epochs: Sequence[Sequence[Sequence[int]]]
-    collate: Callable[[Sequence[int], int], Batch]
-    loss: Loss
+    epochs: Sequence[Sequence[Sequence[Any]]]
+    collate: Callable[[Sequence[Any], int], Batch]
+    loss: Loss | MixedLoss
     counts: tuple[int, ...] = ()
     hooks: Sequence[Hook] = ()
 
@@ -50,7 +51,7 @@ class Plan(torch.utils.data.Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         return self.collate(*self.items(step))
 
-    def items(self, step: int) -> tuple[Sequence[int], int]:
+    def items(self, step: int) -> tuple[Sequence[Any], int]:
         """The items of a batch, and its epoch."""
         for epoch, batches in enumerate(self.epochs):
             if step < len(batches):
@@ -68,13 +69,15 @@ class Plan(torch.utils.data.Dataset[Batch]):
 class Passes:
     """How labelled examples are gone through: batches of `size`, `epochs` times, in an order decided by `seed`.
 
-    Examples of one group come in one batch, where there are `groups`, one for each example.
+    Examples of one group come in one batch, where there are `groups`, one for each example. `drawn` says for each epoch
+    which examples it goes through, where these are not all of them.
     """
 
     size: int
     epochs: int
     seed: int
     groups: Sequence[str] | None = None
+    drawn: Sequence[Sequence[int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,6 @@ def depth(key: str, layers: int) -> int:
 
 
 def tokens_of(batch: Batch) -> int:
-    """How many tokens a model reads in a batch, padding left out."""
+    """How many tokens a model reads in a batch; what only fills it up is left out where a mask tells it."""
     masks = [tensor for name, tensor in batch.items() if name.endswith("attention_mask")]
     return int(sum(mask.sum() for mask in masks) if masks else batch["input_ids"].numel())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from mlflow.models import set_model  # noqa: TID253 - MLflow itself loads this f
 from mlflow.pyfunc import PythonModel  # noqa: TID253
 
 FOLDER = "model/"
+# How the model of a folder is read, with its tokenizer.
+Load = Callable[[Path], tuple[Any, Any]]
 
 
 class ServedModel(PythonModel):  # type: ignore[misc]
@@ -52,20 +54,23 @@ def verify_model(folder: Path, manifest: Path) -> None:
             raise ValueError(f"refused to load {folder}: {name} was changed, its sha256 is not that of its manifest")
 
 
-def load(folder: Path, task_name: str) -> Any:
-    """Load the model of a task as a function from rows to records."""
+def load(folder: Path, task_name: str, load: Load | None = None) -> Any:
+    """Load the model of a task as a function from rows to records.
+
+    `load` reads a folder that is not as trainings leave it: `models.exported.load_exported` one of ONNX graphs.
+    """
     from models.tasks import TASKS
 
     task = TASKS[task_name]
-    return LOADERS[task.answer](folder, task)
+    return LOADERS[task.answer](folder, task, load)
 
 
-def _classifier(folder: Path, task: Any) -> Any:
+def _classifier(folder: Path, task: Any, load: Load | None) -> Any:
     from models.backbone import load_classifier
     from models.predict import classify
     from models.tasks.labels import answer_of
 
-    model, tokenizer = load_classifier(folder)
+    model, tokenizer = (load or load_classifier)(folder)
 
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         asked = [task.read(row) for row in rows]
@@ -74,13 +79,13 @@ def _classifier(folder: Path, task: Any) -> Any:
     return answer
 
 
-def _labeller(folder: Path, task: Any) -> Any:
+def _labeller(folder: Path, task: Any, load: Load | None) -> Any:
     from models.backbone import load_classifier
     from models.predict import classify
     from models.tasks.label_sets import answer_of
     from models.threshold import read_threshold
 
-    (model, tokenizer), threshold = load_classifier(folder), read_threshold(folder)
+    (model, tokenizer), threshold = (load or load_classifier)(folder), read_threshold(folder)
 
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return [answer_of(found, threshold) for found in classify(model, tokenizer, [task.read(row) for row in rows])]
@@ -88,11 +93,11 @@ def _labeller(folder: Path, task: Any) -> Any:
     return answer
 
 
-def _writer(folder: Path, task: Any) -> Any:
+def _writer(folder: Path, task: Any, load: Load | None) -> Any:
     from models.generate import generate
     from models.writers import load_writer
 
-    model, tokenizer = load_writer(folder)
+    model, tokenizer = (load or load_writer)(folder)
 
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return [{"prediction": text} for text in generate(model, tokenizer, [task.asked(row) for row in rows])]
@@ -100,14 +105,14 @@ def _writer(folder: Path, task: Any) -> Any:
     return answer
 
 
-def _finder(folder: Path, task: Any) -> Any:
+def _finder(folder: Path, task: Any, load: Load | None) -> Any:
     from models.backbone import load_bi_encoder
     from models.progress import shares
     from models.ranking import best, read_answers, scorer
 
     pool = read_answers(folder)
     # Not kept beside the weights: the states of other weights would answer, and nobody would see it.
-    score = scorer(*load_bi_encoder(folder), pool, shares("answers"))
+    score = scorer(*(load or load_bi_encoder)(folder), pool, shares("answers"))
 
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return [_found(pool, scores, best(scores, BEST)) for scores in score([task.read(row)[0] for row in rows])]
@@ -120,11 +125,11 @@ def _found(pool: list[str], scores: Any, places: list[int]) -> dict[str, Any]:
     return {"prediction": answers[0]["answer"], "answers": answers}
 
 
-def _recommender(folder: Path, _: Any) -> Any:
+def _recommender(folder: Path, _: Any, load: Load | None) -> Any:
     from models.recommend import load_recommender
     from models.tasks.clicks import answer_of
 
-    chances = load_recommender(folder)
+    chances = load_recommender(folder, load=load)
 
     def answer(rows: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
         return [answer_of(chance) for chance in chances(rows)]

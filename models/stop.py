@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 from types import FrameType
+from typing import Any
 
 requested = Event()
 
@@ -38,3 +39,9 @@ def check(doing: str) -> None:
     """Raise Stopped when a stop was requested; for work that is short enough to begin again."""
     if requested.is_set():
         raise Stopped(f"stopped while {doing}; the next try begins that again")
+
+
+def between_tokens(tokens: Any, _scores: Any, **_: Any) -> Any:
+    """For `generate` of transformers, a criterion that ends no text, but raises Stopped when a stop was requested."""
+    check("writing texts")
+    return tokens[:, 0] < 0

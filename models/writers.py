@@ -44,10 +44,12 @@ def warm_started(folder: Path, seed: int) -> Pair:
     What the decoder attends to the encoder with is new, and its output layer too where the encoder had none. Raises
     ValueError for a kind of encoder that cannot decode.
     """
-    from transformers import AutoModelForCausalLM, EncoderDecoderModel
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM, EncoderDecoderModel
 
     encoder, tokenizer, _ = masked_from_encoder(folder, seed)
     config = copy.deepcopy(encoder.config)
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise ValueError(f"{folder}: a {config.model_type} does not become a decoder; take a BERT or a RoBERTa")
     config.is_decoder = config.add_cross_attention = True
     decoder = AutoModelForCausalLM.from_config(config)
     left = decoder.load_state_dict(encoder.state_dict(), strict=False)

@@ -16,6 +16,7 @@ from pipelines.settings import Settings
 
 TIMEOUT_S = 30.0
 POLL_S = 1.0
+PAGE = "/review"  # of dags/plugins/review_page.py
 ACTIVE = ("queued", "running")
 PRINTED = ("task.stdout", "task.stderr")
 LOUD = ("warning", "error", "critical")
@@ -69,10 +70,24 @@ class Airflow:
         """What the review asks, and the answer that Airflow recorded; never the state of its task."""
         return Review.model_validate(self._read(_review_path(dag_id, run_id, task_id)))
 
+    def reviews(self, dag_id: str, run_id: str) -> dict[str, Review]:
+        """What each task of a run that asks somebody asks, and the answer that Airflow recorded; by the task's name."""
+        found = self._read(f"/dags/{dag_id}/dagRuns/{run_id}/hitlDetails", {"limit": 100})["hitl_details"]
+        return {one["task_instance"]["task_id"]: Review.model_validate(one) for one in found}
+
     def answer(self, dag_id: str, run_id: str, option: str, reason: str, task_id: str = "review") -> None:
-        """Answer the review. Raises Refused for somebody who is not its reviewer, and for a second answer."""
+        """Answer a review. Raises Refused for somebody who is not its reviewer, and for a second answer."""
         body = {"chosen_options": [option], "params_input": {"reason": reason}}
         self._send("PATCH", _review_path(dag_id, run_id, task_id), body)
+
+    def blind_examples(self, dag_id: str, seal: str) -> list[dict[str, Any]]:
+        """The examples of a review side by side, without whose answer is whose, and what this user said of each."""
+        found: list[dict[str, Any]] = self._send("GET", f"/{dag_id}/{seal}/examples", below=PAGE)
+        return found
+
+    def judge(self, dag_id: str, seal: str, number: int, choice: str) -> None:
+        """Keep what this user says of one example. Raises Refused for who may not, and after the decision."""
+        self._send("PUT", f"/{dag_id}/{seal}/examples/{number}", {"choice": choice}, below=PAGE)
 
     def dags(self) -> list[Dag]:
         """The DAGs of the DAG folder, except those that are no longer in it."""
@@ -96,12 +111,14 @@ class Airflow:
     def _read(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         return self._send("GET", path, query=query)
 
-    def _send(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
-        answer = self._request(method, f"/api/v2{path}", body, query)
+    def _send(
+        self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None, below: str = "/api/v2"
+    ) -> Any:
+        answer = self._request(method, below + path, body, query)
         if answer.status_code == httpx.codes.UNAUTHORIZED:
             # A token lives for a day, and dies with the secrets that signed it.
             self._token = None
-            answer = self._request(method, f"/api/v2{path}", body, query)
+            answer = self._request(method, below + path, body, query)
         if answer.is_error:
             raise _explained(answer, f"{method} {path}", self.user)
         return answer.json()

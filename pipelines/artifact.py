@@ -72,6 +72,14 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def read_kept(path: Path) -> Any:
+    """The JSON that an earlier try kept; None where it kept none, or where the file was lost with the power."""
+    try:
+        return read_json(path)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
 def seal(folder: Path, step: str, made_from: dict[str, str], parents: dict[str, str]) -> Manifest:
     """Write the manifest of a finished folder, after its files have reached the disk.
 

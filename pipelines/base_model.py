@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from models import threads
 from pipelines.base_source import find_base
 from pipelines.corpus import bits_per_byte, training_texts
+from pipelines.distil_recipe import Scratch
 from pipelines.errors import Refused
 from pipelines.language_training import train_on_text
-from pipelines.recipe import Scratch
 from pipelines.room import require_room
 from pipelines.steps import Work
 from pipelines.training import write_training

@@ -12,75 +12,81 @@ from pathlib import Path
 from models.model_files import ALLOWED
 from pipelines.artifact import sha256_file, verify
 from pipelines.artifact_root import uri_of
+from pipelines.distil_recipe import Scratch
 from pipelines.errors import Refused
 from pipelines.mirror import here
 from pipelines.production import production_folder
-from pipelines.recipe import Base, Scratch
+from pipelines.recipe import Base
 from pipelines.recipe_fit import REGISTRY
 from pipelines.settings import Settings
 
 WEIGHTS = "model.safetensors"
 HUB = "hf://"
+# What else names a model that is promoted, and one that may also be made here.
+PROMOTED = f", {REGISTRY}name@champion"
+MADE_HERE = PROMOTED + ", or { scratch = name }"
 ADAPTER = "adapter_config.json"  # of peft
 # Smaller files cannot be a model; hashing every file of every package would take long.
 LEAST_BYTES = 100_000
 FILES = [WEIGHTS, "*.json", "*.txt", "*.model"]
 
 
-def pinned_base(base: Base, settings: Settings) -> Base:
+def pinned_base(base: Base, settings: Settings, key: str = "base") -> Base:
     """The base with the digest of the model that its name stands for now. Raises Refused when it is nowhere."""
     if isinstance(base.model, Scratch) or base.sha256:
         return base
-    digest = sha256_file(find(base.model, None, settings) / WEIGHTS)
-    print(f"base {base.model}: sha256 {digest}; a recipe that must not change with it pins it as base.sha256")
+    digest = sha256_file(find_base(base, settings, key) / WEIGHTS)
+    print(f"{key} {base.model}: sha256 {digest}; a recipe that must not change with it pins it as {key}.sha256")
     return base.model_copy(update={"sha256": digest})
 
 
-def find_base(base: Base, settings: Settings) -> Path:
-    """The folder of a base that is not made here. Raises Refused when it is nowhere, or not what the recipe pins."""
+def find_base(base: Base, settings: Settings, key: str = "base") -> Path:
+    """The folder of a base that is not made here; `key` is where the recipe names it.
+
+    Raises Refused when it is nowhere, or not what the recipe pins.
+    """
     name = str(base.model)
-    return _promoted(base, settings) if name.startswith(REGISTRY) else find(name, base.sha256, settings)
+    if name.startswith(REGISTRY):
+        return _promoted(base, settings, key)
+    return find(name, base.sha256, settings, f"{key}.model", MADE_HERE if key == "base" else PROMOTED)
 
 
-def _promoted(base: Base, settings: Settings) -> Path:
+def _promoted(base: Base, settings: Settings, key: str) -> Path:
     """The model of a promoted artifact, every byte as its manifest says and its manifest as the run was frozen with."""
     name, artifact = str(base.model).removeprefix(REGISTRY).partition("/")[0], str(base.artifact)
     folder = here(uri_of(production_folder(name, artifact, settings), settings))
     if verify(folder).digest != artifact:
-        raise Refused(f"base {base.model}: {folder} is not what was promoted; its digest differs from base.artifact")
-    require_plain(folder / "model", str(base.model))
-    return _verified(folder / "model", base.sha256, str(base.model))
+        raise Refused(f"{key} {base.model}: {folder} is not what was promoted; its digest differs from {key}.artifact")
+    require_plain(folder / "model", f"{key} {base.model}")
+    return _verified(folder / "model", base.sha256, f"{key} {base.model}")
 
 
 def require_plain(folder: Path, name: str) -> None:
     """Raise Refused for a model folder whose weights need another model beside them, or that could run code."""
     if (folder / ADAPTER).is_file():
-        raise Refused(f"base {name} holds PEFT weights beside a model that it only names; merge them and register that")
+        raise Refused(f"{name} holds PEFT weights beside a model that it only names; merge them and register that")
     if odd := [path.name for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix not in ALLOWED]:
-        raise Refused(f"base {name} holds {odd[0]}, and a base is read from safetensors and text alone")
+        raise Refused(f"{name} holds {odd[0]}, and a base is read from safetensors and text alone")
 
 
-def find(name: str, sha256: str | None, settings: Settings, key: str = "base.model") -> Path:
-    """The folder of a model, "hf://org/name" or a path, that a recipe names under `key`.
+def find(name: str, sha256: str | None, settings: Settings, key: str = "base.model", also: str = "") -> Path:
+    """The folder of a model, "hf://org/name" or a path, that a recipe names under `key`, which may `also` take others.
 
     The first place that has it wins. A pinned digest is verified wherever the model was found; where none is pinned, an
     installed package is known by its name. Raises Refused when it is nowhere, saying where was looked, and when the
     digest is another one.
     """
     if not name.startswith(HUB):
-        return _verified(_folder(name, key), sha256, name)
+        return _verified(_folder(name, key), sha256, f"{key} {name}")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name.removeprefix(HUB)) or ".." in name:
-        raise Refused(
-            f"{key} is {name!r}; it takes hf://organisation/name, a folder"
-            + (", models:/name@champion, or { scratch = name }" if key == "base.model" else "")
-        )
+        raise Refused(f"{key} is {name!r}; it takes hf://organisation/name, a folder{also}")
     looked = []
     for place, search in _places(name.removeprefix(HUB), sha256, settings):
         if folder := search():
             print(f"{name}: found in {place}", flush=True)
-            return _verified(folder, sha256, name)
+            return _verified(folder, sha256, f"{key} {name}")
         looked.append(place)
-    raise Refused(_nowhere(name, looked))
+    raise Refused(f"{key} {_nowhere(name, looked)}")
 
 
 def _places(name: str, sha256: str | None, settings: Settings) -> Iterator[tuple[str, Callable[[], Path | None]]]:
@@ -128,7 +134,7 @@ def _from_hub(name: str, *, is_local: bool) -> Path | None:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
     if not is_local:
-        print(f"base {HUB}{name}: asking the Hugging Face hub", flush=True)
+        print(f"{HUB}{name}: asking the Hugging Face hub", flush=True)
     try:
         folder = Path(snapshot_download(name, allow_patterns=FILES, local_files_only=is_local))
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError):

@@ -17,7 +17,7 @@ from pipelines.data_version import md5_file
 from pipelines.errors import Refused
 from pipelines.findings import Finding, Place, Result, verdict_of
 from pipelines.pins import pinned_limits
-from pipelines.routing import form_of, is_note, route, targets
+from pipelines.routing import form_of, is_note, labels_of, route, targets
 from pipelines.sources import Source, sources
 from pipelines.summaries import known_summary
 from pipelines.version_files import chunks_of, split
@@ -81,7 +81,7 @@ def _check(bench: Bench, target: str, files: Sequence[Source]) -> Result:
         paths,
         form_of(target, bench.recipe),
         limits,
-        labels=bench.recipe.data.labels,
+        labels=labels_of(target, bench.recipe),
         role="batch",
         pictures=pictures,
         out=out,

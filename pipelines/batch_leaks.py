@@ -14,8 +14,8 @@ from pipelines.check_files import read_set
 from pipelines.facts import View
 from pipelines.findings import Finding, Place
 from pipelines.formats import FORMATS
-from pipelines.judgement import Subject, findings_of, judged, pair_subject
-from pipelines.leaks import corpus_measures, heldout_measures, leak_measures
+from pipelines.judgement import Subject, findings_of, judged, other_task_subject, pair_subject
+from pipelines.leaks import corpus_measures, heldout_measures, leak_measures, other_task_measures
 from pipelines.measure import EXAMPLES, Measure
 from pipelines.recipe import Recipe
 from pipelines.routing import form_of, targets
@@ -43,9 +43,14 @@ class Readings:
         """A file of the data, as a training will read it."""
         path = files[target]
         if path not in self.known:
-            split = target.startswith(f"{self.recipe.data.examples}/") and not target.endswith("/train.jsonl")
-            self.known[path] = self.read(target, [Source(target, path)], "evaluation" if split else "training")
+            self.known[path] = self.read(target, [Source(target, path)], self._role(target))
         return self.known[path]
+
+    def _role(self, target: str) -> Role:
+        if any(target == one.files["train"] for one in self.recipe.finetune.auxiliary):
+            return "auxiliary"
+        is_training = target in self.recipe.data.corpora.values() or target.endswith("/train.jsonl")
+        return "training" if is_training else "evaluation"
 
     def read(self, target: str, files: Sequence[Source], role: Role) -> Tally:
         self.say(f"looking for leaks: {target}")
@@ -78,23 +83,35 @@ def leaks(change: Change) -> Iterator[Finding]:
     role = targets(change.read.recipe)
     for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
         yield from _between(role[one], role[other], change)
+    for auxiliary in change.read.recipe.finetune.auxiliary:
+        files = auxiliary.files
+        yield from _between(files["validation"], files["train"], change)
+        for one in ("test", "validation"):
+            yield from _between(role[one], files["train"], change, OTHER_TASK)
     yield from _in_corpus(role["test"], role["corpus"], change)
     for corpus in dict.fromkeys(change.read.recipe.data.corpora.values()):
         if corpus in change.new:
             yield from _held_out(corpus, change)
 
 
-def _between(one: str, other: str, change: Change) -> Iterator[Finding]:
+# How an evaluation set is compared with a training set: the subject of a judgement, and the measures alone.
+Comparison = tuple[Callable[[str, Tally, Tally], Subject], Callable[[Tally, Tally], Mapping[str, Measure]]]
+SAME_TASK: Comparison = (pair_subject, leak_measures)
+OTHER_TASK: Comparison = (other_task_subject, other_task_measures)
+
+
+def _between(one: str, other: str, change: Change, compared: Comparison = SAME_TASK) -> Iterator[Finding]:
     """Rows of the evaluation set `one` in `other`."""
     if not change.applies(one, other):
         return
     read = change.read
-    subject = pair_subject(f"{one} in {other}", read.of(one, change.after), read.of(other, change.after))
+    subject_of, measures_of = compared
+    subject = subject_of(f"{one} in {other}", read.of(one, change.after), read.of(other, change.after))
     found = [f for f in findings_of(judged(subject)) if f.check != "unknown_labels" or one in change.new]
     if not found:
         return
-    old = leak_measures(read.of(one, change.before), read.of(other, change.before)) if change.had(one, other) else {}
-    places = _places(one, other, change)
+    old = measures_of(read.of(one, change.before), read.of(other, change.before)) if change.had(one, other) else {}
+    places = _places(one, other, change, compared)
     for finding in _worse(found, old):
         shown = places.get(finding.check) or finding.examples
         yield finding.model_copy(
@@ -102,13 +119,13 @@ def _between(one: str, other: str, change: Change) -> Iterator[Finding]:
         )
 
 
-def _places(one: str, other: str, change: Change) -> dict[str, list[Place]]:
+def _places(one: str, other: str, change: Change, compared: Comparison) -> dict[str, list[Place]]:
     """Where in the batch the rows stand that are in both sets, whichever of them the batch has rows for."""
     found: dict[str, list[Place]] = {}
     for mine, theirs in ((one, other), (other, one)):
         if mine in change.new:
             tally = change.read.read(mine, change.new[mine], "evaluation")
-            measures = leak_measures(tally, change.read.of(theirs, change.after))
+            measures = compared[1](tally, change.read.of(theirs, change.after))
             for name in SHOWN:
                 if name in measures:
                     found.setdefault(name, []).extend(measures[name].places)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines import dataset
+from pipelines.augment_files import require_files
 from pipelines.data_version import version_of
 from pipelines.errors import Refused, TryAgain
 from pipelines.recipe import Recipe
@@ -25,7 +26,8 @@ def commit(reason: str, settings: Settings) -> str:
     before = version_of(settings.data).md5
     for recipe in readers(settings):
         print(f"checking the data of {recipe.name}", flush=True)
-        found = check_data(settings.data, recipe.data, recipe.task, recipe.validation)
+        require_files(settings.data, recipe.finetune.augment)
+        found = check_data(settings.data, recipe.data, recipe.task, recipe.validation, recipe.finetune.auxiliary)
         if failed := [outcome for outcome in found["checks"] if not outcome["passed"]]:
             reasons = "\n".join(f"- {explain(outcome)}" for outcome in failed)
             raise Refused(f"nothing is recorded, for {recipe.name} cannot learn from {settings.data}:\n{reasons}")

@@ -12,8 +12,9 @@ from pipelines import ledger, registry
 from pipelines.artifact import verify
 from pipelines.artifact_root import uri_of
 from pipelines.dossier import Dossier
-from pipelines.errors import Refused, ScriptoriumError
+from pipelines.errors import Refused, ScriptoriumError, TryAgain
 from pipelines.ledger import SERVED, Entry
+from pipelines.locks import lock
 from pipelines.mirror import here
 from pipelines.production import production_folder
 from pipelines.recipe_file import recipe_named
@@ -37,7 +38,7 @@ def champion(name: str, settings: Settings) -> Champion | None:
     Raises ScriptoriumError when the ledger is not whole, when `champion` is held by another version than the ledger
     says, or when the bytes are not those that were promoted.
     """
-    last = ledger.last_promotion(history(name, settings))
+    last = ledger.of_champion(history(name, settings))
     require_holder(name, last, settings)
     if last is None:
         return None
@@ -59,15 +60,34 @@ def history(name: str, settings: Settings) -> list[Entry]:
 
 
 def write_down(event: ledger.Event, dossier: Dossier, facts: dict[str, str], settings: Settings) -> Entry:
-    """Add a decision to the ledger, unless it is there, and keep the ledger's last hash beside the model.
+    """Add a decision about a dossier to the ledger, unless it is there."""
+    return record(event, dossier.name, dossier.sha256, facts, settings)
+
+
+def record(  # noqa: PLR0913, PLR0917 - what an entry is made of, and what it was decided on
+    event: ledger.Event, name: str, seal: str, facts: dict[str, str], settings: Settings, after: Entry | None = None
+) -> Entry:
+    """Add an entry to the ledger of a model, and keep the ledger's last hash beside the model.
 
     Raises ScriptoriumError when the ledger is not whole: what was cut off it must not be forgotten by what is added.
+    With `after`, raises TryAgain when that is not its last entry any more: another machine has decided meanwhile.
     """
-    history(dossier.name, settings)
-    path = ledger.ledger_path(dossier.name, settings)
-    entry = ledger.append(path, event, dossier.sha256, facts)
-    registry.acknowledge(dossier.name, ledger.verify(path), settings)
+    entries = history(name, settings)
+    if after and entries[-1] != after:
+        raise TryAgain(
+            f"the ledger of {name} has grown meanwhile: {entries[-1].event}; nothing was changed, so try again"
+        )
+    path = ledger.ledger_path(name, settings)
+    entry = ledger.append(path, event, seal, facts)
+    registry.acknowledge(name, ledger.verify(path), settings)
     return entry
+
+
+@contextmanager
+def changing(name: str, settings: Settings) -> Iterator[None]:
+    """Hold the lock under which the champion of a model changes; say so when another process has it, and wait."""
+    with lock(settings.locks / f"promote-{name}", f"another promotion of {name} is under way"):
+        yield
 
 
 def require_known(name: str, settings: Settings) -> None:

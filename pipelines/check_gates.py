@@ -6,24 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.artifact import canonical, read_json, sha256_text
+from pipelines.artifact import canonical, read_json, sha256_file, sha256_text
 from pipelines.artifact_root import uri_of
 from pipelines.champion import Champion, champion
 from pipelines.dossier import RUN, Dossier, Model, Opponent, Source, refuse_unless_passed, whole, write
 from pipelines.errors import Refused
+from pipelines.examples import test_file
 from pipelines.flow import stages
-from pipelines.gates import Verdict, judge
+from pipelines.gates import judge
 from pipelines.mirror import here, manifest_of
 from pipelines.packet import packet
 from pipelines.policy import run_to_decide
+from pipelines.policy_file import policy_sha256
 from pipelines.run import Run
 from pipelines.settings import Settings, read_settings
 from pipelines.steps import made_from, target_of
 from pipelines.tracked_trainings import Tracked
 from pipelines.tracking import DATASET, record_run
+from pipelines.verdict import Verdict
 
 # Parts of the report that are for looking at, not for deciding; they stay in the report's own artifact.
-PICTURES = ("curves", "examples", "calibration", "explanations")
+PICTURES = ("curves", "examples", "calibration", "explanations", "differing")
 # What a dossier calls the artifacts that no input of `evaluate` names.
 NAMES = {"validate": "validation", "evaluate": "report"}
 # Of the others, which are large and have done their work, the manifest is enough.
@@ -52,9 +55,10 @@ def check_gates(run_uri: str, inputs: Mapping[str, str]) -> str:
     opponent = same_champion(held, manifest_of(inputs["report"]).made_from.get("input.champion"))
     artifacts = artifacts_of(inputs["report"], run, held, settings)
     evidence = Evidence(run_uri, run, artifacts, read_json(here(inputs["report"]) / "report.json"))
+    require_test_rows(evidence)
     tracked = record_run(run_uri, run, artifacts, evidence.report, settings)
     verdicts = judge(run.recipe.gates, evidence.report)
-    dossier = assemble(evidence, verdicts, opponent, tracked)
+    dossier = assemble(evidence, verdicts, opponent, tracked, policy_sha256(settings))
     uri = write(dossier, packet(dossier, settings), settings)
     print(table(verdicts), f"dossier: {uri}", sep="\n", flush=True)
     refuse_unless_passed(verdicts)
@@ -82,6 +86,18 @@ def artifacts_of(report_uri: str, run: Run, held: Champion | None, settings: Set
     return found
 
 
+def require_test_rows(evidence: Evidence) -> None:
+    """Raise Refused unless the report rests on the bytes of the test rows as they stand in the run's dataset."""
+    path, judged = (
+        test_file(here(evidence.artifacts["dataset"]), evidence.run.recipe),
+        evidence.report.get("test_sha256"),
+    )
+    if not path.is_file() or judged != sha256_file(path):
+        raise Refused(
+            f"the report was made from other test rows ({str(judged)[:12]}) than those of {path}; start a new run"
+        )
+
+
 def differing(uri: str, facts: Mapping[str, str]) -> str:
     """In what an artifact differs from the one that was expected, for a message."""
     made = manifest_of(uri).made_from
@@ -99,7 +115,9 @@ def same_champion(held: Champion | None, compared: str | None) -> Opponent | Non
     return Opponent(version=held.version, digest=held.digest) if held else None
 
 
-def assemble(evidence: Evidence, verdicts: list[Verdict], opponent: Opponent | None, tracked: Tracked) -> Dossier:
+def assemble(
+    evidence: Evidence, verdicts: list[Verdict], opponent: Opponent | None, tracked: Tracked, policy: str
+) -> Dossier:
     """Put the evidence into one dossier."""
     run, artifacts = evidence.run, {RUN: evidence.run_uri, **evidence.artifacts}
     recipe = run.recipe.model_dump(mode="json")
@@ -113,6 +131,7 @@ def assemble(evidence: Evidence, verdicts: list[Verdict], opponent: Opponent | N
         requested_by=run.requested_by,
         recipe=recipe,
         recipe_sha256=sha256_text(canonical(recipe)),
+        policy_sha256=policy,
         dataset=DATASET,
         dataset_md5=run.dataset_md5,
         code_revision=run.code_revision,

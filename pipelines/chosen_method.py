@@ -10,6 +10,7 @@ from pipelines.errors import Refused
 if TYPE_CHECKING:
     from models.hooks import Hook
     from models.losses import Loss
+    from models.mixing import MixedLoss
     from models.schedule import Pace, Plan
     from pipelines.recipe import Finetune, Recipe
 
@@ -36,9 +37,12 @@ def chosen_method(recipe: Recipe, model: Any, plan: Plan) -> tuple[Any, Plan, Pa
     return model, replace(plan, loss=_loss(settings, plan), hooks=_hooks(settings, model)), _pace(recipe)
 
 
-def _loss(settings: Finetune, plan: Plan) -> Loss:
+def _loss(settings: Finetune, plan: Plan) -> Loss | MixedLoss:
     from models.losses import Criterion, class_weights, each_label
+    from models.mixing import MixedLoss
 
+    if isinstance(plan.loss, MixedLoss):
+        return replace(plan.loss, plans=[replace(one, loss=_loss(settings, one)) for one in plan.loss.plans])
     if settings.contrastive or plan.loss.criterion is each_label:
         return plan.loss
     weights = class_weights(plan.counts) if settings.class_weights else ()

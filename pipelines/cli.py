@@ -12,8 +12,11 @@ from typing import Annotated
 import typer
 
 from pipelines import terminal
+from pipelines.cli_champion import judge, reconcile, restore
 from pipelines.cli_data import data
+from pipelines.cli_dossier import dossier
 from pipelines.cli_explain import explain
+from pipelines.cli_gates import gates
 from pipelines.cli_ingest import ingest
 from pipelines.cli_labels import label_answers, label_queue
 from pipelines.cli_search import search
@@ -34,6 +37,8 @@ app = typer.Typer(
 )
 app.add_typer(data)
 app.add_typer(quarantine)
+app.add_typer(dossier)
+app.add_typer(gates)
 app.command()(validate)
 app.command()(ingest)
 app.command()(search)
@@ -42,6 +47,9 @@ app.command()(label_answers)
 app.command()(explain)
 app.command()(export)
 app.command()(distil)
+app.command()(judge)
+app.command()(restore)
+app.command()(reconcile)
 
 RecipeName = Annotated[str, typer.Argument(help="A file in pipelines/recipes, without .toml")]
 Changes = Annotated[list[str], typer.Option("--set", help="key=value, for example finetune.epochs=3; may be repeated")]

@@ -39,8 +39,7 @@ def show(row: dict[str, Any]) -> None:
 
     for parts, levels in zip(row["texts"], strengths(row), strict=True):
         terminal.console.print(_marked(parts, levels), soft_wrap=True)
-    sure = f" ({row['probability']:.3f})" if "probability" in row else ""
-    terminal.console.print(f"-> {row['prediction']}{sure}", markup=False, style="bold", soft_wrap=True)
+    terminal.console.print(_said(row), markup=False, style="bold", soft_wrap=True)
     words = strongest(row)
     names = [name for name in SCORES if words and name in words[0]]
     table = Table("", "strongest", *(TITLES[name] for name in names), box=None)
@@ -49,6 +48,16 @@ def show(row: dict[str, Any]) -> None:
         table.add_row(side, escape(part["text"]), *(f"{part[name]:+.3f}" for name in names))
     terminal.console.print(table)
     terminal.console.print()
+
+
+def _said(row: dict[str, Any]) -> str:
+    if "cosine" in row:
+        return f"-> the passage below the question, at a cosine of {row['cosine']:.3f}"
+    if "about" in row:
+        said = "said" if row["about"] in row["prediction"] else "not said; no label is likelier"
+        return f"-> {row['about']} ({row['probability']:.3f}, {said})"
+    sure = f" ({row['probability']:.3f})" if "probability" in row else ""
+    return f"-> {row['prediction']}{sure}"
 
 
 TITLES = {"gradients": "gradients", "occlusion": "when masked", "hidden": "bits more when hidden"}

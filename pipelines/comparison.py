@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
+from models.bootstrap import RESAMPLES, Interval, Statistic, difference, interval
+from models.mcnemar import mcnemar
 from models.metrics import HIGHER_IS_BETTER
-from models.statistics import Interval, difference, interval
 from models.tasks.label_sets import by_label
 from models.tasks.labels import certainty
 from models.tasks.task import Prediction, Row, Task
 from pipelines.answers import kind_of
-from pipelines.gates import CONFIDENCE
+from pipelines.errors import Refused
+from pipelines.examples import by_chance
+from pipelines.verdict import CONFIDENCE
 
 EXAMPLES = 10
+# What a prediction may say was right.
+RIGHT = ("label", "labels", "reference")
+ANEW = "models are compared on the same rows only: start a new run"
 
 Predictions = Sequence[Prediction]
 
@@ -28,32 +34,75 @@ class Comparison:
     rows: Sequence[Row]
     seed: int
 
+    @cached_property
+    def groups(self) -> list[str]:
+        """The group of each row; whole groups are drawn."""
+        return [self.task.group(row) for row in self.rows]
+
+    @property
+    def units(self) -> int:
+        """How many groups there are: what is independent of each other."""
+        return len(set(self.groups))
+
     def intervals(self, predictions: Predictions) -> dict[str, dict[str, Any]]:
         """Each metric as {value, low, high}; a metric that is no function of a resample has None for both bounds."""
+        require_answers(self.rows, predictions)
         statistics = self.task.statistics(predictions)
         points = {
             name: {"value": round(value, 6), "low": None, "high": None}
             for name, value in self.task.metrics(predictions).items()
             if name not in statistics
         }
-        found = points | {name: self._interval(statistic) for name, statistic in statistics.items()}
+        found = points | {name: self.interval(statistic) for name, statistic in statistics.items()}
         return dict(sorted(found.items()))
 
     def opponent(self, ours: Predictions, theirs: Predictions) -> dict[str, Any]:
         """Another model's metrics, its interval on the primary metric, and ours minus theirs on that metric.
 
         Both are None for one that has not the metric: what copies a text says nothing of the likelihood of others.
+        Raises Refused unless both answer exactly the rows of this comparison.
         """
+        require_answers(self.rows, ours, theirs)
         metrics = {name: round(value, 6) for name, value in sorted(self.task.metrics(theirs).items())}
         primary = self.task.statistics(theirs).get(self.task.primary)
         if primary is None:
             return {"metrics": metrics, "interval": None, "difference": None}
-        gap = difference(self.task.statistics(ours)[self.task.primary], primary)
-        return {"metrics": metrics, "interval": self._interval(primary), "difference": self._interval(gap)}
+        gap = difference(self.primary(ours), primary)
+        found = {"metrics": metrics, "interval": self.interval(primary), "difference": self.interval(gap)}
+        return found | self._tested(ours, theirs)
 
-    def _interval(self, statistic: Any) -> dict[str, float]:
-        groups = [self.task.group(row) for row in self.rows]
-        return rounded(interval(statistic, groups, seed=self.seed, confidence=CONFIDENCE))
+    def _tested(self, *answers: Predictions) -> dict[str, Any]:
+        """McNemar's test of two models that answer with a label; nothing of others."""
+        if self.task.answer != "label":
+            return {}
+        ours, theirs = ([one["prediction"] == one["label"] for one in predictions] for predictions in answers)
+        return {"mcnemar": mcnemar(ours, theirs, self.groups)}
+
+    def primary(self, predictions: Predictions) -> Statistic:
+        """The metric that decides, as a function of a resample."""
+        return self.task.statistics(predictions)[self.task.primary]
+
+    def interval(self, statistic: Statistic, resamples: int = RESAMPLES) -> dict[str, float]:
+        """The interval of a statistic of these rows, to six digits."""
+        found = interval(statistic, self.groups, seed=self.seed, confidence=CONFIDENCE, resamples=resamples)
+        return rounded(found)
+
+
+def require_answers(rows: Sequence[Row], *answers: Predictions) -> None:
+    """Raise Refused, naming the first row that differs, unless all answers are to these rows, in their order.
+
+    The ids must be those of the rows; what the answers say was right must be the same in all of them.
+    """
+    for predictions in answers:
+        if len(predictions) != len(rows):
+            raise Refused(f"{len(predictions):,} answers to {len(rows):,} test rows; {ANEW}")
+        for number, (row, first, one) in enumerate(zip(rows, answers[0], predictions, strict=True), 1):
+            if one["id"] != row["id"]:
+                raise Refused(f"test row {number} is {row['id']!r}, and was answered as {one['id']!r}; {ANEW}")
+            if any(one[key] != first[key] for key in RIGHT if key in one and key in first):
+                raise Refused(
+                    f"test row {number} ({row['id']!r}) had another right answer for one of the models; {ANEW}"
+                )
 
 
 def rounded(found: Interval) -> dict[str, float]:
@@ -101,11 +150,6 @@ def examples(
         for number in [n for n in numbers if n not in chosen][: min(most, EXAMPLES - len(chosen))]:
             chosen[number] = why
     return [_example(task, rows[n], predictions[n], champion[n] if champion else None, chosen[n]) for n in chosen]
-
-
-def by_chance(rows: Sequence[Row]) -> list[int]:
-    """Positions of the rows in an order of chance: that of the hash of the id, the same in every run."""
-    return sorted(range(len(rows)), key=lambda n: hashlib.sha256(str(rows[n]["id"]).encode()).hexdigest())
 
 
 def _example(task: Task, row: Row, ours: Prediction, theirs: Prediction | None, why: str) -> dict[str, Any]:

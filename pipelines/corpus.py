@@ -18,6 +18,11 @@ def training_texts(work: Work, corpus: str) -> list[str]:
     return _texts(work, corpus, "train")
 
 
+def some_training_texts(work: Work, corpus: str, most: int) -> list[str]:
+    """Some of these texts: chosen by hash, so that adding texts changes little of them."""
+    return sorted(training_texts(work, corpus), key=sha256_text)[:most]
+
+
 def bits_per_byte(work: Work, model: Any, tokenizer: Any) -> dict[str, float]:
     """Bits per byte on a fixed sample of the texts held out: "domain", "general", earlier domains by their names."""
     from models import bits

@@ -26,8 +26,9 @@ def curve_files(work: Work) -> Iterator[Watch]:
     The files of the step are written anew: a training that goes on gives all its earlier rows first, so that none is
     there twice, and none that came after the checkpoint.
     """
-    # The folder of a step's work is named for its key, see pipelines/steps.py.
+    # The folder of a step's work is named for its key, see pipelines/steps.py; a round of self-training has its own.
     name = f"{work.checkpoints.parent.parent.name}-{work.checkpoints.parent.name[:12]}"
+    name += f"-{work.checkpoints.name}" if work.checkpoints.name.startswith("round-") else ""
     with ExitStack() as stack:
         writers = []
         for kind in work.settings.curves:

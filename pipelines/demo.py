@@ -20,7 +20,7 @@ from pipelines.airflow_api import Airflow
 from pipelines.artifact import MANIFEST, read_json
 from pipelines.audit import audit
 from pipelines.errors import Refused, ScriptoriumError
-from pipelines.follow import PATIENCE_S, answer_run, ask, dag_of, follow_run
+from pipelines.follow import PATIENCE_S, Asked, answer_run, ask, dag_of, follow_run
 from pipelines.mirror import here
 from pipelines.settings import Settings
 
@@ -86,15 +86,16 @@ def run_to_the_end(review: str | None, settings: Settings) -> tuple[int, str]:
     print(f"watch it: {settings.airflow_url}/dags/{dag_id}/runs/{run_id}\n", flush=True)
     # The last screen needs them at once, and this process has nothing to do while Airflow works.
     Thread(target=lambda: [import_module(name) for name in LIBRARIES], daemon=True).start()
-    return follow_run(airflow, dag_id, run_id, lambda: _review(review, run_id, settings)), run_id
+    return follow_run(airflow, dag_id, run_id, lambda asked: _review(review, airflow, asked, settings)), run_id
 
 
-def _review(review: str | None, run_id: str, settings: Settings) -> None:
+def _review(review: str | None, airflow: Airflow, asked: Asked, settings: Settings) -> None:
     if review is None:
-        ask(RECIPE, settings)
-    else:
-        reviewer, reason = Airflow(settings, "reviewer", PATIENCE_S), f"{REASONS[review]} (make demo REVIEW={review})"
-        answer_run(reviewer, dag_of(RECIPE), run_id, review.capitalize(), reason)
+        ask(RECIPE, airflow, asked, settings)
+        return
+    able = airflow.review(dag_of(RECIPE), *asked).assigned_users
+    reviewer, reason = Airflow(settings, able[0].name, PATIENCE_S), f"{REASONS[review]} (make demo REVIEW={review})"
+    answer_run(reviewer, dag_of(RECIPE), asked, review.capitalize(), reason)
 
 
 def last_screen(code: int, run_id: str, seconds: float, settings: Settings) -> None:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pipelines.artifact import publish, read_manifest, seal, verify, write_json
-from pipelines.comparison import by_chance
-from pipelines.distil import require_section
 from pipelines.mirror import here
 from pipelines.settings import Settings
-from pipelines.variants import Original, decided, only_writer, original, require_new, times
-
-TIMED = 100  # texts of the test set that are read one at a time
+from pipelines.student import require_section
+from pipelines.variants import Original, decided, only_writer, original, require_new
 
 
 def distil(recipe: str, changes: dict[str, Any], out: Path | None, settings: Settings) -> dict[str, Any]:
@@ -35,7 +30,7 @@ def distil(recipe: str, changes: dict[str, Any], out: Path | None, settings: Set
 
 def written(teacher: Original, target: Path) -> dict[str, Any]:
     """Train and judge the student of a model, and write it into the folder `target`: aside first, its manifest last."""
-    tuned = teacher.inputs["tuned"]
+    tuned = teacher.teacher
     verify(here(tuned))
     student = teacher.student()
     part = target.with_name(target.name + ".part")
@@ -53,28 +48,17 @@ def written(teacher: Original, target: Path) -> dict[str, Any]:
 
 def _side_by_side(teacher: Original, models: dict[str, str]) -> list[dict[str, Any]]:
     """Each model judged by its answers to the test set, with its size and the time that it takes."""
-    drawn = [teacher.task.read(teacher.rows[n]) for n in by_chance(teacher.rows)[:TIMED]]
-    found = []
-    for name, uri in models.items():
-        judged = teacher.judged(teacher.answers(uri))
-        found.append({"variant": name} | _cost(here(uri) / "model", drawn, teacher.settings) | judged)
-    return found
+    return [
+        {"variant": name} | _cost(teacher, here(uri) / "model") | teacher.judged(teacher.asked(uri))
+        for name, uri in models.items()
+    ]
 
 
-def _cost(folder: Path, texts: Sequence[tuple[str, ...]], settings: Settings) -> dict[str, Any]:
+def _cost(teacher: Original, folder: Path) -> dict[str, Any]:
     """Parameters, bytes of the weights, and the milliseconds of one text at a time."""
     from models import threads
-    from models.backbone import load_classifier
     from models.methods import count
-    from models.predict import classify
 
-    threads.use(settings.threads)
-    model, tokenizer = load_classifier(folder)
-    classify(model, tokenizer, texts[:1])  # the first call makes what the others find made
-    took = []
-    for text in texts:
-        start = time.perf_counter()
-        classify(model, tokenizer, [text])
-        took.append(1000 * (time.perf_counter() - start))
-    size = (folder / "model.safetensors").stat().st_size
-    return {"parameters": count(model)[1], "bytes": size} | times(took)
+    threads.use(teacher.settings.threads)
+    sizes = {"parameters": count(teacher.load(folder)[0])[1], "bytes": (folder / "model.safetensors").stat().st_size}
+    return sizes | teacher.times(folder)

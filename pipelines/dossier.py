@@ -8,15 +8,15 @@ import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipelines.artifact import FileEntry, Manifest, NotWhole, canonical, sha256_file, sha256_text, verify
 from pipelines.artifact_root import path_of, uri_of
 from pipelines.errors import Refused
-from pipelines.gates import Verdict
 from pipelines.mirror import here
 from pipelines.settings import Settings
 from pipelines.shared import brought, share
+from pipelines.verdict import Verdict
 
 DOSSIER, PACKET = "dossier.json", "packet.md"
 # Among the artifacts of a dossier: the frozen run that it is about.
@@ -63,6 +63,8 @@ class Dossier(Part):
     requested_by: str
     recipe: dict[str, Any]
     recipe_sha256: str
+    # Of the organisation's policy.toml. Left out where there is none, as in the dossiers before there were policies.
+    policy_sha256: str = Field("", exclude_if=lambda found: not found)
     dataset: str
     dataset_md5: str
     code_revision: str
@@ -133,7 +135,10 @@ def read(uri: str, settings: Settings) -> Dossier:
         raise Refused(f"there is no dossier {path.name[:12]} in {path.parent}; run check_gates again")
     if sha256_file(path / DOSSIER) != path.name:
         raise Refused(f"{path / DOSSIER} was changed after it was sealed: its sha256 is not {path.name}")
-    return Dossier.model_validate_json((path / DOSSIER).read_bytes())
+    try:
+        return Dossier.model_validate_json((path / DOSSIER).read_bytes())
+    except ValidationError as error:
+        raise Refused(f"{path / DOSSIER} is whole, but no dossier that this version reads: {error}") from None
 
 
 def check_belonging(dossier: Dossier, run_uri: str) -> None:

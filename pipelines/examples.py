@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.tasks import TASKS
-from models.tasks.task import Task
+from models.tasks.task import Row, Task
 from pipelines.errors import Refused
 from pipelines.rows import lines, read_rows
 from pipelines.steps import Work
@@ -15,8 +16,11 @@ from pipelines.steps import Work
 if TYPE_CHECKING:
     from models.record import Validation
     from models.schedule import Passes, Plan
+    from pipelines.recipe import Recipe
 
 Rows = list[dict[str, Any]]
+# How the model of a folder is read, with its tokenizer.
+Load = Callable[[Path], tuple[Any, Any]]
 # The model, its tokenizer, what it goes through, and how its epochs are judged.
 Training = tuple[Any, Any, "Plan", "Validation"]
 
@@ -25,6 +29,11 @@ def read_split(work: Work, split: str) -> Rows:
     """The rows of the recipe's train, validation or test examples."""
     recipe = work.run.recipe
     return examples(TASKS[recipe.task], work.inputs["dataset"] / recipe.data.examples / f"{split}.jsonl")
+
+
+def test_file(dataset: Path, recipe: Recipe) -> Path:
+    """The rows that a model of the recipe is judged by."""
+    return dataset / recipe.data.examples / "test.jsonl"
 
 
 def examples(task: Task, path: Path) -> Rows:
@@ -37,6 +46,11 @@ def examples(task: Task, path: Path) -> Rows:
             number = [number for number, _ in lines(path)][place]
             raise Refused(f"{path}, line {number}: {error}") from None
     return rows
+
+
+def by_chance(rows: Sequence[Row]) -> list[int]:
+    """Positions of the rows in an order of chance: that of the hash of the id, the same in every run."""
+    return sorted(range(len(rows)), key=lambda n: hashlib.sha256(str(rows[n]["id"]).encode()).hexdigest())
 
 
 def training_rows(work: Work) -> tuple[Rows, Rows]:

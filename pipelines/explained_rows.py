@@ -18,7 +18,8 @@ from pipelines.settings import Settings
 def explain_rows(recipe: str, rows: Callable[[Task], Iterable[Row]], settings: Settings) -> list[dict[str, Any]]:
     """What the champion answers to each row, and which words that rests on; `rows` gives those of a task.
 
-    Raises Refused when there is no champion, and for one whose answers are not explained.
+    A row comes back once, and where several labels are said of it once for each, named by `about`. Raises Refused when
+    there is no champion, and for one whose answers are not explained.
     """
     import torch
 
@@ -28,8 +29,8 @@ def explain_rows(recipe: str, rows: Callable[[Task], Iterable[Row]], settings: S
         raise Refused(f"{recipe} has no champion yet; make one with `scriptorium trigger {recipe}` and a review")
     torch.set_num_threads(settings.threads)
     task, model = TASKS[json.loads(read_manifest(held.folder).made_from["recipe.task"])], held.folder / "model"
-    if why := unexplained(task, model):
+    if why := unexplained(task):
         raise Refused(f"{recipe}: {why}")
     asked = list(rows(task))
     explain = EXPLAINERS[task.answer](task, model)
-    return [{**row, **explain(row, None)} for row in asked]
+    return [{**row, **found} for row in asked for found in explain(row, None)]

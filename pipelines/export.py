@@ -1,4 +1,4 @@
-"""A trained classifier as ONNX files, each judged by the recipe's gates before anybody may serve it."""
+"""A trained model as ONNX files, in fp32 and in int8, each judged by the recipe's gates before anybody may serve it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Any
 
 from models.tasks import TASKS
 from pipelines.artifact import publish, read_manifest, seal, verify, write_json
-from pipelines.distil import require_section
 from pipelines.errors import Refused
-from pipelines.loop_progress import progress
 from pipelines.mirror import here
 from pipelines.settings import Settings
-from pipelines.variants import Original, decided, only_writer, original, prediction, require_new, times
+from pipelines.student import require_section
+from pipelines.variants import Original, decided, only_writer, original, require_new
 
-FILES = {"onnx": "model.onnx", "onnx int8": "model.int8.onnx"}
+FOLDERS = {"onnx": "fp32", "onnx int8": "int8"}
 
 
 def export(
@@ -23,17 +22,14 @@ def export(
 ) -> dict[str, Any]:
     """Write the model that `train` made of a recipe as ONNX files, and judge each by the gates; returns what was found.
 
-    With `student`, its student is written, which learns first unless it has. Raises Refused for a task without a
-    single text and a label, for a recipe that is not trained yet, and for a folder that exists.
+    With `student`, its student is written, which learns first unless it has. Raises Refused for a kind of model that no
+    graph can hold, for a recipe that is not trained yet, and for a folder that exists.
     """
     run = decided(recipe, changes, "export", settings)
-    task = TASKS[run.recipe.task]
-    if task.texts != ("text",) or task.answer != "label":
-        raise Refused(f"{recipe}: only a model that labels single texts becomes ONNX files, not one for {task.name}")
-    if student:
+    if student or run.recipe.releases_student:
         require_section(run.recipe)
-    elif run.recipe.pretrain.objective == "causal":
-        raise Refused(f"{recipe}: only an encoder becomes ONNX files, not a decoder that is asked for words")
+    elif TASKS[run.recipe.task].answer != "text" and run.recipe.pretrain.objective == "causal":
+        raise Refused(f"{recipe}: a decoder that is asked for words cannot become an ONNX file; only an encoder can")
     require_new(out)
     model = original(run, settings)
     name = f"{recipe}-student" if student else recipe
@@ -58,33 +54,26 @@ def written(model: Original, chosen: str, target: Path) -> dict[str, Any]:
 
 
 def _variants(part: Path, model: Original, chosen: str) -> list[dict[str, Any]]:
-    """Write both files and the tokenizer, and say of each what it scores, what it costs and what the gates say."""
-    import torch
-
-    from models import onnx
-    from models.backbone import load_classifier
-
-    torch.set_num_threads(model.settings.threads)
-    classifier, tokenizer = load_classifier(here(chosen) / "model")
-    print("writing the ONNX files", flush=True)
-    onnx.export(classifier, tokenizer, part / FILES["onnx"])
-    onnx.quantise(part / FILES["onnx"], part / FILES["onnx int8"])
-    tokenizer.save_pretrained(part)
-    write_json(part / "labels.json", {str(n): label for n, label in classifier.config.id2label.items()})
-    return _judged(part, model, (classifier, tokenizer))
-
-
-def _judged(part: Path, model: Original, pair: tuple[Any, Any]) -> list[dict[str, Any]]:
-    """Each file's answers to the test set, judged as the model's own were."""
-    from models import onnx
+    """Write the graphs in fp32 and in int8, and say of each what it scores, what it costs and what the gates say."""
+    from models import onnx, threads
+    from models.exported import load_exported
     from models.methods import count
 
-    texts, found = [model.task.read(row) for row in model.rows], []
-    for name, file in FILES.items():
-        print(f"answering {len(texts):,} test examples with {file}", flush=True)
-        answers, took = onnx.classify(part / file, *pair, texts, progress("texts"))
-        predictions = [prediction(row, answer) for row, answer in zip(model.rows, answers, strict=True)]
-        sizes = {"variant": name, "file": file, "parameters": count(pair[0])[1]}
-        sizes["bytes"] = (part / file).stat().st_size
-        found.append(sizes | times(took) | model.judged(predictions))
+    threads.use(model.settings.threads)
+    torch_model, tokenizer = model.load(here(chosen) / "model")
+    whole, found = part / FOLDERS["onnx"], []
+    print("writing the ONNX files", flush=True)
+    # What lies beside the weights is read beside the graphs: a threshold, a pool of answers, what is known of users.
+    shutil.copytree(here(chosen) / "model", whole, ignore=shutil.ignore_patterns("*.safetensors"))
+    try:
+        onnx.export(torch_model, tokenizer, whole)
+    except ValueError as error:
+        raise Refused(f"{model.run.recipe.name}: {error}") from None
+    onnx.quantise(whole, part / FOLDERS["onnx int8"])
+    for name, folder in FOLDERS.items():
+        print(f"answering {len(model.rows):,} test examples with {folder}", flush=True)
+        said = model.read(part / folder, load_exported)
+        sizes = {"variant": name, "folder": folder, "parameters": count(torch_model)[1]}
+        sizes["bytes"] = sum(file.stat().st_size for file in (part / folder).glob("*.onnx"))
+        found.append(sizes | model.times(part / folder, load_exported) | model.judged(said))
     return found

@@ -36,7 +36,8 @@ def stages(run: Run, *, champion: bool = False) -> list[Stage]:
 
     With a `champion` to compare with, it stands beside them as a source of that name.
     """
-    trained = {"dataset": "dataset", "base": "base", "adapted": "pretrain", "tuned": "finetune"}
+    released = {"tuned": "distil", "teacher": "finetune"} if run.recipe.releases_student else {"tuned": "finetune"}
+    trained = {"dataset": "dataset", "base": "base", "adapted": "pretrain"} | released
     control = {"control": "finetune_without_pretraining"} if run.recipe.evaluate.control else {}
     rival = {"champion": "champion"} if champion else {}
     return [
@@ -46,6 +47,7 @@ def stages(run: Run, *, champion: bool = False) -> list[Stage]:
         Stage("pretrain", "pretrain", {"dataset": "dataset", "base": "base"}),
         Stage("finetune", "finetune", {"dataset": "dataset", "model": "pretrain"}),
         *(Stage(name, "finetune", {"dataset": "dataset", "model": "base"}) for name in control.values()),
+        *([Stage("distil", "distil", {"dataset": "dataset", "teacher": "finetune"})] if "teacher" in released else []),
         Stage("evaluate", "evaluate", trained | control | rival),
     ]
 

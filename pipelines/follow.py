@@ -7,16 +7,20 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from models.progress import Bars, spoken, told
 from pipelines.airflow_api import Airflow
 from pipelines.airflow_records import Task
+from pipelines.decision import REVIEWS
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
 from pipelines.settings import Settings
 
 REFUSED = "refused: "
+WAITS = "awaiting_input"
+# What each task that asks somebody is called before people.
+TITLES = dict(zip(REVIEWS, ("The review", "The second review"), strict=True))
 POLL_S = 2.0
 # A run goes on while the API server restarts: 25 s on two idle cores, beside a training three times that.
 PATIENCE_S = 90.0
@@ -31,6 +35,13 @@ class Started:
     exit_code: int | None
 
 
+class Asked(NamedTuple):
+    """A review of a run: the task that asks."""
+
+    run_id: str
+    task: str
+
+
 def trigger(recipe: str, changes: dict[str, Any], settings: Settings, *, follow: bool) -> Started:
     """Start a run as the engineer, and follow it if asked."""
     form = form_of(recipe, changes, settings)
@@ -38,7 +49,7 @@ def trigger(recipe: str, changes: dict[str, Any], settings: Settings, *, follow:
     run_id = airflow.trigger(dag_id, form)
     page = f"{settings.airflow_url}/dags/{dag_id}/runs/{run_id}"
     print(f"started {run_id}: {page}", flush=True)
-    code = follow_run(airflow, dag_id, run_id, lambda: ask(recipe, settings)) if follow else None
+    code = follow_run(airflow, dag_id, run_id, lambda asked: ask(recipe, airflow, asked, settings)) if follow else None
     return Started(run_id, page, code)
 
 
@@ -56,10 +67,12 @@ def dag_of(recipe: str) -> str:
     return f"train__{recipe}"
 
 
-def ask(recipe: str, settings: Settings) -> None:
-    """Say where the open review can be answered."""
-    print(f"\nThe review is open: {settings.airflow_url}/required_actions (as reviewer)")
-    print(f"  or here: scriptorium review {recipe} --approve --reason '...'   (or --reject)\n", flush=True)
+def ask(recipe: str, airflow: Airflow, asked: Asked, settings: Settings) -> None:
+    """Say who is asked, and where they can answer."""
+    able = [user.name for user in airflow.review(dag_of(recipe), *asked).assigned_users]
+    print(f"\n{TITLES[asked.task]} is open: {settings.airflow_url}/required_actions (as {' or '.join(able)})")
+    here = f"scriptorium review {recipe} --approve --reason '...' --as {able[0]}"
+    print(f"  or here: {here}   (or --reject)\n", flush=True)
 
 
 def answer(recipe: str, option: str | None, reason: str, user: str, settings: Settings) -> dict[str, str | None]:
@@ -68,39 +81,43 @@ def answer(recipe: str, option: str | None, reason: str, user: str, settings: Se
     Raises Refused when none is open.
     """
     airflow, dag_id = Airflow(settings, user), dag_of(recipe)
-    run_id = asked_run(airflow, dag_id)
-    if run_id is None:
-        raise Refused(f"no review of {recipe} is open; start a run with `scriptorium trigger {recipe}`")
+    asked = open_review(recipe, airflow)
     if option is None:
-        asked = airflow.review(dag_id, run_id)
-        print(asked.body)
-        return {"run_id": run_id, "subject": asked.subject, "body": asked.body}
-    answer_run(airflow, dag_id, run_id, option, reason)
-    return {"run_id": run_id, "answer": option.lower(), "user": user, "reason": reason}
+        question = airflow.review(dag_id, *asked)
+        print(question.body)
+        return {"run_id": asked.run_id, "subject": question.subject, "body": question.body}
+    answer_run(airflow, dag_id, asked, option, reason)
+    return {"run_id": asked.run_id, "answer": option.lower(), "user": user, "reason": reason}
 
 
-def answer_run(airflow: Airflow, dag_id: str, run_id: str, option: str, reason: str) -> None:
-    """Answer the open review of one run, and say so."""
+def answer_run(airflow: Airflow, dag_id: str, asked: Asked, option: str, reason: str) -> None:
+    """Answer an open review of one run, and say so."""
     if not reason.strip():
         raise Refused("a review needs a reason; say why with --reason '...'")
-    airflow.answer(dag_id, run_id, option, reason)
-    print(f"{option.lower()} recorded for {run_id}, as {airflow.user}: {reason}", flush=True)
+    airflow.answer(dag_id, asked.run_id, option, reason, asked.task)
+    print(f"{option.lower()} recorded for {asked.run_id}, as {airflow.user}: {reason}", flush=True)
 
 
-def asked_run(airflow: Airflow, dag_id: str) -> str | None:
-    """The unfinished run whose review is open, the oldest if there are several."""
-    unfinished = (run.run_id for run in airflow.unfinished_runs(dag_id))
-    return next((run_id for run_id in unfinished if _waits_for_review(airflow.tasks(dag_id, run_id))), None)
+def open_review(recipe: str, airflow: Airflow) -> Asked:
+    """The review that is open in an unfinished run, the oldest if there are several.
+
+    Raises Refused when there is none.
+    """
+    dag_id = dag_of(recipe)
+    for run in airflow.unfinished_runs(dag_id):
+        if waiting := _waiting(airflow.tasks(dag_id, run.run_id)):
+            return Asked(run.run_id, next(iter(waiting))[0])
+    raise Refused(f"no review of {recipe} is open; start a run with `scriptorium trigger {recipe}`")
 
 
-def follow_run(airflow: Airflow, dag_id: str, run_id: str, on_review: Callable[[], None]) -> int:
+def follow_run(airflow: Airflow, dag_id: str, run_id: str, on_review: Callable[[Asked], None]) -> int:
     """Print what every task does until the run ends; 0: a champion, 10: refused, 1: broken."""
     with closing(_Screen(airflow, dag_id, run_id)) as screen:
         return _followed(screen, airflow, dag_id, run_id, on_review)
 
 
-def _followed(screen: _Screen, airflow: Airflow, dag_id: str, run_id: str, on_review: Callable[[], None]) -> int:
-    asked, said = set[int](), ""
+def _followed(screen: _Screen, airflow: Airflow, dag_id: str, run_id: str, on_review: Callable[[Asked], None]) -> int:
+    asked, said = set[tuple[str, int]](), ""
     while True:
         run, tasks = airflow.run(dag_id, run_id), airflow.tasks(dag_id, run_id)
         screen.show(tasks)
@@ -108,9 +125,9 @@ def _followed(screen: _Screen, airflow: Airflow, dag_id: str, run_id: str, on_re
         if why not in ("", said):
             print(why, flush=True)
             said = why
-        if (tries := _review_tries(tasks)) - asked:
-            on_review()
-            asked |= tries
+        for place in _waiting(tasks) - asked:
+            on_review(Asked(run_id, place[0]))
+            asked.add(place)
         if run.state in ("success", "failed"):
             return _outcome(tasks, screen.last_lines)
         time.sleep(POLL_S)
@@ -123,17 +140,13 @@ def why_queued(airflow: Airflow, dag_id: str, run_id: str) -> str:
         paused = any(dag.is_paused for dag in airflow.dags() if dag.dag_id == dag_id)
         return f"{run_id} is queued: {dag_id} is paused; unpause it on its page" if paused else ""
     cure = f"answer it: scriptorium review {dag_id.removeprefix('train__')} --approve or --reject --reason '...'"
-    review = f", whose review is open; {cure}" if _waits_for_review(airflow.tasks(dag_id, ahead)) else ""
+    review = f", whose review is open; {cure}" if _waiting(airflow.tasks(dag_id, ahead)) else ""
     return f"{run_id} is queued: one run at a time, and the one ahead is {ahead}{review}"
 
 
-def _waits_for_review(tasks: list[Task]) -> bool:
-    return bool(_review_tries(tasks))
-
-
-def _review_tries(tasks: list[Task]) -> set[int]:
-    """The try of the review that waits for an answer; a crash in its wake may bring a second one."""
-    return {task.try_number for task in tasks if task.task_id == "review" and task.state == "awaiting_input"}
+def _waiting(tasks: list[Task]) -> set[tuple[str, int]]:
+    """The review that waits for an answer, and its try; a crash in its wake may bring a second one."""
+    return {(task.task_id, task.try_number) for task in tasks if task.task_id in REVIEWS and task.state == WAITS}
 
 
 def _outcome(tasks: list[Task], last_lines: dict[str, str]) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 
 from pipelines.expectations import Check, failed, judge
 from pipelines.findings import ORDER, Finding
-from pipelines.leaks import leak_measures
+from pipelines.leaks import leak_measures, other_task_measures
 from pipelines.measure import Measure
-from pipelines.suites import leak_checks, set_checks
+from pipelines.suites import leak_checks, set_checks, text_leak_checks
 from pipelines.tally import Tally
 from pipelines.whole_set import set_measures
 
@@ -53,6 +53,12 @@ def pair_subject(name: str, evaluation: Tally, training: Tally) -> Subject:
     """An evaluation set against its training set."""
     checks = leak_checks(evaluation.view.form, evaluation.view.limits)
     return Subject(name, leak_measures(evaluation, training), checks)
+
+
+def other_task_subject(name: str, evaluation: Tally, training: Tally) -> Subject:
+    """An evaluation set against the training set of another task."""
+    checks = text_leak_checks(evaluation.view.form, evaluation.view.limits)
+    return Subject(name, other_task_measures(evaluation, training), checks)
 
 
 def judged(subject: Subject) -> Judged:

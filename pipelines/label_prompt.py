@@ -12,8 +12,10 @@ from models.verbaliser import MASK, fields
 from pipelines.section import Section
 
 if TYPE_CHECKING:
-    from pipelines.recipe import Recipe
+    from pipelines.recipe import Finetune, Recipe
 
+# Keys of [finetune] that may stand where nothing learns: how texts are read, and what nearly every recipe says.
+IDLE = ("epochs", "prompt", "max_length", "batch_size", "learning_rate", "frozen_layers")
 Label = Annotated[str, Field(min_length=1)]
 Word = Annotated[str, Field(pattern=r"^\S(.*\S)?$")]
 
@@ -60,12 +62,20 @@ def prompt_problems(recipe: Recipe, task: Task) -> Iterator[str]:
             f"finetune.method is {finetune.method!r}, whose virtual tokens a decoder that is asked for words "
             "(finetune.prompt) does not see; take another, such as 'lora'"
         )
-    if not finetune.epochs and finetune.method != "full":
-        yield f"finetune.method is {finetune.method!r}, and with finetune.epochs = 0 nothing learns; leave it out"
+    if not finetune.epochs:
+        yield from _untrained_problems(finetune)
     labels = recipe.data.labels
     if labels is not None and (odd := sorted(set(labels) ^ set(prompt.words))):
         lacks = "finetune.prompt.words" if odd[0] in labels else "data.labels"
         yield f"finetune.prompt.words needs a word for each of data.labels and no other; {lacks} lacks {odd[0]!r}"
+
+
+def _untrained_problems(finetune: Finetune) -> Iterator[str]:
+    """What says how to learn, where nothing does."""
+    for key, field in type(finetune).model_fields.items():
+        if key not in IDLE and (value := getattr(finetune, key)) != field.get_default(call_default_factory=True):
+            shown = repr(value) if isinstance(value, int | float | str) else "set"
+            yield f"finetune.{key} is {shown}, and with finetune.epochs = 0 nothing learns; leave it out"
 
 
 def _template_problems(template: str, task: Task, objective: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from pipelines import flow, local
 from pipelines.errors import Refused, near_miss
 from pipelines.label_formats import LABEL_FORMATS, Queued
 from pipelines.mirror import here
-from pipelines.near_duplicates import NearIndex
+from pipelines.near_duplicates import near_known
 from pipelines.predict import wrong
 from pipelines.recipe import Recipe
 from pipelines.recipe_file import recipe_named
@@ -38,9 +39,8 @@ def label_queue(  # noqa: PLR0913
     """
     task, known = _label_task(recipe, settings), recipe_named(recipe, settings)
     setup = out.with_name(out.name + ".xml") if LABEL_FORMATS[form].setup else None
-    for path in (out, setup):
-        if path and path.exists():
-            raise Refused(f"{path} exists; name a file that does not")
+    for path in filter(None, (out, setup)):
+        _require_free(path)
     if not pool.is_file():
         raise Refused(f"--pool {pool} is no file; name one of JSON lines, a row of the task in each")
     rows, left_out = unlabelled(task, pool_rows(task, known, pool), labelled_texts(task, known, settings))
@@ -56,6 +56,14 @@ def label_queue(  # noqa: PLR0913
         "queued": len(queue), "model": source, "left_out": left_out, "file": str(out), "labels": labels,
         "setup": str(setup) if setup else None, "uncertainty": [q.uncertainty for q in queue],
     }  # fmt: skip
+
+
+def _require_free(path: Path) -> None:
+    """Raise Refused where a file exists or could not be written: before the work, not after it."""
+    if path.exists():
+        raise Refused(f"{path} exists; name a file that does not")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise Refused(f"--out: {path.parent} is no folder that can be written in; make it, or name another")
 
 
 def _write(path: Path, text: str) -> None:
@@ -108,14 +116,11 @@ def unlabelled(
     task: Task, rows: Sequence[dict[str, Any]], labelled: Sequence[str]
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The rows that no example is nearly like, each text once, and how many were left out for which reason."""
-    known, texts = {plain(text) for text in labelled}, [_text(task, row) for row in rows]
-    index = NearIndex()
-    index.add(labelled)
-    near = {position for position, _ in index.find(texts)}
+    texts = [_text(task, row) for row in rows]
     kept, seen, left_out = [], set[str](), Counter[str]()
-    for number, (row, text) in enumerate(zip(rows, texts, strict=True)):
+    for row, text, is_known in zip(rows, texts, near_known(texts, labelled), strict=True):
         form = plain(text)
-        reason = "labelled" if form in known or number in near else "twice" if form in seen else ""
+        reason = "labelled" if is_known else "twice" if form in seen else ""
         seen.add(form)
         if reason:
             left_out[reason] += 1
@@ -173,8 +178,7 @@ def label_answers(recipe: str, file: Path, out: Path, settings: Settings, form: 
     Refused for a file that is not of that format, for a label that the recipe does not know, and when `out` exists.
     """
     task, known = _label_task(recipe, settings), recipe_named(recipe, settings).data.labels
-    if out.exists():
-        raise Refused(f"{out} exists; name a file that does not")
+    _require_free(out)
     found, left_out = [], Counter[str]()
     for row, labels in _answers(task, file, form):
         label = _agreed(labels)

@@ -42,6 +42,24 @@ def leak_measures(evaluation: Tally, training: Tally) -> dict[str, Measure]:
     return found
 
 
+def other_task_measures(evaluation: Tally, training: Tally) -> dict[str, Measure]:
+    """The measures of an evaluation set against the training set of another task, whose ids and labels are its own.
+
+    A text counts wherever it stands in a row: an answer that was learned with it would be another task's, but the model
+    has seen it.
+    """
+    import polars as pl
+
+    parts = (evaluation.texts.together(training.texts), evaluation.firsts.together(training.singles))
+    seen = [a.join(b, on="text_key", how="semi")[PLACE] for both in parts for a, b in both]
+    places = pl.concat(seen).unique().sort()
+    leaked = Measure(len(places), places=evaluation.places(places.head(EXAMPLES).to_list()))
+    found = {"leakage": leaked, "near_leakage": _near_leakage(evaluation, training)}
+    for measure in found.values():
+        measure.of = evaluation.rows
+    return found
+
+
 def heldout_measures(corpus: Tally) -> dict[str, Measure]:
     """The texts of a corpus to train on, and those held out that stand among them."""
     import polars as pl

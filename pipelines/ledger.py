@@ -10,11 +10,17 @@ from pipelines.chain import Link
 from pipelines.locks import lock
 from pipelines.settings import Settings
 
-Event = Literal["approved", "rejected", "registered", "promoted", "reaffirmed"]
+Event = Literal["approved", "rejected", "registered", "promoted", "reaffirmed", "restored", "undone"]
 PROMOTIONS: tuple[Event, ...] = ("promoted", "reaffirmed")
+# After one of these the version that it names is the champion.
+CHAMPION: tuple[Event, ...] = (*PROMOTIONS, "restored")
+# Decisions are final and stand once; these say what was done in the registry, each time it was.
+EACH_TIME: tuple[Event, ...] = ("registered", "restored", "undone")
 BROKEN = "Nothing is promoted until the ledger is restored from its backup"
 # In the facts of a registered version: before the path of each of its files, whose sha256 is the value.
 SERVED = "served/"
+# In the facts of a restore: the version whose bytes were registered anew, since MLflow had lost them.
+AGAIN = "again"
 
 
 class Entry(Link):
@@ -41,26 +47,52 @@ def read(path: Path) -> list[Entry]:
 
 
 def append(path: Path, event: Event, dossier: str, facts: dict[str, str]) -> Entry:
-    """Add an entry and flush it to the disk; an event already recorded for this dossier is returned as it stands.
+    """Add an entry and flush it to the disk; a decision already recorded for this dossier is returned as it stands.
 
     Raises ScriptoriumError when the chain before it is broken.
     """
     with lock(path.with_suffix(".lock"), f"another process is writing {path.name}"):
         entries = read(path)
         chain.check(path, entries, BROKEN)
-        if done := find(entries, event, dossier):
+        if event not in EACH_TIME and (done := find(entries, event, dossier)):
             return done
         return chain.append(path, entries, Entry(event=event, dossier=dossier, facts=facts))
 
 
 def find(entries: list[Entry], event: Event, dossier: str) -> Entry | None:
-    """The entry of an event for a dossier, if it was recorded."""
-    return next((entry for entry in entries if (entry.event, entry.dossier) == (event, dossier)), None)
+    """The last entry of an event for a dossier, if it was recorded."""
+    return next((entry for entry in reversed(entries) if (entry.event, entry.dossier) == (event, dossier)), None)
 
 
-def last_promotion(entries: list[Entry]) -> Entry | None:
+def of_champion(entries: list[Entry]) -> Entry | None:
     """The entry that says which version is the champion; none before the first release."""
-    return next((entry for entry in reversed(entries) if entry.event in PROMOTIONS), None)
+    return next((entry for entry in reversed(entries) if entry.event in CHAMPION), None)
+
+
+def promotion(entries: list[Entry], version: str) -> Entry | None:
+    """The entry in which a version last passed the gates and a reviewer; none for one that was never promoted.
+
+    Of bytes that were registered anew by a restore it is that of the version that they were before.
+    """
+    for entry in reversed(entries):
+        if entry.event in CHAMPION and entry.facts["version"] == version:
+            before = entry.facts.get(AGAIN, version)
+            if before != version:
+                return promotion(entries, before)
+            if entry.event in PROMOTIONS:
+                return entry
+    return None
+
+
+def line(entries: list[Entry]) -> list[str]:
+    """The champions one behind the other, the present one last: what was restored away from is no part of it."""
+    found: list[str] = []
+    for entry in entries:
+        if entry.event in CHAMPION:
+            before = entry.facts.get(AGAIN, entry.facts["version"])
+            del found[found.index(before) if before in found else len(found) :]
+            found.append(entry.facts["version"])
+    return found
 
 
 def registration(entries: list[Entry], version: str) -> Entry | None:

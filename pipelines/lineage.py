@@ -50,16 +50,44 @@ class KeptData(Kept):
     earlier: tuple[KeptReplay, ...] = ()
 
 
-class KeptBase(Kept):
+class KeptModel(Kept):
+    """A model that the recipe names."""
+
     model: str | dict[str, str]
     artifact: str | None = None
+
+    def is_of(self, candidate: Candidate) -> bool:
+        """Whether it is the folder of a candidate, or its copy among the promoted."""
+        named = isinstance(self.model, str) and (
+            self.model.startswith(candidate.uri) or candidate.weights in self.model
+        )
+        return named or self.artifact == candidate.weights
+
+
+class KeptChain(Kept):
+    there: KeptModel
+    back: KeptModel
+
+
+class KeptAugment(Kept):
+    back_translation: KeptChain | None = None
+
+
+class KeptAuxiliary(Kept):
+    examples: str
+
+
+class KeptFinetune(Kept):
+    auxiliary: tuple[KeptAuxiliary, ...] = ()
+    augment: KeptAugment | None = None
 
 
 class KeptRecipe(Kept):
     name: str
     task: str
     data: KeptData
-    base: KeptBase
+    base: KeptModel
+    finetune: KeptFinetune = KeptFinetune()
 
 
 class KeptRun(Kept):
@@ -74,6 +102,9 @@ class KeptRun(Kept):
         """What the run does with a file of the data; None for one that its recipe does not read."""
         data = self.recipe.data
         splits = {f"{data.examples}/{split}.jsonl": split for split in SPLITS}
+        # Of an auxiliary task, the test rows are not read.
+        for one in self.recipe.finetune.auxiliary:
+            splits |= {f"{one.examples}/{split}.jsonl": split for split in SPLITS[:2]}
         replayed = {one.corpus for one in (data.replay, *data.earlier)}
         return "corpus" if file == data.corpus else "replay" if file in replayed else splits.get(file)
 
@@ -88,10 +119,14 @@ class KeptRun(Kept):
         return f"{self.recipe.name}/{self.run_id}"
 
     def starts_from(self, candidate: Candidate) -> bool:
-        """Whether the base model is the folder of a candidate, or its copy among the promoted."""
-        base = self.recipe.base.model
-        is_named = isinstance(base, str) and (base.startswith(candidate.uri) or candidate.weights in base)
-        return is_named or self.recipe.base.artifact == candidate.weights
+        """Whether the base model is a candidate."""
+        return self.recipe.base.is_of(candidate)
+
+    def is_translated_by(self, candidate: Candidate) -> bool:
+        """Whether a candidate translated training rows, there or back."""
+        augment = self.recipe.finetune.augment
+        chain = augment.back_translation if augment else None
+        return chain is not None and (chain.there.is_of(candidate) or chain.back.is_of(candidate))
 
 
 class Candidate(Told):
@@ -185,7 +220,7 @@ def _registered(names: list[str], settings: Settings, gaps: list[str]) -> Mappin
 
 def _candidate(dossier: Dossier, entries: list[ledger.Entry], registered: Mapping[str, tuple[str, ...]]) -> Candidate:
     mine = [entry for entry in entries if entry.dossier == dossier.sha256]
-    promoted = ledger.last_promotion(entries)
+    promoted = ledger.of_champion(entries)
     decision = next((entry.event for entry in mine if entry.event in ("approved", "rejected")), None)
     # A reaffirmed champion has the same weights as before, from whichever run they came.
     weights = promoted.facts.get("digest") if promoted else None

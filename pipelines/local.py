@@ -9,13 +9,15 @@ from typing import Any
 from pipelines import flow
 from pipelines.artifact import read_json
 from pipelines.errors import ScriptoriumError
-from pipelines.gates import Verdict, judge
+from pipelines.gates import judge
 from pipelines.mirror import here
 from pipelines.pins import pinned
+from pipelines.policy_file import under_policy
 from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
 from pipelines.run import Run, freeze, new_run
 from pipelines.settings import Settings
 from pipelines.task import champion_input
+from pipelines.verdict import Verdict
 
 
 def train(recipe: str, changes: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], list[Verdict]]:
@@ -30,7 +32,7 @@ def train(recipe: str, changes: dict[str, Any], settings: Settings) -> tuple[dic
     if not known:
         del report["champion"]
     print(f"report: {here(uri)}/report.html")
-    return report, judge(run.recipe.gates, report)
+    return report, judge(under_policy(run.recipe, settings).gates, report)
 
 
 def plan(recipe: str, changes: dict[str, Any], settings: Settings) -> list[flow.Forecast]:

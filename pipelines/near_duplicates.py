@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.similarity import HIGH, LOW, PERMUTATIONS, jaccard, keys, met, numbered, rows_of_a_band, shingles, sketch
-from pipelines.text_form import chunks, distinct
+from pipelines.text_form import chunks, distinct, plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
+
+
+def near_known(texts: Sequence[str], known: Sequence[str]) -> list[bool]:
+    """Of each text, whether it stands among the known ones, or is nearly one of them."""
+    index, forms = NearIndex(), {plain(text) for text in known}
+    index.add(known)
+    near = {position for position, _ in index.find(texts)}
+    return [position in near or plain(text) in forms for position, text in enumerate(texts)]
 
 
 class NearIndex:

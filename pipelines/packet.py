@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.artifact import read_json
 from pipelines.dossier import Dossier
+from pipelines.markdown import cell, spread, table
 from pipelines.mirror import here
+from pipelines.packet_suites import SUITES
 from pipelines.settings import Settings
 from pipelines.tracked_trainings import Tracked
 from pipelines.tracking import run_page
+from pipelines.verdict import p_value
 
-WIDTH = 160
 TEXTS = ("text_a", "text_b", "title", "text", "prompt", "document", "source", "question")
-MARKUP = re.compile(r"([\\`*_\[\]<>|~!#&$])")
 
 
 def packet(dossier: Dossier, settings: Settings) -> str:
-    """Markdown: the verdict, the gates, the change against the champion, ten examples, and where to look closer."""
+    """Markdown: the verdict, the gates, the change, slices, changed texts, cases, examples, and where to look."""
     report = read_json(here(dossier.artifacts["report"].uri) / "report.json")
     parts = [
         f"**{verdict_line(dossier)}**",
         _about(dossier),
         "## Gates\n\n" + _gates(dossier),
         "## Change\n\n" + _change(dossier.report),
-        "## Ten examples\n\n" + examples(report["examples"]),
+        *(f"## {title}\n\n{told(dossier.report)}" for key, title, told in SUITES if dossier.report.get(key)),
+        "## Examples\n\n" + examples(unjudged(report)),
         "## Look closer\n\n" + _links(dossier, settings),
     ]
     return "\n\n".join(parts) + "\n"
@@ -41,32 +42,24 @@ def verdict_line(dossier: Dossier) -> str:
         else f"passes {passed} of {len(dossier.gates)} gates"
     )
     primary = dossier.report["primary"]
-    score = _spread(dossier.report["metrics"][primary], signed=False)
+    score = spread(dossier.report["metrics"][primary], signed=False)
     return f"{dossier.name}: the candidate {gates}. {primary} {score}; {_against(dossier.report)}"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in GitHub's Markdown; the cells must be escaped already."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def cell(value: Any) -> str:
-    """A text as one table cell: one line, shortened, and nothing in it acts as markup."""
-    told = (", ".join(map(str, value)) or "no label") if isinstance(value, list) else "" if value is None else value
-    text = " ".join(str(told).split())
-    short = text if len(text) <= WIDTH else text[: WIDTH - 1].rstrip() + "…"
-    return MARKUP.sub(r"\\\1", short)
 
 
 def examples(rows: Sequence[Mapping[str, Any]]) -> str:
     """The examples side by side: the text, the right answer, the candidate's and the champion's."""
     if not rows:
-        return "The report holds none."
+        return "None beside those of the review page."
     texts = [name for name in TEXTS if name in rows[0]]
     target = next(name for name in ("label", "labels", "reference") if name in rows[0])
     head = [*texts, target, "candidate", "champion"]
     return table(head, ([*(cell(row[name]) for name in (*texts, target)), *_answers(row)] for row in rows))
+
+
+def unjudged(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The report's examples without those that are to be judged blind on the review page."""
+    blind = {example["id"] for example in report.get("differing") or []}
+    return [example for example in report["examples"] if example["id"] not in blind]
 
 
 def _answers(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -84,10 +77,18 @@ def _answer(prediction: Any, probability: float | None) -> str:
 
 def _about(dossier: Dossier) -> str:
     return (
-        f"Asked for by {cell(dossier.requested_by)} · data `{dossier.dataset_md5}` · "
+        f"{_taught(dossier.report)}Asked for by {cell(dossier.requested_by)} · data `{dossier.dataset_md5}` · "
         f"code `{dossier.code_revision[:12]}` · model `{dossier.model.digest[:12]}`\n\n"
         f"Your answer is recorded for dossier `{dossier.sha256}`, and is final."
     )
+
+
+def _taught(report: Mapping[str, Any]) -> str:
+    """Whose student the candidate is, if anybody's."""
+    if not (teacher := report.get("teacher")):
+        return ""
+    sizes = f"{teacher['parameters']:,} parameters learned from {teacher['teacher_parameters']:,}"
+    return f"A student: {sizes}. It goes out in its teacher's place.\n\n"
 
 
 def _gates(dossier: Dossier) -> str:
@@ -108,10 +109,11 @@ def _change(report: Mapping[str, Any]) -> str:
     """Every metric beside the champion's, and on the primary metric the difference from everything compared with."""
     held = (report.get("champion") or {"metrics": {}})["metrics"]
     scores = (
-        (cell(name), _spread(score, signed=False), _spread(held.get(name), signed=False))
+        (cell(name), spread(score, signed=False), spread(held.get(name), signed=False))
         for name, score in report["metrics"].items()
     )
     others = {"champion": report.get("champion"), "no continued pretraining": report.get("control")}
+    others |= {"its teacher": report.get("teacher")}
     others |= {f"baseline {name}": value for name, value in (report.get("baselines") or {}).items()}
     rows = ((cell(name), _difference(other)) for name, other in others.items() if other)
     return (
@@ -125,33 +127,23 @@ def _difference(other: Mapping[str, Any]) -> str:
     """How far the candidate is from another model, or what that one has instead of the primary metric."""
     if other["difference"] is None:
         return "-, it has " + cell(", ".join(f"{name} {value:.4f}" for name, value in other["metrics"].items()))
-    return _spread(other["difference"], signed=True)
+    test = other.get("mcnemar")
+    told = f"; won {test['won']:,}, lost {test['lost']:,}, McNemar's p {cell(p_value(test['p']))}" if test else ""
+    return spread(other["difference"], signed=True) + told
 
 
 def _against(report: Mapping[str, Any]) -> str:
     if not report.get("champion"):
         return "there is no champion yet."
-    return f"{_spread(report['champion']['difference'], signed=True)} against the champion."
-
-
-def _spread(score: Any, *, signed: bool) -> str:
-    """A score with its interval where it has one: 0.7810 (0.7550 to 0.8040)."""
-    plus = "+" if signed else ""
-    if isinstance(score, Mapping) and score["low"] is None and score["value"] is not None:
-        return f"{score['value']:{plus}.4f}"
-    if isinstance(score, Mapping):
-        ends = [score[end] for end in ("value", "low", "high")]
-        if any(end is None for end in ends):
-            return "-"
-        value, low, high = ends
-        return f"{value:{plus}.4f} ({low:{plus}.4f} to {high:{plus}.4f})"
-    return "-" if score is None else f"{score:{plus}.4f}"
+    return f"{spread(report['champion']['difference'], signed=True)} against the champion."
 
 
 def _links(dossier: Dossier, settings: Settings) -> str:
     page = run_page(Tracked(dossier.mlflow_run, dossier.mlflow_experiment), settings)
     report = f"{dossier.artifacts['report'].uri}/report.html"
+    place = f"{settings.airflow_url}/review/train__{dossier.name}/{dossier.sha256}"
     return (
+        f"- **[Review page]({place})**: the examples on which candidate and champion differ most, to be judged blind\n"
         f"- [Report with plots]({page}/artifacts/report.html), also in `{report}`\n"
         f"- [MLflow run]({page})\n"
         f"- Dossier: `{dossier.sha256}`"

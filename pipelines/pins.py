@@ -7,24 +7,32 @@ from pathlib import Path
 from pipelines.artifact import sha256_file
 from pipelines.base_source import find, pinned_base
 from pipelines.champion import champion, require_known
+from pipelines.distil_recipe import Distil, Scratch
 from pipelines.errors import Refused
+from pipelines.evaluate_recipe import Evaluate
 from pipelines.limits import Limits
-from pipelines.recipe import Distil, Evaluate, Recipe, Scratch
+from pipelines.recipe import Base, Finetune, Recipe
 from pipelines.registered_base import is_registered, registered_base
 from pipelines.settings import Settings
 from pipelines.toxicity import WEIGHTS, require_labels
+from pipelines.translators import NAMING, as_base, key_of
 
 
 def pinned(recipe: Recipe, settings: Settings) -> Recipe:
     """The recipe with the digest of every model that it only names. Raises Refused for one that is nowhere."""
-    base = (registered_base if is_registered(recipe.base) else pinned_base)(recipe.base, settings)
     now = {
-        "base": base,
+        "base": pinned_model(recipe.base, settings),
         "validation": pinned_limits(recipe.validation, settings),
         "evaluate": pinned_encoder(recipe.evaluate, settings),
         "distil": pinned_student(recipe.distil, settings),
+        "finetune": pinned_translators(recipe.finetune, settings),
     }
     return recipe.model_copy(update=now)
+
+
+def pinned_model(base: Base, settings: Settings, key: str = "base") -> Base:
+    """The base with the digests of the bytes that its name stands for now. Raises Refused when they are nowhere."""
+    return (registered_base if is_registered(base) else pinned_base)(base, settings, key)
 
 
 def pinned_encoder(evaluate: Evaluate, settings: Settings) -> Evaluate:
@@ -43,6 +51,19 @@ def pinned_student(distil: Distil | None, settings: Settings) -> Distil | None:
     return distil.model_copy(
         update={"sha256": sha256_file(find(distil.student, None, settings, "distil.student") / WEIGHTS)}
     )
+
+
+def pinned_translators(finetune: Finetune, settings: Settings) -> Finetune:
+    """The section with the digests of the translators that its names stand for now. Raises Refused for one nowhere."""
+    if not (augment := finetune.augment) or not (chain := augment.back_translation):
+        return finetune
+    now = {}
+    for way in ("there", "back"):
+        translator = getattr(chain, way)
+        base = pinned_model(as_base(translator), settings, key_of(way))
+        now[way] = translator.model_copy(update={key: getattr(base, key) for key in NAMING})
+    augment = augment.model_copy(update={"back_translation": chain.model_copy(update=now)})
+    return finetune.model_copy(update={"augment": augment})
 
 
 def pinned_limits(limits: Limits, settings: Settings) -> Limits:

@@ -5,30 +5,26 @@ Every action can be done twice: a promotion that was killed anywhere is finished
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from pipelines import dossier as dossiers
 from pipelines import ledger, mirror, registry
 from pipelines.artifact import publish, read_json
-from pipelines.champion import champion, history, is_served, load, write_down
+from pipelines.champion import champion, changing, history, is_served, write_down
+from pipelines.decision import Review, decide, with_judged
 from pipelines.dossier import Dossier, check_belonging, refuse_unless_passed, whole
 from pipelines.errors import NothingToDo, Refused
 from pipelines.gates import judge
-from pipelines.locks import lock
 from pipelines.policy import run_to_decide
 from pipelines.production import production_folder
-from pipelines.review import Review, dag_of, decide, facts, read_answer, read_review
+from pipelines.review import facts, read_answers, read_review
 from pipelines.run import Run
 from pipelines.settings import Settings, read_settings
-
-# How far a probability may lie from the evaluated one: batches of other sizes round differently in bf16.
-ROUNDING = 0.05
+from pipelines.try_out import try_out
 
 
 def promote(run_uri: str, inputs: Mapping[str, str]) -> str:
@@ -46,28 +42,27 @@ def promote(run_uri: str, inputs: Mapping[str, str]) -> str:
     check_answer(review, run, dossier, inputs["candidate"], settings)
     check_age(review, run, datetime.now(UTC))
     check_evidence(dossier, run)
-    with lock(settings.locks / f"promote-{dossier.name}", f"another promotion of {dossier.name} is under way"):
+    with changing(dossier.name, settings):
         version = release(dossier, review, settings)
-    print(f"{dossier.name} version {version} is the champion, approved by {review.reviewer}", flush=True)
+    print(f"{dossier.name} version {version} went out, approved by {review.reviewers}", flush=True)
     return f"models:/{dossier.name}/{version}"
 
 
 def check_answer(review: Review, run: Run, dossier: Dossier, candidate: str, settings: Settings) -> None:
-    """Refuse unless Airflow's own record of the answer still says what was written down, and it is an approval."""
-    recorded = decide(read_answer(dag_of(run), run.run_id, settings), run, dossier, candidate)
-    if recorded != review:
+    """Refuse unless Airflow's own record of the answers still says what was written down, and it is an approval."""
+    recorded = decide(read_answers(run, dossier, settings), run, dossier, candidate)
+    # Airflow knows nothing of judgements.
+    if recorded != with_judged(review, {}):
         raise Refused(f"Airflow's record of the review of {run.run_id} is not what was written down as its review")
     if review.decision != "approved":
         raise NothingToDo(f"{review.reviewer} rejected the candidate: {review.reason}; the champion stays as it is")
 
 
 def check_age(review: Review, run: Run, now: datetime) -> None:
-    """Refuse an approval that is older than the recipe lets it be."""
-    if now > review.decided_at + timedelta(days=run.recipe.review.expires_days):
-        raise Refused(
-            f"the approval of {review.decided_at:%Y-%m-%d} expired after {run.recipe.review.expires_days} days; "
-            "start a new run"
-        )
+    """Refuse approvals of which one is older than the recipe lets it be."""
+    days, oldest = run.recipe.review.expires_days, min(one.decided_at for one in review.given)
+    if now > oldest + timedelta(days=days):
+        raise Refused(f"the approval of {oldest:%Y-%m-%d} expired after {days} days; start a new run")
 
 
 def check_evidence(dossier: Dossier, run: Run) -> None:
@@ -90,7 +85,9 @@ def release(dossier: Dossier, review: Review, settings: Settings) -> str:
     entries = history(dossier.name, settings)
     done = (ledger.find(entries, event, dossier.sha256) for event in ledger.PROMOTIONS)
     if before := next(filter(None, done), None):
-        print(f"dossier {dossier.sha256[:12]} was promoted before, as version {before.facts['version']}", flush=True)
+        now = ledger.line(entries)[-1]
+        told = f"was promoted before, as version {before.facts['version']}; the champion today is version {now}"
+        print(f"dossier {dossier.sha256[:12]} {told}", flush=True)
         return record(before.event, before.facts["version"], dossier, review, settings)
     registered = ledger.find(entries, "registered", dossier.sha256)
     if registered is None:
@@ -132,40 +129,6 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def try_out(version: str, dossier: Dossier, settings: Settings) -> None:
-    """Load the registered version and ask it one example. Raises Refused unless it answers as it was evaluated."""
-    row = next(iter(read_json(mirror.here(dossier.artifacts["report"].uri) / "report.json")["examples"]), None)
-    if row is None:
-        raise Refused("the report holds no example to try the model with; run evaluate again")
-    with load(dossier.name, version, settings) as model:
-        answer = model.predict([{name: row.get(name) for name in model.metadata.get_input_schema().input_names()}])[0]
-    if not same_answer(answer, row):
-        raise Refused(f"version {version} answers {answer} to example {row['id']}, which was evaluated as {row}")
-    print(
-        f"version {version} loads, and answers example {row['id']} as evaluated: {answer['prediction']!r:.80}",
-        flush=True,
-    )
-
-
-def same_answer(answer: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    """Whether a served answer is the evaluated one, up to rounding; of a written text only that there is one.
-
-    Rounding can turn a word of a long text, and everything after it; of two answers alike it can put either first, and
-    a label whose probability is at the threshold it can leave out.
-    """
-    if "answers" in answer:
-        return row["prediction"] in (found["answer"] for found in answer["answers"])
-    if "probabilities" in row:
-        return all(_close(answer["probabilities"].get(label), said) for label, said in row["probabilities"].items())
-    if "probability" not in row:
-        return isinstance(answer["prediction"], str)
-    return _close(answer["probability"], row["probability"])
-
-
-def _close(probability: float | None, evaluated: float) -> bool:
-    return probability is not None and math.isclose(probability, evaluated, rel_tol=0, abs_tol=ROUNDING)
 
 
 def record(event: ledger.Event, version: str, dossier: Dossier, review: Review, settings: Settings) -> str:

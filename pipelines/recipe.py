@@ -7,15 +7,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from models.tasks import TASKS
 from pipelines.augment_recipe import Augment
-from pipelines.errors import near_miss
+from pipelines.auxiliary_recipe import Auxiliary
+from pipelines.distil_recipe import Distil, Scratch
+from pipelines.evaluate_recipe import Evaluate
 from pipelines.label_prompt import LabelPrompt
 from pipelines.limits import Limits
+from pipelines.negatives_recipe import HardNegatives
 from pipelines.recipe_fit import misfits
 from pipelines.schedules import Cron, Ingest
 from pipelines.search_space import Search, search_misfits
 from pipelines.section import Section
+from pipelines.self_training_recipe import SelfTraining
+from pipelines.task_name import TaskName
 
 Objective = Literal["masked", "causal", "denoising"]
 Method = Literal["full", "head", "lora", "dora", "adalora", "ia3", "bottleneck", "prefix", "prompt"]
@@ -61,12 +65,6 @@ class Data(Section):
     def corpora(self) -> dict[str, str]:
         """The corpus of each kind of text that is measured: "domain", "general", each earlier domain by its name."""
         return {"domain": self.corpus, "general": self.replay.corpus, **{one.name: one.corpus for one in self.earlier}}
-
-
-class Scratch(Section):
-    """A base model made here: a configuration of `models/backbone.py` with its own tokenizer."""
-
-    scratch: str
 
 
 class Base(Section):
@@ -125,8 +123,14 @@ class Finetune(Section):
     contrastive: int = Field(
         0, ge=0, le=1000, description="Pairs of each example with its label's, and with others; 0: a head is trained"
     )
+    self_training: SelfTraining | None = Field(None, description="Sure answers to data.corpus are learned from too")
     augment: Augment | None = Field(None, description="Changed copies of the training rows")
+    hard_negatives: HardNegatives | None = Field(None, description="Wrong answers that are near a question")
     prompt: LabelPrompt | None = Field(None, description="Labels as words that the language model is asked for")
+    auxiliary: tuple[Auxiliary, ...] = Field((), strict=False, description="Tasks learned in the same training")
+    task_temperature: float = Field(
+        1.0, ge=1, le=100, description="T: a task's share of the batches is as n^(1/T) of its n examples"
+    )
     rank: int = Field(
         16,
         ge=1,
@@ -147,32 +151,6 @@ class Finetune(Section):
     neftune: float = Field(0.0, ge=0, le=100, description="Noise on the words' embeddings while training (alpha)")
 
 
-class Distil(Section):
-    """A smaller model that learns the answers of the fine-tuned one; it is judged by the same gates."""
-
-    student: str | Scratch = Field(description="hf://org/name, a folder, or { scratch = name }")
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of the student's model.safetensors")
-    temperature: float = Field(2.0, gt=0, le=100, description="What logits are divided by: the higher, the softer")
-    weight: float = Field(0.5, gt=0, le=1, description="Of the teacher's answers; the labels have the rest")
-    corpus: int = Field(0, ge=0, description="Texts of data.corpus that the teacher alone labels")
-    epochs: int = Field(4, ge=1, le=100)
-    learning_rate: float = Field(5e-5, gt=0, lt=1)
-
-
-class Encoder(Section):
-    """A model that says how near two texts are in meaning."""
-
-    model: str = Field(description="hf://org/name, or a folder")
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of model.safetensors")
-
-
-class Evaluate(Section):
-    """How the result is judged."""
-
-    control: bool = Field(True, description="Also fine-tune without continued pretraining, to say what that did")
-    encoder: Encoder | None = Field(None, description="What written texts are compared by in meaning: bert_score")
-
-
 class Gate(Section):
     """One condition on the report. Exactly one of at_least, at_most, above, not_below."""
 
@@ -182,6 +160,7 @@ class Gate(Section):
     above: Literal["baseline"] | None = None
     not_below: Literal["champion"] | None = None
     margin: float = Field(0.0, ge=0, allow_inf_nan=False, description="How much better, or worse at most")
+    slices: bool = Field(False, description="In no slice of evaluate.slices may it clearly be below (not_below)")
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
@@ -190,13 +169,17 @@ class Gate(Section):
             raise ValueError(f"a gate takes exactly one of at_least, at_most, above, not_below; got {given or 'none'}")
         if self.margin and not (self.above or self.not_below):
             raise ValueError(f"margin goes with above or not_below; {given[0]} is a limit as it stands")
+        if self.slices and not self.not_below:
+            raise ValueError(f"slices goes with not_below; {given[0]} looks at the whole test set")
         return self
 
 
 class Review(Section):
-    """Who may approve, and for how long an approval holds."""
+    """Who may approve, how many of them must, and for how long an approval holds."""
 
     reviewers: tuple[str, ...] = Field(min_length=1, strict=False)
+    approvals: int = Field(1, ge=1, le=2, description="People who must approve a release that replaces a champion")
+    approvals_for_first_release: int = Field(2, ge=1, le=2, description="The same where no champion is replaced")
     expires_days: int = Field(7, ge=1, le=365)
 
 
@@ -212,7 +195,7 @@ class Recipe(Section):
 
     name: str = Field(pattern="^[a-z][a-z0-9_]{1,60}$")
     description: str
-    task: str
+    task: TaskName
     language: tuple[Literal["en", "zh"], ...] = Field(("en",), strict=False)
     seed: int = Field(7, ge=0)
     data: Data
@@ -228,12 +211,10 @@ class Recipe(Section):
     ingest: Ingest = Ingest()
     search: Search | None = None
 
-    @field_validator("task")
-    @classmethod
-    def _known_task(cls, task: str) -> str:
-        if task not in TASKS:
-            raise ValueError(f"there is no such task; {near_miss(task, TASKS)}")
-        return task
+    @property
+    def releases_student(self) -> bool:
+        """Whether the candidate is the student, and not the fine-tuned model that is its teacher."""
+        return self.distil is not None and self.distil.release
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from pipelines.errors import Refused, near_miss
 from pipelines.recipe import Recipe
 from pipelines.settings import Settings
+
+Form = TypeVar("Form", bound=BaseModel)
 
 # The trigger form's short names, and the recipe key that each one sets.
 PARAMETERS = {
@@ -95,10 +97,15 @@ def form_values(recipe: Recipe) -> dict[str, Any]:
 
 def parse_recipe(values: dict[str, Any], source: str) -> Recipe:
     """Build a recipe from plain values; `source` names their origin in messages."""
+    return parsed(Recipe, values, source)
+
+
+def parsed(form: type[Form], values: dict[str, Any], source: str) -> Form:
+    """Plain values as a strict model. Raises Refused, naming key and near miss, for anything that it does not know."""
     try:
-        return Recipe.model_validate(values)
+        return form.model_validate(values)
     except ValidationError as error:
-        problems = [line for e in error.errors() for line in _explain(e).splitlines()]
+        problems = [line for e in error.errors() for line in _explain(e, form).splitlines()]
         raise Refused("\n".join(f"{source}: {problem}" for problem in problems)) from None
 
 
@@ -111,20 +118,19 @@ def _set(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
-def _explain(error: Any) -> str:
+def _explain(error: Any, form: type[BaseModel]) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return f"unknown key {place!r}; {near_miss(str(error['loc'][-1]), _fields(error['loc'][:-1]))}"
+        return f"unknown key {place!r}; {near_miss(str(error['loc'][-1]), _fields(error['loc'][:-1], form))}"
     if error["type"] == "missing":
-        return f"{place} is missing; a recipe needs it"
+        return f"{place} is missing; a {form.__name__.lower()} needs it"
     told = f"{place}: {error['msg'].removeprefix('Value error, ')}".removeprefix(": ")
     # Of a whole table, the message says what is wrong with it.
     return told if isinstance(error["input"], dict) else f"{told} (got {error['input']!r})"
 
 
-def _fields(place: tuple[str | int, ...]) -> list[str]:
-    """The keys allowed at a place of the recipe."""
-    section: type[BaseModel] = Recipe
+def _fields(place: tuple[str | int, ...], section: type[BaseModel]) -> list[str]:
+    """The keys allowed at a place of a recipe or a policy."""
     for part in place:
         if isinstance(part, int) or part not in section.model_fields:
             continue

@@ -9,12 +9,22 @@ from models.scratch import names
 from models.tasks import TASKS
 from models.tasks.task import Task
 from pipelines.augment_recipe import augment_problems
+from pipelines.auxiliary_recipe import auxiliary_problems
+from pipelines.behaviour_recipe import behaviour_problems
+from pipelines.distil_recipe import student_problems
 from pipelines.errors import near_miss
 from pipelines.formats import FORMATS
 from pipelines.label_prompt import prompt_problems
+from pipelines.negatives_recipe import negatives_problems
+from pipelines.robustness_recipe import robustness_problems
+from pipelines.safety_recipe import safety_problems
+from pipelines.self_training_recipe import self_training_problems
+from pipelines.slice_recipe import slice_problems
+from pipelines.speed_recipe import speed_problems
+from pipelines.suite_metrics import PREFIXES, suite_metrics
 
 if TYPE_CHECKING:
-    from pipelines.recipe import Data, Distil, Finetune, Gate, Pretrain, Recipe
+    from pipelines.recipe import Data, Finetune, Gate, Pretrain, Recipe
 
 REGISTRY = "models:/"
 # Methods that learn what stands before every text, and nothing in the model.
@@ -34,14 +44,22 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     yield from _pretrain_problems(recipe.pretrain)
     yield from prompt_problems(recipe, task)
     yield from augment_problems(recipe, task)
+    yield from self_training_problems(recipe, task)
+    yield from negatives_problems(recipe, task)
+    yield from auxiliary_problems(recipe, task)
     yield from _earlier_problems(recipe.data)
-    if recipe.distil:
-        yield from _student_problems(recipe.distil, task)
+    yield from student_problems(recipe, task)
+    yield from slice_problems(recipe, task)
+    yield from robustness_problems(recipe, task)
+    yield from behaviour_problems(recipe, task)
+    yield from safety_problems(recipe, task)
+    yield from speed_problems(recipe)
     if recipe.data.labels is not None and FORMATS[task.format].LABEL is None:
         yield f"data.labels: the rows of the task {task.name} have no label; leave it out"
     if recipe.finetune.batch_size % recipe.finetune.accumulation:
         yield "finetune.accumulation must divide finetune.batch_size"
-    yield from _method_problems(recipe.finetune, task)
+    tasks = (task, *(TASKS[one.task] for one in recipe.finetune.auxiliary))
+    yield from dict.fromkeys(problem for one in tasks for problem in _method_problems(recipe.finetune, one))
     if recipe.evaluate.encoder and task.answer != "text":
         yield f"evaluate.encoder compares written texts, and {task.name} writes none; leave it out"
     if recipe.evaluate.encoder and recipe.evaluate.encoder.model.startswith(REGISTRY):
@@ -49,7 +67,7 @@ def misfits(recipe: Recipe) -> Iterator[str]:
     for number, gate in enumerate(recipe.gates):
         if gate.metric == MEANING and MEANING in task.measures and not recipe.evaluate.encoder:
             yield f"gates.{number}.metric: {MEANING} needs evaluate.encoder, a model to compare texts by"
-        if problem := _gate_problem(gate, task, recipe.data):
+        if problem := gate_problem(gate, task, recipe.data):
             yield f"gates.{number}.{problem}"
 
 
@@ -191,23 +209,16 @@ def _few_shot_problems(finetune: Finetune, task: Task) -> Iterator[str]:
             yield f"finetune.{key}: finetune.contrastive learns from pairs, which have no labels to weigh; leave it out"
 
 
-def _student_problems(distil: Distil, task: Task) -> Iterator[str]:
-    student = distil.student
-    if task.answer != "label":
-        yield f"distil compares what two models say of each label, and {task.name} has not one of several; leave it out"
-    if distil.corpus and len(task.texts) != 1:
-        yield f"distil.corpus: texts of a corpus stand alone, and {task.name} reads {len(task.texts)}; leave it out"
-    if isinstance(student, str):
-        if student.startswith(REGISTRY):
-            yield f"distil.student is {student!r}; it takes hf://org/name, a folder, or {{ scratch = name }}"
-    elif student.scratch not in (known := names("masked")):
-        yield f"distil.student.scratch is {student.scratch!r}, no encoder of ours; {near_miss(student.scratch, known)}"
-    elif distil.sha256:
-        yield "distil.sha256 is the digest of a student that is found, and this one is made here; leave it out"
-
-
-def _gate_problem(gate: Gate, task: Task, data: Data) -> str | None:
+def gate_problem(gate: Gate, task: Task, data: Data) -> str | None:
+    """Why a gate asks for what its task has not, after the key that is wrong; None when it does not."""
+    limits = suite_metrics(task)
+    if limit := limits.get(gate.metric):
+        side = "low" if limit == "at_most" else "high"
+        told = f"metric: {gate.metric} is better when it is {side}; it takes {limit}"
+        return told if getattr(gate, limit) is None else None
     known = (*task.measures, *CHANGES, *(f"bits_per_byte_{one.name}_change" for one in data.earlier))
+    if gate.metric.startswith(PREFIXES):
+        known = tuple(limits)
     if gate.metric not in known:
         return f"metric: {task.name} has no metric {gate.metric!r}; {near_miss(gate.metric, known)}"
     if (gate.above or gate.not_below) and gate.metric != task.primary:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +15,8 @@ from pipelines.dossier import Dossier, check_belonging, refuse_unless_passed
 from pipelines.errors import Refused, ScriptoriumError, TryAgain
 from pipelines.ledger import SERVED
 from pipelines.mirror import here
+from pipelines.model_card import CARD
+from pipelines.packet import verdict_line
 from pipelines.served_model import log_model
 from pipelines.settings import Settings, read_settings
 from pipelines.tracking import connect, experiment_id
@@ -56,9 +61,11 @@ def register_promoted(folder: Path, dossier: Dossier, settings: Settings) -> dic
 
     Always a new one: whoever may write to MLflow can put a version there that carries the tags of this dossier.
     """
-    experiment = experiment_id(connect(settings), f"{dossier.name}-production")
+    client = connect(settings)
+    experiment = experiment_id(client, f"{dossier.name}-production")
     version, files = register_bytes(dossier.name, folder, dossier, experiment, settings)
-    return {"version": version, **{SERVED + name: digest for name, digest in files.items()}}
+    source = client.get_model_version(dossier.name, version).source
+    return {"version": version, "source": source, **{SERVED + name: digest for name, digest in files.items()}}
 
 
 def register_bytes(
@@ -78,7 +85,13 @@ def register_bytes(
         "run_id": dossier.run_id,
     }
     made = client.create_model_version(
-        name, f"models:/{model_id}", run_id=dossier.mlflow_run, tags=kept, await_creation_for=0, model_id=model_id
+        name,
+        f"models:/{model_id}",
+        run_id=dossier.mlflow_run,
+        tags=kept,
+        description=f"{verdict_line(dossier)} The model card is {CARD}, among its files.",
+        await_creation_for=0,
+        model_id=model_id,
     )
     return str(made.version), files
 
@@ -88,16 +101,17 @@ def move_champion(dossier: Dossier, version: str, settings: Settings) -> None:
 
     Raises Refused unless it is held by the version that the dossier compared with, or was moved already.
     """
-    client = connect(settings)
-    held = holder(client, dossier.name)
-    if held == version:
-        return
-    require_opponent(dossier, held)
-    client.set_registered_model_alias(dossier.name, CHAMPION, version)
-    if (now := holder(client, dossier.name)) != version:
-        raise ScriptoriumError(
-            f"{CHAMPION} of {dossier.name} is held by {now} although {version} was set; see the audit"
-        )
+    held = holder(connect(settings), dossier.name)
+    if held != version:
+        require_opponent(dossier, held)
+        set_champion(dossier.name, version, settings)
+
+
+def set_champion(name: str, version: str, settings: Settings) -> None:
+    """Give `champion` of a model to a version, whoever has it; the caller holds the promotion lock."""
+    put_alias(name, CHAMPION, version, settings)
+    if (now := holder(connect(settings), name)) != version:
+        raise ScriptoriumError(f"{CHAMPION} of {name} is held by {now} although {version} was set; see the audit")
 
 
 def require_opponent(dossier: Dossier, held: str | None) -> None:
@@ -178,3 +192,54 @@ def sealed(names: Iterable[str], settings: Settings) -> dict[str, tuple[str, ...
             seal = version.tags.get("dossier", "")
             found[seal] = (*found.get(seal, ()), f"models:/{name}/{version.version}")
     return found
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model: its number, when and by whom it was made, and from what."""
+
+    version: str
+    at: datetime
+    by: str
+    source: str
+
+
+def versions_of(name: str, settings: Settings) -> list[Version]:
+    """Every version of a registered model, the first first."""
+    found = connect(settings).search_model_versions(f"name = '{name}'")
+    made = [
+        Version(str(v.version), datetime.fromtimestamp(v.creation_timestamp / 1000, UTC), v.user_id or "", v.source)
+        for v in found
+    ]
+    return sorted(made, key=lambda version: int(version.version))
+
+
+def aliases_of(name: str, settings: Settings) -> dict[str, str]:
+    """Alias to version, asked of the server anew; none when there is no such model."""
+    return aliases(connect(settings), name)
+
+
+def put_alias(name: str, alias: str, version: str | None, settings: Settings) -> None:
+    """Give an alias to a version, or take it away; the caller holds the promotion lock."""
+    with _in_words(f"alias {alias} of {name} at version {version or 'none'}"):
+        if version:
+            connect(settings).set_registered_model_alias(name, alias, version)
+        else:
+            connect(settings).delete_registered_model_alias(name, alias)
+
+
+def delete_version(name: str, version: str, settings: Settings) -> None:
+    """Take a version out of the registry, and with it its aliases; the model that was logged stays in its run."""
+    with _in_words(f"{name} version {version} to be deleted"):
+        connect(settings).delete_model_version(name, version)
+
+
+@contextmanager
+def _in_words(what: str) -> Iterator[None]:
+    """Turn what MLflow refuses into a ScriptoriumError that says what was asked of it."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise ScriptoriumError(f"MLflow refuses {what}: {error.message}") from None

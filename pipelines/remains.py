@@ -9,6 +9,7 @@ from pipelines import mirror, quarantine
 from pipelines.artifact_root import uri_of
 from pipelines.delivery import landing
 from pipelines.dvc_objects import open_objects
+from pipelines.kept_texts import UNUSED_DAYS, kept_in
 from pipelines.row_search import Match
 from pipelines.settings import Settings
 
@@ -28,6 +29,9 @@ def remains(versions: Collection[str], matches: Mapping[str, Sequence[Match]], s
     if quarantine.batches(settings):
         kept = uri_of(quarantine.folder(settings), settings)
         said.append(f"rows that were set aside, if they are among them: {kept}")
+    if kept_in(settings).is_dir():
+        kept = f"kept until {UNUSED_DAYS} days after their last use: {kept_in(settings)}"
+        said.append(f"translations of training rows, if any is of them, {kept}")
     return tuple(said)
 
 

@@ -7,10 +7,12 @@ from itertools import zip_longest
 from typing import Any
 
 from models.metrics import HIGHER_IS_BETTER
+from models.power import POWER, detectable
 from pipelines import plots
 from pipelines.comparison import clearly
 from pipelines.explanations import scored, strengths, strongest
 from pipelines.page import render
+from pipelines.verdict import CONFIDENCE, p_value, slice_name
 
 NAMES = {
     "accuracy": "Accuracy",
@@ -57,10 +59,12 @@ NAMES = {
     "base": "Base model",
     "pretrain": "Continued pretraining",
     "finetune": "Fine-tuning",
+    "distil": "Distillation: what the student learned",
 }
 # Of the domain, of general text, and of earlier domains.
 COLORS = ("var(--model)", "var(--general)", "var(--other)")
 BADGES = {"better": ("good", "better"), "worse": ("bad", "worse"), "unclear": ("plain", "no clear difference")}
+NAMED = 3  # slices that the first lines of the page name
 Report = Mapping[str, Any]
 
 
@@ -80,6 +84,12 @@ def render_report(report: Report) -> str:
         name=name,
         verdict=lambda gap: BADGES[clearly(gap, report["primary"])],
         spread=spread,
+        power=POWER,
+        badges=BADGES,
+        slice_name=slice_name,
+        p_value=p_value,
+        tells=tells,
+        tested=all("mcnemar" in rival for rival in rivals(report)),
         signed=lambda value: f"{value:+.3f}",
         scored=scored,
         strengths=strengths,
@@ -99,6 +109,12 @@ def spread(found: Mapping[str, Any], sign: str = "") -> str:
     return f"{found['low']:{sign}.3f} to {found['high']:{sign}.3f}"
 
 
+def tells(gap: Mapping[str, float]) -> str:
+    """The smallest difference that the examples detect, by the interval of one; of equal answers nothing is known."""
+    least = detectable(gap["low"], gap["high"], CONFIDENCE)
+    return f"{least:.3f}" if least else "-"
+
+
 def summary(report: Report) -> str:
     """The verdict in two or three sentences."""
     primary = report["primary"]
@@ -109,12 +125,23 @@ def summary(report: Report) -> str:
     champion = report["champion"]
     against = {"better": "is clearly better than", "worse": "is clearly worse than", "unclear": "cannot be told from"}
     rival = f" It {against[clearly(champion['difference'], primary)]} the champion." if champion else ""
+    fell = [slice_name(row) for row in report.get("slices") or () if row["moved"] == "worse"]
+    if fell:
+        rival += f" It is clearly worse than the champion in {', '.join(fell[:NAMED])}"
+        rival += f" and {len(fell) - NAMED} more slices." if len(fell) > NAMED else "."
     change = report["bits_per_byte_change"]
     learned = " and ".join(
         f"{abs(value):.1%} {'fewer' if value < 0 else 'more'} bits for {corpus} text"
         for corpus, value in change.items()
     )
-    return f"{told}{rival} After continued pretraining it needs {learned}."
+    taught = report.get("teacher")
+    origin = (
+        " It has {parameters:,} parameters, and learned from a teacher of {teacher_parameters:,}.".format(**taught)
+        if taught
+        else ""
+    )
+    after = "its teacher" if taught else "it"
+    return f"{told}{rival}{origin} After continued pretraining {after} needs {learned}."
 
 
 def positive(examples: Sequence[Mapping[str, Any]]) -> str | None:
@@ -124,12 +151,14 @@ def positive(examples: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def rivals(report: Report) -> list[dict[str, Any]]:
-    """Everything that the model is compared with: the champion, the baselines from the best on, and its control."""
+    """What the model is compared with: champion, teacher, the baselines from the best on, and its control."""
     primary = report["primary"]
     sign = -1 if HIGHER_IS_BETTER[primary] else 1
     comparable = [(word, values) for word, values in report["baselines"].items() if values["difference"]]
     ordered = sorted(comparable, key=lambda item: sign * item[1]["metrics"][primary])
     found = [{"kind": "baseline", "name": name(word), **values} for word, values in ordered]
+    if report.get("teacher"):
+        found.insert(0, {"kind": "teacher", "name": "Its teacher", **report["teacher"]})
     if report["champion"]:
         found.insert(0, {"kind": "champion", "name": "Champion", **report["champion"]})
     if report["control"]:
@@ -144,6 +173,7 @@ def apart(report: Report) -> dict[str, Mapping[str, float]]:
 
 def _plots(report: Report) -> dict[str, Any]:
     colors = {"champion": "var(--champion)", "baseline": "var(--other)", "control": "var(--general)"}
+    colors |= {"teacher": "var(--general)"}  # there is no control beside it
     rows = [{"name": "This model", "color": "var(--model)", **report["metrics"][report["primary"]]}]
     rows += [{"name": r["name"], "color": colors[r["kind"]], **r["interval"]} for r in rivals(report)]
     stages = report["bits_per_byte"]

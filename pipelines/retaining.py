@@ -24,6 +24,7 @@ def holding(work: Work, pair: Pair) -> Callable[[Plan], Plan]:
 
     def hold(plan: Plan) -> Plan:
         from models.continual import Remembering, WeightAnchor, fisher
+        from models.losses import Loss
 
         if settings.ewc and len(plan):
             before = {file: KNOWN_TOKENS for name, file in work.run.recipe.data.corpora.items() if name != "domain"}
@@ -31,6 +32,7 @@ def holding(work: Work, pair: Pair) -> Callable[[Plan], Plan]:
             plan = replace(plan, hooks=[*plan.hooks, WeightAnchor(model, settings.ewc, fisher(model, known))])
         if teacher is not None:
             loss = plan.loss
+            assert isinstance(loss, Loss), "a pretraining has one task"
             kept = Remembering(
                 loss.read, loss.criterion, loss.r_drop, loss.first, teacher=teacher, weight=settings.distil
             )

@@ -15,11 +15,11 @@ from pipelines.steps import Work
 def retention(work: Work) -> None:
     """Write metrics.json with the fine-tuned model's bits per byte on domain and general text."""
     threads.use(work.settings.threads)
-    metrics = {"bits_per_byte": bits_per_byte(work, *_tuned_language_model(work))}
+    metrics = {"bits_per_byte": bits_per_byte(work, *tuned_language_model(work))}
     write_json(work.out / "metrics.json", metrics)
 
 
-def _tuned_language_model(work: Work) -> tuple[Any, Any]:
+def tuned_language_model(work: Work) -> tuple[Any, Any]:
     """The fine-tuned model as a language model: an encoder under the head that its adapted model had."""
     from models.backbone import load_classifier, load_encoder, load_masked
     from models.inserted import insert

@@ -3,51 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from pipelines import dossier as dossiers
+from pipelines import judgements
+from pipelines.airflow_records import Review as Asked
 from pipelines.artifact import canonical
 from pipelines.artifact_root import path_of, uri_of
 from pipelines.champion import write_down
+from pipelines.decision import REVIEWS, Answer, Review, dag_of, decide, needed_of, with_judged
 from pipelines.dossier import PACKET, Dossier, check_belonging, dossier_uri, write_synced
 from pipelines.errors import Refused
+from pipelines.judgements import Said, tally
 from pipelines.policy import run_to_decide
 from pipelines.run import Run
 from pipelines.settings import Settings, read_settings
 from pipelines.shared import brought, place
 
 REVIEW = "review.json"
-
-
-class Answer(BaseModel):
-    """What Airflow recorded: who chose what, when and why, and the text they had before them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    option: str
-    reviewer: str
-    reason: str
-    at: datetime
-    asked: str
-    requester: str | None
-
-
-class Review(BaseModel):
-    """A decision about one dossier. It is final."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    dossier: str
-    candidate: str
-    decision: Literal["approved", "rejected"]
-    reviewer: str
-    reason: str
-    decided_at: datetime
-    requested_by: str
-    dag_id: str
-    run_id: str
+# What the ledger keeps of each answer.
+ANSWERED = {"reviewer", "reason", "decided_at"}
 
 
 def read_packet(uri: str) -> str:
@@ -57,77 +32,79 @@ def read_packet(uri: str) -> str:
     return brought(folder / PACKET, settings).read_text(encoding="utf-8")
 
 
-def dag_of(run: Run) -> str:
-    """The DAG whose review decides about a run."""
-    return f"train__{run.recipe.name}"
+def takes_two(uri: str) -> bool:
+    """Whether the dossier at `uri` takes the approvals of two people, by the rules of today."""
+    settings = read_settings()
+    dossier = dossiers.read(uri, settings)
+    return needed_of(dossier, run_to_decide(dossier.run_uri, settings)) > 1
 
 
 def record_review(run_uri: str, inputs: Mapping[str, str]) -> str:
-    """Write down the answer that Airflow recorded, approval or refusal alike, and return the review's URI.
+    """Write down the answers that Airflow recorded, approval or refusal alike, and return the review's URI.
 
     `inputs`: candidate (models:/NAME-candidates/N) and dossier. Raises Refused when the dossier is of another run,
-    and when nobody answered, or somebody who may not, or without a reason.
+    and when too few answered, or somebody who may not, or without a reason.
     """
     settings = read_settings()
     run = run_to_decide(run_uri, settings)
     dossier = dossiers.read(inputs["dossier"], settings)
     check_belonging(dossier, run_uri)
-    review = decide(read_answer(dag_of(run), run.run_id, settings), run, dossier, inputs["candidate"])
+    answers = read_answers(run, dossier, settings)
+    review = with_judgements(decide(answers, run, dossier, inputs["candidate"]), settings)
     uri = write_review(review, settings)
     write_down(review.decision, dossier, facts(review, dossier), settings)
     show_in_mlflow(review, dossier, settings)
-    print(f"{review.reviewer} {review.decision} dossier {review.dossier[:12]}: {review.reason}", flush=True)
+    print(f"{review.reviewers} {review.decision} dossier {review.dossier[:12]}: {review.reason}", flush=True)
     return uri
 
 
-def read_answer(dag_id: str, run_id: str, settings: Settings) -> Answer:
-    """Ask Airflow's API for the recorded answer; who may edit task states and XComs can forge those, but not this.
+def with_judgements(review: Review, settings: Settings) -> Review:
+    """The review with what its reviewers judged; what was written down once stays."""
+    if before := recorded(review.dossier, settings):
+        return with_judged(review, {one.reviewer: one.judged for one in before.given})
+    found = {
+        one.reviewer: judgements.read(review.dossier, one.reviewer, settings).until(one.decided_at)
+        for one in review.given
+    }
+    return with_judged(review, found)
 
-    Raises Refused when there is no recorded answer.
+
+def read_answers(run: Run, dossier: Dossier, settings: Settings) -> list[Answer]:
+    """Ask Airflow's API for the recorded answers; who may edit task states and XComs can forge those, but not these.
+
+    Of two that are needed the second is not looked for when the first is no approval. Raises Refused when nobody
+    has answered at all.
     """
     from pipelines.airflow_api import Airflow
 
-    airflow = Airflow(settings, "promoter")
-    asked = airflow.review(dag_id, run_id)
-    if not (asked.response_received and asked.responded_by and asked.responded_at and asked.chosen_options):
+    airflow, dag_id = Airflow(settings, "promoter"), dag_of(run)
+    asked, requester = airflow.reviews(dag_id, run.run_id), airflow.run(dag_id, run.run_id).triggering_user_name
+    found: list[Answer] = []
+    for task in REVIEWS[: needed_of(dossier, run)]:
+        one = answered(asked[task], requester) if task in asked else None
+        if one:
+            found.append(one)
+        if one is None or one.option != "Approve":
+            break
+    if not found:
         raise Refused(
-            f"nobody has answered the review of {dag_id}, run {run_id}; a task marked as success is no answer"
+            f"nobody has answered the review of {dag_id}, run {run.run_id}; a task marked as success is no answer"
         )
+    return found
+
+
+def answered(asked: Asked, requester: str | None) -> Answer | None:
+    """The answer to one request as Airflow recorded it; None while there is none."""
+    if not (asked.response_received and asked.responded_by and asked.responded_at and asked.chosen_options):
+        return None
     return Answer(
         option=",".join(asked.chosen_options),
-        reviewer=asked.responded_by.id,
+        # By name, as Airflow names who triggered a run: the id of its FAB users is a number.
+        reviewer=asked.responded_by.name,
         reason=str(asked.params_input.get("reason") or ""),
         at=asked.responded_at,
         asked=f"{asked.subject}\n{asked.body or ''}",
-        requester=airflow.run(dag_id, run_id).triggering_user_name,
-    )
-
-
-def decide(answer: Answer, run: Run, dossier: Dossier, candidate: str) -> Review:
-    """Turn a recorded answer into a review of exactly this dossier. Raises Refused saying what is wrong with it."""
-    who, seal = answer.reviewer, dossier.sha256
-    if who not in run.recipe.review.reviewers:
-        raise Refused(
-            f"{who} answered, but may not review {dossier.name}: {', '.join(run.recipe.review.reviewers)} may"
-        )
-    if who in (dossier.requested_by, answer.requester):
-        raise Refused(f"{who} asked for this run and may not review it; another reviewer must")
-    if not answer.reason.strip():
-        raise Refused(f"{who} answered {answer.option!r} without a reason; clear the review task and answer with one")
-    if seal not in answer.asked:
-        raise Refused(f"what {who} answered was not about dossier {seal[:12]}: its seal does not stand in the request")
-    if answer.option not in ("Approve", "Reject"):
-        raise Refused(f"{who} chose {answer.option!r}; a review is answered with Approve or Reject")
-    return Review(
-        dossier=seal,
-        candidate=candidate,
-        decision="approved" if answer.option == "Approve" else "rejected",
-        reviewer=who,
-        reason=answer.reason.strip(),
-        decided_at=answer.at,
-        requested_by=dossier.requested_by,
-        dag_id=dag_of(run),
-        run_id=run.run_id,
+        requester=requester,
     )
 
 
@@ -163,10 +140,25 @@ def read_review(uri: str, settings: Settings) -> Review:
     return review
 
 
+def recorded(seal: str, settings: Settings) -> Review | None:
+    """The decision about a dossier; None while there is none."""
+    uri = review_uri(seal, settings)
+    return read_review(uri, settings) if brought(path_of(uri, settings) / REVIEW, settings).is_file() else None
+
+
 def facts(review: Review, dossier: Dossier) -> dict[str, str]:
     """What the ledger keeps of a review."""
-    kept = review.model_dump(mode="json", include={"candidate", "reviewer", "reason", "decided_at", "requested_by"})
-    return {**kept, "digest": dossier.model.digest, "run_id": dossier.run_id}
+    kept = review.model_dump(mode="json", include={"candidate", "requested_by", *ANSWERED})
+    first = review.first.model_dump(mode="json", include=ANSWERED) if review.first else {}
+    told = {f"first_{key}": value for key, value in first.items()}
+    if said := judged_by_all(review):
+        told["judged"] = str(tally(said))
+    return {**kept, **told, "digest": dossier.model.digest, "run_id": dossier.run_id}
+
+
+def judged_by_all(review: Review) -> list[Said]:
+    """What the reviewers said of the blind examples, one after the other."""
+    return [said for one in review.given for said in one.judged.values()]
 
 
 def show_in_mlflow(review: Review, dossier: Dossier, settings: Settings) -> None:
@@ -175,7 +167,11 @@ def show_in_mlflow(review: Review, dossier: Dossier, settings: Settings) -> None
     from pipelines.tracking import connect
 
     client = connect(settings)
-    for key in ("decision", "reviewer", "reason"):
-        client.set_tag(dossier.mlflow_run, f"review.{key}", getattr(review, key)[:5000])
+    told = {"decision": review.decision, "reviewer": review.reviewers}
+    told["reason"] = "\n".join(one.reason for one in review.given)[:5000]
+    if said := judged_by_all(review):
+        told["judged"] = str(tally(said))
+    for key, value in told.items():
+        client.set_tag(dossier.mlflow_run, f"review.{key}", value)
     if review.decision == "rejected":
         registry.clear_challenger(dossier.name, review.candidate, settings)

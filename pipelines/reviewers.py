@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pipelines import ledger
+from pipelines.decision import approvals_needed
 from pipelines.errors import Refused
+from pipelines.policy_file import under_policy
 from pipelines.recipe import Recipe
 from pipelines.settings import Settings
 from pipelines.stack import read_stack
@@ -27,3 +30,19 @@ def require_reviewers(recipes: Iterable[Recipe], settings: Settings) -> None:
         ]
         cure = f'{strangers[0][1]} = "user" to [users] of infra/services.toml, then: scriptorium down; scriptorium up'
         raise Refused("\n".join([*told, f"allowed: {', '.join(able)}; name one of them under [review], or add {cure}"]))
+
+
+def require_enough(recipe: Recipe, requester: str, settings: Settings) -> None:
+    """Raise Refused when fewer people than must approve may review what `requester` asks for."""
+    first = ledger.of_champion(ledger.read(ledger.ledger_path(recipe.name, settings))) is None
+    needed = approvals_needed(under_policy(recipe, settings).review, first_release=first)
+    able = sorted({*recipe.review.reviewers} - {requester})
+    if len(able) >= needed:
+        return
+    whom = f"only {', '.join(able)} may" if able else "nobody may"
+    key = "approvals_for_first_release" if first else "approvals"
+    raise Refused(
+        f"{'the first release' if first else 'a release'} of {recipe.name} takes {needed} "
+        f"approval{'s' * (needed > 1)}, and of what {requester} asks for {whom} give one: name another under "
+        f"[review] reviewers{f', or say {key} = 1 there if one person is to decide alone' if able else ''}"
+    )

@@ -25,16 +25,31 @@ SAID = 5  # files named in a message
 def targets(recipe: Recipe) -> dict[str, str]:
     """The files of the data that a recipe learns from, by role: corpus, replay, train, validation, test.
 
-    The role of an earlier domain is its name.
+    The role of an earlier domain is its name, that of an auxiliary task's file is its path: tasks-inference-train.
     """
     data = recipe.data
     splits = {split: f"{data.examples}/{split}.jsonl" for split in ("train", "validation", "test")}
-    return {"corpus": data.corpus, "replay": data.replay.corpus, **splits, **{e.name: e.corpus for e in data.earlier}}
+    # Without "/", for what is set aside of a file is kept by its role.
+    further = {file.removesuffix(".jsonl").replace("/", "-"): file for file in _auxiliary(recipe)}
+    domains = {one.name: one.corpus for one in data.earlier}
+    return {"corpus": data.corpus, "replay": data.replay.corpus, **splits, **domains, **further}
+
+
+def _auxiliary(recipe: Recipe) -> dict[str, str]:
+    """The task of each file of an auxiliary task."""
+    return {file: one.task for one in recipe.finetune.auxiliary for file in one.files.values()}
 
 
 def form_of(target: str, recipe: Recipe) -> str:
     """The format of the rows of one of these files."""
-    return "unlabeled" if target in recipe.data.corpora.values() else TASKS[recipe.task].format
+    if target in recipe.data.corpora.values():
+        return "unlabeled"
+    return TASKS[_auxiliary(recipe).get(target, recipe.task)].format
+
+
+def labels_of(target: str, recipe: Recipe) -> tuple[str, ...] | None:
+    """The labels that the rows of one of these files may have; None for any."""
+    return None if target in _auxiliary(recipe) else recipe.data.labels
 
 
 def is_note(name: str) -> bool:

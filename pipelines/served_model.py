@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.artifact import sha256_file
 from pipelines.dossier import Dossier
 from pipelines.errors import ScriptoriumError
+from pipelines.model_card import CARD, model_card
 from pipelines.settings import ROOT, Settings
 
 if TYPE_CHECKING:
@@ -29,9 +30,13 @@ def log_model(
     """Save the model with its code and manifest as a pyfunc, and upload it; returns its id there, and its files."""
     from mlflow.entities import LoggedModelStatus
 
+    from models.tasks import TASKS
+
     settings.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="model-", dir=settings.work) as folder:
-        _save_pyfunc(Path(folder) / "model", artifact, dossier)
+        _save_pyfunc(Path(folder) / "model", artifact, TASKS[dossier.recipe["task"]])
+        # One of the files, so that it is hashed, proved and kept like any other.
+        (Path(folder) / "model" / CARD).write_text(model_card(dossier), encoding="utf-8")
         files = hashes(Path(folder) / "model")
         logged = client.create_logged_model(
             experiment,
@@ -78,14 +83,11 @@ def fetched(client: MlflowClient, name: str, version: str, settings: Settings) -
         yield Path(found)
 
 
-def _save_pyfunc(target: Path, artifact: Path, dossier: Dossier) -> None:
+def _save_pyfunc(target: Path, artifact: Path, task: Task) -> None:
     """Models-from-code: no pickle, the requirements named, and models/ beside it so that it loads without this tree."""
     import mlflow.pyfunc
     from mlflow.models import ModelSignature
 
-    from models.tasks import TASKS
-
-    task = TASKS[dossier.recipe["task"]]
     with warnings.catch_warnings():
         # It would rather infer the columns from an example than be told them.
         warnings.filterwarnings("ignore", message=".*input example was not provided", category=UserWarning)

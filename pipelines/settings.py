@@ -19,6 +19,9 @@ VARIABLES = {
     "SCRIPTORIUM_DATA": "the versioned data folder (default: data)",
     "SCRIPTORIUM_ARTIFACTS": "artifact root: a folder, or s3://bucket/prefix (default: HOME/artifacts)",
     "SCRIPTORIUM_RECIPES": "folder of recipes (default: pipelines/recipes)",
+    "SCRIPTORIUM_POLICY": "a policy.toml with gates for every recipe, which none can loosen (default: none)",
+    "SCRIPTORIUM_IDENTITIES": "folder with the passwords of MLflow's users, where it has any (default: none)",
+    "SCRIPTORIUM_PROMOTER_QUEUE": "Airflow queue of the steps that need the promoter's (default: that of all others)",
     "SCRIPTORIUM_MODELS": "folders searched first for base models, separated by ':'",
     "SCRIPTORIUM_AIRFLOW_PORT": "port of Airflow's web pages and API on 127.0.0.1 (default: 8080)",
     "SCRIPTORIUM_MLFLOW_PORT": "port of MLflow on 127.0.0.1 (default: 5000)",
@@ -45,6 +48,7 @@ class Settings:
     data: Path
     artifacts: str
     recipes: Path
+    policy: Path | None
     models: tuple[Path, ...]
     airflow_port: int
     mlflow_port: int
@@ -55,6 +59,8 @@ class Settings:
     checkpoint_every: int
     checkpoint_steps: int
     curves: tuple[str, ...] = ()  # kinds of files that a training's curves are written to, see CURVES
+    identities: Path | None = None
+    promoter_queue: str | None = None
     store: str | None = None  # the artifact root where that is in S3; `artifacts` then holds this machine's copies
 
     @property
@@ -85,6 +91,9 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         data=_folder(environ, "SCRIPTORIUM_DATA", ROOT / "data"),
         artifacts=str(_mirror(store, home) if store else _folder(environ, "SCRIPTORIUM_ARTIFACTS", home / "artifacts")),
         recipes=_folder(environ, "SCRIPTORIUM_RECIPES", ROOT / "pipelines" / "recipes"),
+        policy=_folder(environ, "SCRIPTORIUM_POLICY", home) if environ.get("SCRIPTORIUM_POLICY") else None,
+        identities=_folder(environ, "SCRIPTORIUM_IDENTITIES", home) if environ.get("SCRIPTORIUM_IDENTITIES") else None,
+        promoter_queue=environ.get("SCRIPTORIUM_PROMOTER_QUEUE") or None,
         models=tuple(Path(p) for p in environ.get("SCRIPTORIUM_MODELS", "").split(":") if p),
         airflow_port=airflow_port,
         mlflow_port=mlflow_port,
@@ -111,6 +120,9 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "SCRIPTORIUM_DATA": settings.data,
         "SCRIPTORIUM_ARTIFACTS": settings.store or settings.artifacts,
         "SCRIPTORIUM_RECIPES": settings.recipes,
+        "SCRIPTORIUM_POLICY": settings.policy or "",
+        "SCRIPTORIUM_IDENTITIES": settings.identities or "",
+        "SCRIPTORIUM_PROMOTER_QUEUE": settings.promoter_queue or "",
         "SCRIPTORIUM_MODELS": ":".join(str(path.resolve()) for path in settings.models),
         "SCRIPTORIUM_AIRFLOW_PORT": settings.airflow_port,
         "SCRIPTORIUM_MLFLOW_PORT": settings.mlflow_port,

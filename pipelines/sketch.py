@@ -67,7 +67,9 @@ class Sketch:
         self.rows += len(good)
         self._count(good)
         self.words.add(good[WRITTEN])
-        file.samples = sorted([*file.samples, *_samples(good, self.view)])[:SAMPLES]
+        # Rows that share an id have one hash; which of them is shown is decided by their lines.
+        found = [*file.samples, *_samples(good, self.view)]
+        file.samples = sorted(found, key=lambda one: (one[0], one[1].line))[:SAMPLES]
 
     def refuse(self, name: str, reason: str) -> None:
         """A file that could not be read to its end, or must not be."""

@@ -8,7 +8,7 @@ import os
 import secrets
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any, Literal
@@ -90,7 +90,7 @@ def prepare(settings: Settings, stack: Stack) -> None:
     for folder in ("secrets", "airflow", "mlflow"):
         (settings.home / folder).chmod(0o700)
     keys = _secret_keys(settings.home / "secrets" / "keys.json")
-    _passwords(settings.passwords, stack.users)
+    ensure_passwords(settings.passwords, stack.users)
     users = ",".join(f"{name}:{role}" for name, role in stack.users.items())
     # Airflow's configuration interpolates %; only paths can hold one.
     names = {k: v.replace("%", "%%") for k, v in {**places(settings), **keys, "users": users}.items()}
@@ -115,6 +115,17 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     part.replace(path)
+
+
+def ensure_passwords(path: Path, users: Iterable[str]) -> dict[str, str]:
+    """The users' passwords, from a file that its owner alone can read; one is made for each who has none."""
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if all(name in known for name in users):
+        return known
+    made = {name: known.get(name) or secrets.token_urlsafe(PASSWORD_BYTES) for name in users}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_private(path, json.dumps(made, indent=2) + "\n")
+    return made
 
 
 def _ours(settings: Settings) -> set[str]:
@@ -145,10 +156,3 @@ def _secret_keys(path: Path) -> dict[str, str]:
         keys["jwt_secret"] = secrets.token_urlsafe(64)
         write_private(path, json.dumps(keys))
     return keys
-
-
-def _passwords(path: Path, users: Mapping[str, str]) -> None:
-    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    if any(name not in known for name in users):
-        fresh = {name: known.get(name) or secrets.token_urlsafe(PASSWORD_BYTES) for name in users}
-        write_private(path, json.dumps(fresh, indent=2) + "\n")

@@ -19,13 +19,14 @@ TEMPLATES = ROOT / "pipelines" / "templates"
 def recipe_values(recipe: Recipe, fields: Iterable[str]) -> dict[str, str]:
     """The declared recipe fields as {"recipe.finetune.epochs": "2", ...}; a table stands for all its keys.
 
-    Of a list of tables, a field names one key of each: "data.earlier.corpus".
+    Of a list of tables, a field names one key of each: "data.earlier.corpus". One of a table that is not there is null.
     """
     found: dict[str, str] = {}
     for field in fields:
         value: Any = recipe.model_dump(mode="json")
         for part in field.split("."):
-            value = [one[part] for one in value] if isinstance(value, list) else value[part]
+            if value is not None:
+                value = [one[part] for one in value] if isinstance(value, list) else value[part]
         _flatten(f"recipe.{field}", value, found)
     return found
 

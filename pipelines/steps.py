@@ -45,9 +45,21 @@ class Work:
 EARLIER = ("data.earlier.name", "data.earlier.corpus")
 # What the base step's own training takes from the section of the next one.
 BASE_TRAINING = ("objective", "batch_tokens", "accumulation", "block", "mask", "masking")
+# What the validation reads beside the rows.
+AUGMENT_FILES = ("finetune.augment.synonyms", "finetune.augment.slots")
+# All of [distil] but whether the student is released: that teaches it nothing.
+STUDENT = ("student", "sha256", "temperature", "weight", "corpus", "epochs", "learning_rate")
+# What the test rows must have something for, or the data a file.
+PARTS = ("evaluate.slices", "evaluate.robustness", "evaluate.behaviour", "evaluate.bias")
+# What a report looks at, beside the model.
+SEEN = ("evaluate.encoder", "evaluate.smallest_slice", *PARTS, "evaluate.speed", "evaluate.verbatim")
 STEPS: dict[str, Step] = {
     "dataset": Step("pipelines.dataset:dataset", (), ()),
-    "validate": Step("pipelines.validate:validate", ("dataset",), ("data", "task", "validation")),
+    "validate": Step(
+        "pipelines.validate:validate",
+        ("dataset",),
+        ("data", "task", "validation", "finetune.auxiliary", *PARTS, *AUGMENT_FILES),
+    ),
     "base": Step(
         "pipelines.base_model:base",
         ("dataset", "validation"),
@@ -61,17 +73,32 @@ STEPS: dict[str, Step] = {
     "finetune": Step(
         "pipelines.finetune:finetune",
         ("dataset", "model"),
-        ("data.examples", "task", "pretrain.objective", "finetune"),
+        ("data.examples", "data.corpus", "task", "language", "pretrain.objective", "finetune"),
     ),
     "distil": Step(
         "pipelines.distil:distil",
         ("dataset", "teacher"),
         (
-            *("data.examples", "data.corpus", "data.replay.corpus", "task", "distil"),
+            *("data.examples", "data.corpus", "data.replay.corpus", "task"),
+            *(f"distil.{key}" for key in STUDENT),
             *(f"finetune.{key}" for key in ("batch_size", "accumulation", "max_length")),
         ),
     ),
     "score": Step("pipelines.score:score", ("dataset", "model"), ("data.examples", "task", "evaluate.encoder")),
+    "robustness": Step(
+        "pipelines.robustness:robustness",
+        ("dataset", "model"),
+        ("data.examples", "task", "evaluate.encoder", "evaluate.robustness"),
+    ),
+    "behaviour": Step(
+        "pipelines.behaviour:behaviour",
+        ("dataset", "model"),
+        ("data.examples", "data.labels", "task", "evaluate.behaviour"),
+    ),
+    "bias": Step(
+        "pipelines.bias:bias", ("dataset", "adapted", "tuned"), ("evaluate.bias", "task", "pretrain.objective")
+    ),
+    "speed": Step("pipelines.speed:speed", ("dataset", "model"), ("data.examples", "task")),
     "baselines": Step(
         "pipelines.score:baselines",
         ("dataset", "base"),
@@ -85,8 +112,8 @@ STEPS: dict[str, Step] = {
     "evaluate": Step(
         "pipelines.evaluate:evaluate",
         ("dataset", "base", "adapted", "tuned"),
-        ("name", "description", "data", "task", "base", "pretrain", "finetune", "evaluate.encoder"),
-        optional=("control", "champion"),
+        ("name", "description", "data", "task", "base", "pretrain", "finetune", *SEEN),
+        optional=("control", "champion", "teacher"),
     ),
 }
 

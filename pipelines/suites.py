@@ -59,23 +59,29 @@ def _answered(tally: Tally) -> Check:
 
 def leak_checks(form: type[Row], limits: Limits) -> list[Check]:
     """The checks of an evaluation set against the training set."""
-    remove = "remove them from the training set, or from the evaluation set"
     checks = [
         Check("ids_in_both", "evaluation rows with an id of a training row", "give every row its own id", at_most=0),
-        _share("leakage", "evaluation rows that training shows too", remove, limits.leakage, "reject"),
+        *text_leak_checks(form, limits),
     ]
-    if limits.near_duplicates and form is not Recommendation:
-        near = "split by document, so that near copies stand on one side"
-        what = "evaluation rows nearly the same as one of training"
-        # Honest splits of short texts hold a few: of banking questions one in fifteen, of one month's news one in ten.
-        checks.append(_share("near_leakage", what, near, min(0.02, limits.near_leakage)))
-        checks.append(_share("near_leakage", what, near, limits.near_leakage, "reject"))
     if form is Recommendation:
         what, cure = "evaluation interactions with items that training never showed", "train on newer interactions too"
         checks.append(_share("cold_items", what, cure, limits.cold_items))
     elif form.LABEL:
         correct = "correct these labels, or add examples of them to the training set"
         checks.append(Check("unknown_labels", "evaluation rows with a label that training lacks", correct, at_most=0))
+    return checks
+
+
+def text_leak_checks(form: type[Row], limits: Limits) -> list[Check]:
+    """The checks of the texts of an evaluation set against those of a training set, whatever its task."""
+    remove = "remove them from the training set, or from the evaluation set"
+    checks = [_share("leakage", "evaluation rows that training shows too", remove, limits.leakage, "reject")]
+    if limits.near_duplicates and form is not Recommendation:
+        near = "split by document, so that near copies stand on one side"
+        what = "evaluation rows nearly the same as one of training"
+        # Honest splits of short texts hold a few: of banking questions one in fifteen, of one month's news one in ten.
+        checks.append(_share("near_leakage", what, near, min(0.02, limits.near_leakage)))
+        checks.append(_share("near_leakage", what, near, limits.near_leakage, "reject"))
     return checks
 
 

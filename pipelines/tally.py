@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipelines.near_sets import NearSet
 
 # What a set is for: a part of one may hold one class only, if no more were named, and what came in today in any case.
-Role = Literal["part", "batch", "training", "evaluation"]
+Role = Literal["part", "batch", "training", "auxiliary", "evaluation"]
 FILE = 40  # bits of a place that are its line; its file is above them
 
 
@@ -46,6 +46,7 @@ class Tally:
         self.ids = Spill(folder, "ids", ("id_key", PLACE))
         self.texts = Spill(folder, "texts", ("text_key", "answer_key", PLACE))
         self.firsts = Spill(folder, "firsts", ("text_key", PLACE))
+        self.singles = Spill(folder, "singles", ("text_key", PLACE))  # of auxiliary rows, each text by itself
         self.edges = Spill(folder, "edges", ("key", PLACE))
         self.users = Spill(folder, "users", ("user_key", "timestamp", PLACE))
         self.items = Spill(folder, "items", ("item_key", PLACE))
@@ -139,6 +140,9 @@ class Tally:
             self.sample.add(frame)
         if self.role == "evaluation" and self.view.form not in {Dialog, Recommendation}:
             self.firsts.add(frame.with_columns(text_key=plain(frame[self.view.form.TEXTS[0]]).hash(TEXT_SEED)))
+        if self.role == "auxiliary" and self.view.form is not Dialog:
+            for name in (*self.view.form.TEXTS, *self.view.form.ANSWERS):
+                self.singles.add(frame.with_columns(text_key=plain(frame[name]).hash(TEXT_SEED)))
         for edge in ("start_key", "end_key"):
             self.edges.add(frame.select(pl.col(edge).alias("key"), PLACE).drop_nulls())
         if self.view.form is Recommendation:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 from pipelines.artifact_root import uri_of
 from pipelines.errors import Refused, near_miss
+from pipelines.identity import assume, identity_of
 from pipelines.pins import pinned
 from pipelines.recipe_file import load_recipe, overrides_from_form, taken_refresh
-from pipelines.reviewers import require_reviewers
+from pipelines.reviewers import require_enough, require_reviewers
 from pipelines.run import freeze, new_run, read_run
 from pipelines.settings import Settings
 from pipelines.steps import STEPS, make, require_inputs
@@ -27,13 +28,18 @@ DECISIONS = {
 
 
 def run_task(name: str, run: str | None, inputs: Mapping[str, str], settings: Settings) -> str:
-    """Run the task `name` and return the URI of what it made."""
+    """Run the task `name`, as whom it is the work of before MLflow, and return the URI of what it made."""
+    assume(identity_of(name), settings)
     if name == "freeze":
         return freeze_from_form(inputs, settings)
     if name == "ingest":
         from pipelines.ingest_task import ingest_from_form
 
         return ingest_from_form(inputs, settings)
+    if name == "reconcile":
+        from pipelines.reconcile import as_task
+
+        return as_task(settings)
     if name not in {*STEPS, *DECISIONS}:
         raise Refused(f"there is no step {name!r}; {near_miss(name, [*STEPS, *DECISIONS])}")
     if run is None:
@@ -58,6 +64,7 @@ def freeze_from_form(values: Mapping[str, str], settings: Settings) -> str:
     overrides = overrides_from_form(load_recipe(path), form)
     recipe = load_recipe(path, overrides)
     require_reviewers([recipe], settings)
+    require_enough(recipe, values["requester"], settings)
     for key, value in overrides.items():
         print(f"{key} = {value} (from the form)")
     run = new_run(pinned(recipe, settings), values["run"], current_md5(), values["requester"], refresh=refresh)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pipelines.doctor import Check
     from pipelines.findings import Place, Result
     from pipelines.flow import Forecast
-    from pipelines.gates import Verdict
     from pipelines.services import Row
+    from pipelines.verdict import Verdict
 
 console = Console(highlight=False)
 
@@ -94,7 +94,8 @@ def document(value: Any) -> None:
 
 def where_to_look(settings: Settings) -> None:
     """The pages, and where the passwords lie."""
-    print(f"Airflow  {settings.airflow_url}   (users engineer, reviewer, admin; passwords in {settings.passwords})")
+    users = "engineer, reviewer, second_reviewer, admin"
+    print(f"Airflow  {settings.airflow_url}   (users {users}; passwords in {settings.passwords})")
     print(f"MLflow   {settings.mlflow_url}")
 
 
@@ -151,6 +152,7 @@ def scores(report: dict[str, Any]) -> None:
     table.add_row("[bold]new model[/]", f"[bold]{own['value']:.3f}[/] {interval}", "")
     others = {f"baseline: {key}": value for key, value in report["baselines"].items()}
     others["without pretraining"], others["champion until now"] = report.get("control"), report.get("champion")
+    others["its teacher"] = report.get("teacher")
     for label, other in others.items():
         if other and other["difference"] is None:
             instead = ", ".join(f"it has {key} {value:.3f}" for key, value in other["metrics"].items())
@@ -194,14 +196,16 @@ def audit(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         document(found)
         return
+    from rich.markup import escape
+
     for key, value in found.items():
         if isinstance(value, list):
             console.print(f"[bold]{key}[/]")
             for item in value:
                 facts = [f"{k}: {v}" for k, v in item.items()] if isinstance(item, dict) else [str(item)]
-                console.print("  " + "  ".join(facts), soft_wrap=True)
+                console.print("  " + "  ".join(facts), markup=False, soft_wrap=True)
         else:
-            console.print(f"[bold]{key:22s}[/] {value}", soft_wrap=True)
+            console.print(f"[bold]{key:22s}[/] {escape(str(value))}", soft_wrap=True)
 
 
 def checked(result: Result, *, as_json: bool) -> None:

@@ -108,6 +108,7 @@ def _rows(held: Held) -> str:
 def _did(reader: Reader) -> str:
     said = [f"{reading.use} {reading.file}{'' if reading.learned else ', not learned from'}" for reading in reader.read]
     said += [f"started from the model of {reader.base}"] if reader.base else []
+    said += [f"rows were translated by the model of {name}" for name in reader.translators]
     return "; ".join(said) or "its recipe reads none of these files"
 
 

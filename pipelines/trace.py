@@ -52,7 +52,8 @@ class Reading(Told):
 class Reader(Told):
     """A run that read a version which holds it; `read` is empty when its recipe reads none of the files concerned.
 
-    `base` names the run that made the model which this run started from, when that one had learned from it.
+    `base` names the run that made the model which this run started from, when that one had learned from it, and
+    `translators` those whose models translated training rows, when they had.
     """
 
     run: str
@@ -61,11 +62,12 @@ class Reader(Told):
     requested_by: str
     read: tuple[Reading, ...]
     base: str | None
+    translators: tuple[str, ...] = ()
     candidates: tuple[Candidate, ...]
 
     @property
     def learned(self) -> bool:
-        return self.base is not None or any(reading.learned for reading in self.read)
+        return self.base is not None or bool(self.translators) or any(reading.learned for reading in self.read)
 
 
 class Trace(Told):
@@ -128,14 +130,16 @@ class Sought:
         return list(found.values())
 
     def _descended(self, found: Mapping[str, Reader]) -> Iterator[tuple[str, Reader]]:
-        """Runs whose base model had learned from it, not yet known to."""
-        origins = [(reader.run, made) for reader in found.values() if reader.learned for made in reader.candidates]
+        """Runs whose base model or translators had learned from it, not yet known to."""
+        learned = [(reader.run, made) for reader in found.values() if reader.learned for made in reader.candidates]
         for run in self.lineage.runs:
-            known = found.get(run.name)
-            origin = next((name for name, made in origins if run.starts_from(made) and name != run.name), None)
-            if origin and not (known and known.base):
-                fresh = known or _bare(run, self.lineage)
-                yield run.name, fresh.model_copy(update={"base": origin})
+            before = found.get(run.name) or _bare(run, self.lineage)
+            origins = [(name, made) for name, made in learned if name != run.name]
+            base = next((name for name, made in origins if run.starts_from(made)), None)
+            translators = {*before.translators, *(name for name, made in origins if run.is_translated_by(made))}
+            now = {"base": before.base or base, "translators": tuple(sorted(translators))}
+            if (after := before.model_copy(update=now)) != before:
+                yield run.name, after
 
     def unread(self, found: Found) -> list[str]:
         """What could not be searched, in words."""

@@ -14,13 +14,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 PARENT, STEP = "mlflow.parentRunId", "step_key"
-# The artifacts that trainings made, and what they are called there.
-TRAININGS = {
-    "base": "base",
-    "adapted": "pretrain",
-    "tuned": "finetune",
-    "control": "finetune without pretraining",
-}
+# The artifacts that trainings made; they are called like their steps, but for what another name says more of.
+TRAININGS = ("base", "adapted", "teacher", "tuned", "control")
+TITLES = {"control": "finetune without pretraining"}
 BATCH = 1000  # MLflow's limit
 
 
@@ -36,8 +32,9 @@ def record_trainings(client: MlflowClient, tracked: Tracked, artifacts: Mapping[
     """Write each training of a run once: what MLflow holds whole is left as it is, and no weights are fetched."""
     filters = f"tags.`{PARENT}` = '{tracked.run}'"
     held = {run.data.tags.get(STEP): run for run in client.search_runs([tracked.experiment], filters)}
-    for name, title in TRAININGS.items():
+    for name in TRAININGS:
         if name in artifacts and file_of(artifacts[name], "curve.jsonl"):
+            title = TITLES.get(name) or manifest_of(artifacts[name]).step
             _record(client, tracked, title, artifacts[name], held)
 
 

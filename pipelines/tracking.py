@@ -8,12 +8,16 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipelines.artifact import sha256_text
+from pipelines.behaviour_recipe import PASSED
 from pipelines.errors import TryAgain
 from pipelines.gates import metric_value
 from pipelines.mirror import here, manifest_of
 from pipelines.quiet import quiet
+from pipelines.robustness_recipe import FLIPS, LOSS
 from pipelines.run import Run
+from pipelines.safety_recipe import COPIES, STEREOTYPES
 from pipelines.settings import Settings
+from pipelines.speed_recipe import SIZE, SPEED
 from pipelines.step_key import recipe_values
 from pipelines.tracked_trainings import Tracked, record_trainings
 
@@ -136,7 +140,10 @@ def _points(report: Mapping[str, Any], moment: int) -> Iterator[Metric]:
     from mlflow.entities import Metric
 
     changes = [f"bits_per_byte_{corpus}_change" for corpus in report.get("bits_per_byte_change") or {}]
-    for name in [*report["metrics"], *changes]:
+    steady = [prefix + kind for kind in report.get("robustness") or {} for prefix in (FLIPS, LOSS)]
+    behaved = [PASSED + kind for kind in report.get("behaviour") or {}]
+    costs = [SIZE, COPIES, STEREOTYPES, *(SPEED + name for name in report.get("speed") or {})]
+    for name in [*report["metrics"], *changes, *steady, *behaved, *costs]:
         if (value := metric_value(name, report)) is not None:
             yield Metric(name, value, moment, 0)
     for baseline, scores in (report.get("baselines") or {}).items():

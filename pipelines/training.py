@@ -50,5 +50,7 @@ def write_training(work: Work, record: Record, metrics: dict[str, Any], seconds:
     (work.out / "curve.jsonl").write_text("".join(canonical(row) + "\n" for row in record.curve), encoding="utf-8")
     in_parts = {"parts": record.parts} if record.parts > 1 else {}
     write_json(work.out / "metrics.json", metrics | in_parts)
-    timings = {"training_seconds": round(seconds, 1), "machine": rows_of(work.checkpoints)}
+    rounds = sorted(work.checkpoints.parent.glob("round-*"))  # of a self-training
+    machine = [row for folder in (work.checkpoints, *rounds) for row in rows_of(folder)]
+    timings = {"training_seconds": round(seconds, 1), "machine": machine}
     write_json(work.out / "timings.json", timings)

@@ -11,27 +11,35 @@ from typing import Any
 
 from models.tasks import TASKS
 from pipelines.artifact import sha256_file, write_json
+from pipelines.augment_files import require_files
+from pipelines.auxiliary_recipe import Auxiliary
+from pipelines.behaviour_files import require_cases
+from pipelines.bias_files import read_pairs
+from pipelines.changed_rows import require_changed
 from pipelines.check_files import read_set
 from pipelines.data_plots import plots_of
 from pipelines.data_summary import Summary
 from pipelines.errors import Refused
+from pipelines.examples import test_file
 from pipelines.expectations import Check
 from pipelines.facts import View
 from pipelines.findings import ORDER, Place
 from pipelines.formats import FORMATS
 from pipelines.impersonal import impersonal_names
-from pipelines.judgement import Judged, Subject, judged, pair_subject, set_subject, value
+from pipelines.judgement import Judged, Subject, judged, other_task_subject, pair_subject, set_subject, value
 from pipelines.leaks import corpus_measures, heldout_measures
 from pipelines.limits import Limits
 from pipelines.page import render
 from pipelines.recipe import Data
 from pipelines.sketch import Sketch
+from pipelines.slice_members import require_slices
 from pipelines.sources import Source
 from pipelines.steps import Work
 from pipelines.suites import corpus_checks, heldout_checks
 from pipelines.tally import Role, Tally
 
 SPLITS: dict[str, Role] = {"train": "training", "validation": "evaluation", "test": "evaluation"}
+AUXILIARY: dict[str, Role] = {"train": "auxiliary", "validation": "evaluation"}
 Outcome = dict[str, Any]
 
 
@@ -41,7 +49,8 @@ def validate(work: Work) -> None:
     Raises Refused, naming file, line, check, value, limit and cure, after keeping both pages where they can be read.
     """
     recipe, dataset = work.run.recipe, work.inputs["dataset"]
-    found = check_data(dataset, recipe.data, recipe.task, recipe.validation)
+    require_files(dataset, recipe.finetune.augment)
+    found = check_data(dataset, recipe.data, recipe.task, recipe.validation, recipe.finetune.auxiliary)
     # The recipe's name stays out: recipes that read the same data share what is made from it.
     result = {"dataset_md5": work.run.dataset_md5, "examples": recipe.data.examples, **found}
     print(_table(found["checks"]), flush=True)
@@ -53,17 +62,26 @@ def validate(work: Work) -> None:
         raise Refused(
             f"the data is refused: {len(failed)} checks failed\n{reasons}\nAll checks: {kept}/validation.html"
         )
+    task, test = TASKS[recipe.task], test_file(dataset, recipe)
+    require_slices(task, test, recipe.evaluate.slices)
+    require_changed(task, test, recipe.evaluate.robustness)
+    require_cases(dataset, recipe)
+    if recipe.evaluate.bias:
+        read_pairs(dataset, recipe.evaluate.bias)
     _write(work.out, result)
 
 
-def check_data(dataset: Path, data: Data, task_name: str, limits: Limits) -> dict[str, Any]:
+def check_data(
+    dataset: Path, data: Data, task_name: str, limits: Limits, auxiliary: Sequence[Auxiliary] = ()
+) -> dict[str, Any]:
     """Every check on the data below `dataset` that a recipe names: {"checks", "files", "summaries", ...}.
 
     What would set a row aside when it comes in refuses the data here, for a version of the data is used as it is.
     """
     with tempfile.TemporaryDirectory(prefix="scriptorium-") as scratch:
         summaries: dict[str, Summary] = {}
-        found = [judged(subject) for subject in subjects(dataset, data, task_name, limits, Path(scratch), summaries)]
+        every = subjects(dataset, data, task_name, limits, Path(scratch), summaries, auxiliary)
+        found = [judged(subject) for subject in every]
     names = [each.subject.name for each in found]
     return {
         "checks": [outcome for each in found for outcome in _outcomes(each)],
@@ -74,29 +92,47 @@ def check_data(dataset: Path, data: Data, task_name: str, limits: Limits) -> dic
 
 
 def subjects(  # noqa: PLR0913, PLR0917
-    dataset: Path, data: Data, task: str, limits: Limits, scratch: Path, summaries: dict[str, Summary]
+    dataset: Path,
+    data: Data,
+    task: str,
+    limits: Limits,
+    scratch: Path,
+    summaries: dict[str, Summary],
+    auxiliary: Sequence[Auxiliary] = (),
 ) -> Iterator[Subject]:
-    """Each corpus, each split, the splits compared, and the test set against the corpus.
+    """Each corpus, each split, the splits compared, the test set against the corpus, and the auxiliary tasks' examples.
 
     What the rows of each file hold is added to `summaries`.
     """
-    now, form = datetime.now(UTC), FORMATS[TASKS[task].format]
+    now = datetime.now(UTC)
+
+    def read(name: str, form: str, place: str, role: Role, labels: Sequence[str] | None = None) -> Tally:
+        return _read(dataset, name, View(FORMATS[form], limits, None, now), scratch / place, role, summaries, labels)
+
     corpora: dict[str, Tally] = {}
     for name in dict.fromkeys(data.corpora.values()):
-        view = View(FORMATS["unlabeled"], limits, None, now)
-        corpora[name] = _read(dataset, name, view, scratch / f"corpus-{len(corpora)}", "training", summaries)
+        corpora[name] = read(name, "unlabeled", f"corpus-{len(corpora)}", "training")
         yield set_subject(name, corpora[name])
         yield Subject(f"{name}: held out", heldout_measures(corpora[name]), heldout_checks())
     splits = {}
     for split, role in SPLITS.items():
         name = f"{data.examples}/{split}.jsonl"
-        view = View(form, limits, None, now)
-        splits[split] = _read(dataset, name, view, scratch / split, role, summaries, data.labels)
+        splits[split] = read(name, TASKS[task].format, split, role, data.labels)
         yield set_subject(name, splits[split])
     for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
         yield pair_subject(f"{data.examples}: {one} in {other}", splits[one], splits[other])
     measures = corpus_measures(splits["test"], corpora[data.corpus], dataset / data.corpus)
     yield Subject(f"{data.examples}: test in {data.corpus}", measures, corpus_checks(limits))
+    for number, further in enumerate(auxiliary):
+        learned: dict[str, Tally] = {}
+        for split, name in further.files.items():
+            form, role = TASKS[further.task].format, AUXILIARY[split]
+            learned[split] = read(name, form, f"auxiliary-{number}-{split}", role)
+            yield set_subject(name, learned[split])
+        yield pair_subject(f"{further.examples}: validation in train", learned["validation"], learned["train"])
+        for split in ("test", "validation"):
+            name = f"{data.examples}: {split} in {further.files['train']}"
+            yield other_task_subject(name, splits[split], learned["train"])
 
 
 def explain(outcome: Outcome) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,21 +11,43 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from models.speed import percentile
 from models.tasks import TASKS
-from models.tasks.labels import answer_of
-from models.tasks.task import Row, Task
+from models.tasks.task import Task
 from pipelines import flow, local
-from pipelines.artifact import read_json, sha256_text
+from pipelines.answers import kind_of
+from pipelines.artifact import TIMINGS, read_json, sha256_text
+from pipelines.behaviour import ANSWERS, answers
+from pipelines.behaviour_report import Answered, by_case, read_answered
+from pipelines.behaviour_report import measured as behaved
+from pipelines.changed_rows import changed
 from pipelines.comparison import Comparison
 from pipelines.errors import Refused
-from pipelines.examples import Rows, examples
+from pipelines.examples import Load, Rows, examples
 from pipelines.gates import judge
 from pipelines.locks import lock
 from pipelines.mirror import here, manifest_of
+from pipelines.policy_file import under_policy
+from pipelines.robustness_report import measured as steadiness
+from pipelines.robustness_report import read_changed
 from pipelines.rows import read_rows
 from pipelines.run import Run, freeze
 from pipelines.settings import Settings
-from pipelines.steps import make
+from pipelines.slices import measured
+from pipelines.speed import measured as timed
+from pipelines.speed import sample, size_of
+from pipelines.steps import Work, make
+from pipelines.verbatim_report import measured as copies
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model answers to the test rows, to changed ones and to the cases of behaviour, and what it costs."""
+
+    rows: Rows
+    changed: Mapping[str, Rows]
+    cases: Answered
+    cost: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,8 +65,13 @@ class Original:
 
     @cached_property
     def inputs(self) -> Mapping[str, str]:
-        """What the report was made from, by name: "dataset", "base", "tuned", perhaps "champion"."""
+        """What the report was made from, by name: "dataset", "base", "tuned", perhaps "champion" and "teacher"."""
         return manifest_of(self.report).parents
+
+    @property
+    def teacher(self) -> str:
+        """The fine-tuned model, which is the candidate unless its student is."""
+        return self.inputs.get("teacher", self.inputs["tuned"])
 
     @cached_property
     def run_uri(self) -> str:
@@ -56,8 +84,10 @@ class Original:
 
     @cached_property
     def rivals(self) -> dict[str, Any]:
-        """What the report compared: the answers of the model itself, of the champion if any, and of the baselines."""
-        told = {name: self.answers(self.inputs[name]) for name in ("tuned", "champion") if name in self.inputs}
+        """The answers of the fine-tuned model, of the champion if any, and of the baselines."""
+        told = {"tuned": self.answers(self.teacher)}
+        if "champion" in self.inputs:
+            told["champion"] = self.answers(self.inputs["champion"])
         asked = {"dataset": self.inputs["dataset"], "base": self.inputs["base"]}
         folder = here(make("baselines", self.run_uri, asked))
         named = read_json(folder / "metrics.json")
@@ -68,29 +98,106 @@ class Original:
         scored = make("score", self.run_uri, {"dataset": self.inputs["dataset"], "model": model})
         return read_rows(here(scored) / "predictions.jsonl")
 
+    def load(self, folder: Path) -> tuple[Any, Any]:
+        """The torch model of a folder, and its tokenizer."""
+        from models import backbone, writers
+
+        kinds = {"text": writers.load_writer, "passage": backbone.load_bi_encoder}
+        return kinds.get(self.task.answer, backbone.load_classifier)(folder)
+
+    def asked(self, model: str) -> Answers:
+        """What the model of an artifact answers to all that the recipe asks; one that was asked is not asked again."""
+        inputs, seen = {"dataset": self.inputs["dataset"], "model": model}, self.run.recipe.evaluate
+        changes: Mapping[str, Rows] = {}
+        cases: Answered = []
+        if seen.robustness:
+            changes = read_changed(here(make("robustness", self.run_uri, inputs)), seen.robustness)
+        if seen.behaviour:
+            cases = read_answered(here(make("behaviour", self.run_uri, inputs)) / ANSWERS)
+        speed = read_json(here(make("speed", self.run_uri, inputs)) / TIMINGS) if seen.speed else {}
+        cost = {"speed": speed, "size": {"bytes": size_of(manifest_of(model))}}
+        return Answers(self.answers(model), changes, cases, cost)
+
+    def read(self, folder: Path, load: Load) -> Answers:
+        """The same of a model that is read from a folder by `load`."""
+        kinds = self.run.recipe.evaluate.robustness
+        changes: dict[str, Rows] = {
+            kind: self._read(folder, load, changed(self.task, self.rows, kind)) for kind in kinds
+        }
+        cost = {"speed": self._timed(folder), "size": {"bytes": sum(f.stat().st_size for f in folder.rglob("*"))}}
+        return Answers(self._read(folder, load, self.rows), changes, self._read_cases(folder, load), cost)
+
+    def _timed(self, folder: Path) -> dict[str, Any]:
+        """What a folder of ONNX graphs costs, where the recipe asks."""
+        if not self.run.recipe.evaluate.speed:
+            return {}
+        rows = sample(self.task, self.rows)
+        return timed(self.task, folder, rows, self.settings.threads, exported=True)
+
+    def _read_cases(self, folder: Path, load: Load) -> Answered:
+        """The cases of the report, answered by another model."""
+        if not self.run.recipe.evaluate.behaviour:
+            return []
+        cases = [case for case, _ in read_answered(here(self.report) / ANSWERS)]
+        said = answers(self.task, folder, [row for case in cases for row in case.asked], load)
+        return list(zip(cases, by_case(cases, said), strict=True))
+
+    def _read(self, folder: Path, load: Load, rows: Rows) -> Rows:
+        inputs, nowhere = {"dataset": here(self.inputs["dataset"])}, self.settings.work
+        beside = kind_of(self.task).beside(Work(self.run, inputs, nowhere, nowhere, self.settings, self.run_uri))
+        return list(kind_of(self.task).predictions(self.task, folder, rows, load, **beside))
+
+    def times(self, folder: Path, load: Load | None = None) -> dict[str, float]:
+        """The milliseconds that the model of a folder takes for one row at a time of those that chance draws."""
+        from models.serving import load as serve
+
+        drawn = sample(self.task, self.rows)
+        answer = serve(folder, self.task.name, load)
+        answer(drawn[:1])  # the first call makes what the others find made
+        took = []
+        for row in drawn:
+            start = time.perf_counter()
+            answer([row])
+            took.append(1000 * (time.perf_counter() - start))
+        return {f"ms_p{p}": round(percentile(took, p), 3) for p in (50, 95)}
+
     def student(self) -> str:
         """The smaller model of the recipe's [distil], which learns from this one unless it has."""
-        return make("distil", self.run_uri, {"dataset": self.inputs["dataset"], "teacher": self.inputs["tuned"]})
+        return make("distil", self.run_uri, {"dataset": self.inputs["dataset"], "teacher": self.teacher})
 
-    def judged(self, predictions: Rows) -> dict[str, Any]:
+    def judged(self, said: Answers) -> dict[str, Any]:
         """A variant's agreement with the model, its metrics, and what the gates say of its answers."""
-        report = self._report(predictions)
+        report = self._report(said)
         if not self.known:
             del report["champion"]
-        verdicts = [verdict.model_dump(mode="json") for verdict in judge(self.run.recipe.gates, report)]
-        pairs = zip(predictions, self.rivals["tuned"], strict=True)
+        gates = under_policy(self.run.recipe, self.settings).gates
+        verdicts = [verdict.model_dump(mode="json") for verdict in judge(gates, report)]
+        pairs = zip(said.rows, self.rivals["tuned"], strict=True)
         same = sum(ours["prediction"] == theirs["prediction"] for ours, theirs in pairs)
         return {"agreement": same / len(self.rows), "metrics": report["metrics"], "gates": verdicts}
 
-    def _report(self, ours: Rows) -> dict[str, Any]:
+    def _report(self, said: Answers) -> dict[str, Any]:
         """The report of the model with the numbers of a variant in it: bits per byte are those of the original."""
-        comparison = Comparison(self.task, self.rows, self.run.recipe.seed)
+        comparison, ours = Comparison(self.task, self.rows, self.run.recipe.seed), said.rows
         champion, baselines = self.rivals.get("champion"), self.rivals["baselines"]
+        seen = self.run.recipe.evaluate
         return dict(read_json(here(self.report) / "report.json")) | {
             "metrics": comparison.intervals(ours),
             "baselines": {name: comparison.opponent(ours, theirs) for name, theirs in baselines.items()},
             "champion": comparison.opponent(ours, champion) if champion else None,
+            "slices": measured(comparison, seen.slices, seen.smallest_slice, ours, champion),
+            "robustness": steadiness(comparison, ours, said.changed),
+            "behaviour": behaved(self.task, said.cases, None),
+            "verbatim": self._copies(comparison, ours),
+            **said.cost,
         }
+
+    def _copies(self, comparison: Comparison, ours: Rows) -> dict[str, Any]:
+        """How many answers repeat a training target, where the recipe asks."""
+        if (run := self.run.recipe.evaluate.verbatim) is None:
+            return {}
+        train = examples(self.task, here(self.inputs["dataset"]) / self.run.recipe.data.examples / "train.jsonl")
+        return copies(comparison, ours, (str(row[self.task.target]) for row in train), run)
 
 
 def decided(recipe: str, changes: dict[str, Any], purpose: str, settings: Settings) -> Run:
@@ -121,15 +228,3 @@ def only_writer(target: Path, out: Path | None, settings: Settings) -> Iterator[
     with lock(settings.locks / f"folder-{name}", f"another process writes {target}"):
         require_new(out)
         yield
-
-
-def prediction(row: Row, chances: Mapping[str, float]) -> dict[str, Any]:
-    """An answer as a prediction, as the step that scores writes it."""
-    answer = answer_of(chances)
-    return {"id": row["id"], "label": row["label"], **answer, "probability": round(answer["probability"], 6)}
-
-
-def times(took: Sequence[float]) -> dict[str, float]:
-    """Median and 95th percentile of the milliseconds that one text took."""
-    ordered = sorted(took)
-    return {f"ms_p{p}": round(ordered[min(len(ordered) - 1, len(ordered) * p // 100)], 3) for p in (50, 95)}

@@ -40,7 +40,8 @@ def services(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], i
 
     home = tmp_path_factory.mktemp("home")
     shutil.copytree(ROOT / "pipelines" / "recipes", home / "recipes")
-    (home / "recipes" / "checker.toml").write_text("seed = 1\n" + evidence.RECIPE)
+    two = evidence.RECIPE.replace('["reviewer"]\napprovals_for_first_release = 1', '["reviewer", "second_reviewer"]')
+    (home / "recipes" / "checker.toml").write_text("seed = 1\n" + two)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCRIPTORIUM_HOME", str(home))
         patch.setenv("SCRIPTORIUM_RECIPES", str(home / "recipes"))

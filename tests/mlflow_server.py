@@ -18,7 +18,7 @@ START_S = 120
 
 
 @contextmanager
-def mlflow_server(folder: Path) -> Iterator[str]:
+def mlflow_server(folder: Path, *options: str, **environment: str) -> Iterator[str]:
     """Start MLflow with one worker and SQLite in `folder`; yields its address and stops its whole group at the end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -29,6 +29,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
         f"sqlite:///{folder}/mlflow.db",
         "--artifacts-destination",
         str(folder / "files"),
+        *options,
     ]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     # mlflow starts uvicorn by name. A process of somebody's home would be stopped with it.
@@ -36,7 +37,7 @@ def mlflow_server(folder: Path) -> Iterator[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
-            command, stdout=log, stderr=log, start_new_session=True, env=others | quiet | {"PATH": path}
+            command, stdout=log, stderr=log, start_new_session=True, env=others | quiet | {"PATH": path} | environment
         )
     try:
         _wait(f"http://127.0.0.1:{port}", server, folder)

@@ -9,8 +9,8 @@ from typing import Any
 from pipelines import dossier as dossiers
 from pipelines import promote, registry
 from pipelines.check_gates import check_gates
+from pipelines.decision import Review
 from pipelines.dossier import Dossier
-from pipelines.review import Review
 from pipelines.settings import Settings
 from tests.evidence import EXAMPLES, RECIPE, finished_run, tiny_classifier
 

@@ -24,12 +24,12 @@ def pairs(split):
         yield {"id": f"{split}-{number}", "text_a": text, "text_b": other, "label": label}
 
 
-def prepared(folder, name="checker", finetune=(), **search):
+def prepared(folder, name="checker", finetune=(), md5=MD5, **search):
     """A frozen run, and the inputs of its trials; SCRIPTORIUM_HOME must be set."""
     settings = read_settings()
     values = tomllib.loads(RECIPE) | {"name": name, "finetune": FINETUNE | dict(finetune)}
     recipe = parse_recipe(values | {"search": {"space": SPACE, "trials": 3} | search}, "test")
-    run = new_run(recipe, f"r{next(NUMBERS)}", MD5, "engineer")
+    run = new_run(recipe, f"r{next(NUMBERS)}", md5, "engineer")
     run_uri = freeze(run, settings)
     data = artifact(settings, run_uri, "dataset", {}, dataset(pairs))
     encoder = encoder_folder(folder / "encoder") if not (folder / "encoder").exists() else folder / "encoder"

@@ -6,7 +6,7 @@ import pytest
 
 from models.tasks import TASKS
 from pipelines.settings import ROOT
-from tests.test_every_task_is_evaluated import settings as settings  # noqa: PLC0414 - the fixture
+from tests.small_evaluation import settings as settings  # noqa: PLC0414 - the fixture
 from tests.test_every_task_is_evaluated import (
     test_from_rows_to_a_report_whose_examples_the_model_answers_when_served as evaluated_and_served,
 )

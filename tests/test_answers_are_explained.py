@@ -88,7 +88,8 @@ def test_the_one_word_that_decides_is_the_strongest(encoder):
 
 
 def test_long_texts_take_words_together_and_cut_ones_show_what_was_not_read(encoder):
-    from models.explain import MOST, label_parts
+    from models.attribution import MOST
+    from models.explain import label_parts
 
     long = " ".join(TEXTS)
     model, tokenizer = classifier(encoder, 1)

@@ -71,7 +71,8 @@ def test_nothing_is_promoted_without_gates_and_review(look, name):
     upstream = look["dags"][f"train__{name}"]["upstream"]
     assert "check_gates" in upstream["register"]
     assert upstream["review"] == ["register"]
-    assert "review" in upstream["record_review"]
+    assert upstream["second_review"] == ["review"]
+    assert "second_review" in upstream["record_review"]
     assert "record_review" in upstream["promote"]
 
 

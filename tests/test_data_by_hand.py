@@ -47,6 +47,14 @@ def test_data_that_cannot_be_learned_from_is_not_recorded(settings):
     assert len(history(settings)) == 1
 
 
+def test_slots_that_no_training_could_read_are_not_recorded(settings, tmp_path):
+    recipe = tmp_path / "recipes" / "mine.toml"
+    recipe.write_text(recipe.read_text() + '\n[finetune]\naugment = { slots = "slots.jsonl" }\n')
+    (settings.data / "slots.jsonl").write_text("[]\n")
+    with pytest.raises(Refused, match=r"slots.jsonl, line 1 is no slot"):
+        by_hand.commit("unsound", settings)
+
+
 def test_recipes_whose_examples_are_not_there_at_all_are_named_in_one_line(settings, tmp_path, capsys):
     shipped = (tmp_path / "recipes" / "mine.toml").read_text()
     for name in ("other", "third"):

@@ -1,11 +1,11 @@
 """A model for dialogs takes messages, with what was looked up or without, as MLflow serves it."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
 from models.scratch import scratch
+from models.tasks import TASKS
 from pipelines.artifact import sha256_file
 from pipelines.served_model import _save_pyfunc
 from tests.toy_models import TEXTS
@@ -25,7 +25,7 @@ def served(tmp_path_factory):
     backbone.save(*scratch("micro-decoder", TEXTS, 7), folder / "artifact" / "model")
     files = {f"model/{path.name}": {"sha256": sha256_file(path)} for path in (folder / "artifact" / "model").iterdir()}
     (folder / "artifact" / "manifest.json").write_text(json.dumps({"files": files}))
-    _save_pyfunc(folder / "served", folder / "artifact", SimpleNamespace(recipe={"task": "dialog"}))
+    _save_pyfunc(folder / "served", folder / "artifact", TASKS["dialog"])
     return mlflow.pyfunc.load_model(str(folder / "served"))
 
 

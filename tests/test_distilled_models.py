@@ -16,7 +16,8 @@ from pipelines.mirror import here
 from pipelines.recipe_file import parse_recipe
 from pipelines.settings import ROOT
 from tests.evidence import RECIPE
-from tests.test_every_task_is_evaluated import settings as settings  # noqa: PLC0414 - the fixture
+from tests.small_evaluation import settings as settings  # noqa: PLC0414 - the fixture
+from tests.stopping import stopped_in_the_third_step
 from tests.test_exported_models import report_of
 from tests.toy_models import decoder, decoder_tokenizer, encoder_folder
 
@@ -105,24 +106,11 @@ def test_the_command_follows_a_training_and_ends_with_10_when_a_gate_refuses(set
 
 @pytest.mark.slow
 def test_a_stopped_student_goes_on_to_the_same_weights(teacher, settings, monkeypatch, tmp_path):
-    from models import stop, train
     from pipelines.steps import make
 
     inputs = {"dataset": teacher.inputs["dataset"], "teacher": teacher.inputs["tuned"]}
-    step, steps = train.PlanTrainer.compute_loss, []
-
-    def stop_at_the_third(self, *arguments, **named):
-        steps.append(1)
-        if len(steps) == 3:
-            stop.requested.set()
-        return step(self, *arguments, **named)
-
-    monkeypatch.setattr(train.PlanTrainer, "compute_loss", stop_at_the_third)
-    try:
-        with pytest.raises(stop.Stopped, match="checkpoint saved at step 3 of"):
-            make("distil", teacher.run_uri, inputs)
-    finally:
-        stop.requested.clear()
+    with stopped_in_the_third_step(monkeypatch) as steps:
+        make("distil", teacher.run_uri, inputs)
     stopped = here(make("distil", teacher.run_uri, inputs))
     digest = sha256_file(stopped / "model" / "model.safetensors")
     curve = [json.loads(line)["step"] for line in (stopped / "curve.jsonl").read_text().splitlines()]
@@ -146,7 +134,7 @@ def test_a_student_no_smaller_than_its_teacher_is_refused(settings, tmp_path):
 
 def test_a_student_that_is_no_encoder_is_refused(tmp_path):
     from models import backbone
-    from pipelines.distil import require_encoder
+    from pipelines.taught_labels import require_encoder
 
     require_encoder(encoder_folder(tmp_path / "encoder"))
     words = decoder_tokenizer()
@@ -156,7 +144,7 @@ def test_a_student_that_is_no_encoder_is_refused(tmp_path):
 
 
 def test_a_recipe_without_a_student_is_refused():
-    from pipelines.distil import require_section
+    from pipelines.student import require_section
 
     with pytest.raises(Refused, match=r"checker has no \[distil\], which says what the student is"):
         require_section(parse_recipe(tomllib.loads(RECIPE), "test"))
@@ -176,7 +164,7 @@ def test_a_recipe_without_a_student_is_refused():
         ({"distil": distil("small", temperature=0.0)}, "distil.temperature: Input should be greater than 0"),
         (
             {"task": "retrieval", "gates": [], "distil": distil("small")},
-            "distil compares what two models say of each label, and retrieval has not one of several; leave it out",
+            "distil teaches one label of several, or to write, and retrieval answers with neither; leave it out",
         ),
     ],
 )

@@ -7,27 +7,25 @@ import pytest
 from pipelines import dossier as dossiers
 from pipelines.artifact import read_json
 from pipelines.champion import Champion
-from pipelines.check_gates import Evidence, artifacts_of, assemble, refuse_unless_passed, same_champion, table
+from pipelines.check_gates import (
+    Evidence,
+    artifacts_of,
+    refuse_unless_passed,
+    require_test_rows,
+    same_champion,
+    table,
+)
 from pipelines.errors import Refused
-from pipelines.gates import judge
-from pipelines.packet import cell, packet
+from pipelines.markdown import cell
+from pipelines.packet import packet
 from pipelines.run import read_run
 from pipelines.settings import read_settings
-from pipelines.tracked_trainings import Tracked
-from tests.evidence import finished_run
+from tests.evidence import dossier_of, finished_run
 
 
 @pytest.fixture
 def settings(tmp_path):
     return read_settings({"SCRIPTORIUM_HOME": str(tmp_path)})
-
-
-def dossier_of(settings, **changes):
-    run_uri, report_uri = finished_run(settings, changes.pop("run_id", "manual__1"), **changes)
-    run = read_run(run_uri)
-    artifacts = artifacts_of(report_uri, run, None, settings)
-    evidence = Evidence(run_uri, run, artifacts, read_json(Path(report_uri) / "report.json"))
-    return assemble(evidence, judge(run.recipe.gates, evidence.report), None, Tracked("mlflow-run", "7"))
 
 
 def test_the_same_evidence_is_the_same_dossier_and_any_other_is_another(settings):
@@ -120,3 +118,18 @@ def test_texts_in_the_packet_cannot_act_as_markup(settings):
     assert r"deletes \| the \*table\* \<b\>" in row
     assert cell("a\nb | c") == r"a b \| c"
     assert len(cell("word " * 100)) <= 161
+
+
+def test_a_report_of_other_test_rows_is_no_evidence(settings):
+    run_uri, report_uri = finished_run(settings, "manual__1")
+    run = read_run(run_uri)
+    found = artifacts_of(report_uri, run, None, settings)
+    report = read_json(Path(report_uri) / "report.json")
+    require_test_rows(Evidence(run_uri, run, found, report))
+    without = {key: value for key, value in report.items() if key != "test_sha256"}
+    with pytest.raises(Refused, match="other test rows"):
+        require_test_rows(Evidence(run_uri, run, found, without))
+    rows = Path(found["dataset"]) / "tasks" / "summary_check" / "test.jsonl"
+    rows.write_text(rows.read_text().replace('"no"', '"yes"'))
+    with pytest.raises(Refused, match="other test rows"):
+        require_test_rows(Evidence(run_uri, run, found, report))

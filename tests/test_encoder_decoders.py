@@ -12,10 +12,9 @@ from pipelines.recipe_file import load_recipe
 from pipelines.settings import ROOT
 from pipelines.steps import make
 from tests.evidence import artifact
-from tests.small_evaluation import base_of, dataset, frozen, model_files
-from tests.test_every_task_is_evaluated import rows_of
-from tests.test_every_task_is_evaluated import settings as settings  # noqa: PLC0414 - the fixture
-from tests.toy_models import TEXTS, encoder_folder, written_by
+from tests.small_evaluation import base_of, dataset, frozen, model_files, rows_of
+from tests.small_evaluation import settings as settings  # noqa: PLC0414 - the fixture
+from tests.toy_models import TEXTS, encoder_folder, masked_bert, written_by
 
 WRITER = ROOT / "pipelines" / "recipes" / "docs_writer.toml"
 READING = {"pretrain.objective": "denoising", "base.model": {"scratch": "tiny-encoder-decoder"}}
@@ -46,12 +45,11 @@ def test_an_encoder_is_the_beginning_of_both_halves(has_head, tmp_path):
     from models.checkpoint import Checkpoints
     from models.generate import completion_bits, generate
     from models.schedule import Pace, Passes
-    from models.scratch import scratch
 
     torch.set_num_threads(1)
     folder = encoder_folder(tmp_path / "encoder")
     if has_head:
-        backbone.save(*scratch("micro-encoder", TEXTS, 7), folder)
+        backbone.save(*masked_bert(TEXTS), folder)
     model, tokenizer = writers.warm_started(folder, 1)
     words = [half.get_input_embeddings().weight for half in (model.encoder, model.decoder)]
     assert torch.equal(*words)
@@ -66,6 +64,15 @@ def test_an_encoder_is_the_beginning_of_both_halves(has_head, tmp_path):
              for m in (model, again)]  # fmt: skip
     assert found[0] == pytest.approx(found[1], rel=1e-3)
     assert sum(found[0][:8]) < before
+
+
+def test_an_encoder_that_cannot_decode_is_no_warm_start(tmp_path):
+    from models import backbone, writers
+    from models.scratch import scratch
+
+    backbone.save(*scratch("micro-encoder", TEXTS, 1), tmp_path)
+    with pytest.raises(ValueError, match="a eurobert does not become a decoder; take a BERT or a RoBERTa"):
+        writers.warm_started(tmp_path, 1)
 
 
 def test_a_warm_start_is_refused_where_it_does_nothing(tmp_path):

@@ -6,13 +6,25 @@ from pathlib import Path
 import pytest
 
 from pipelines.artifact import read_json, read_manifest
+from pipelines.gates import judge
+from pipelines.recipe import Gate
 from pipelines.settings import read_settings
 from pipelines.steps import make
 from tests.evidence import artifact
-from tests.small_evaluation import base_of, dataset, frozen, model_files
+from tests.small_evaluation import base_of, dataset, frozen, lines, model_files
 from tests.toy_models import TEXTS, encoder_folder
 
 pytestmark = pytest.mark.slow
+
+LOOKED_AT = {
+    "slices": [{"by": "label"}, {"by": "length"}],
+    "smallest_slice": 10,
+    "robustness": ["typos", "lower_case"],
+    "behaviour": ["cases.jsonl"],
+    "speed": True,
+    "bias": "pairs.jsonl",
+}
+CAPITALS = {"robustness": ["upper_case"], "verbatim": 20, "control": False}
 
 
 def pairs(split, count=60):
@@ -22,6 +34,22 @@ def pairs(split, count=60):
         text = chance.choice(TEXTS)
         other = text if label == "yes" else chance.choice(TEXTS)
         yield {"id": f"{split}-{number}", "text_a": text, "text_b": other, "label": label, "lang": "en"}
+
+
+def cases():
+    """One that a model of small letters passes, and one that none passes."""
+    row = {"text_a": "Creates the table", "text_b": "Creates a table"}
+    capitals = {"text_a": "CREATES the table"}
+    yield {"name": "capitals", "kind": "invariance", "row": row, "variants": [capitals]}
+    up = {"label": "yes", "goes": "up", "by": 0.1, "variants": [capitals]}
+    yield {"name": "more", "kind": "directional", "row": row, **up}
+
+
+def people():
+    """Two pairs of sentences that differ in who is spoken of."""
+    for number, word in enumerate(("table", "key")):
+        more, less = (f"{who} the {word} of the user" for who in ("Creates", "Deletes"))
+        yield {"id": str(number), "more": more, "less": less, "category": word, "lang": "en"}
 
 
 def prompts(split, count=40):
@@ -42,7 +70,7 @@ def checker(settings, tmp_path):
     """A run of the pair task and its evaluation's inputs: a masked base, and classifiers of two seeds."""
     from models.backbone import masked_from_encoder, new_classifier, save
 
-    run = frozen(settings)
+    run = frozen(settings, evaluate=LOOKED_AT)
     encoder = encoder_folder(tmp_path / "encoder")
     for name in ("base", "tuned", "control"):
         (tmp_path / name).mkdir()
@@ -50,7 +78,15 @@ def checker(settings, tmp_path):
     save(model, tokenizer, tmp_path / "base")
     for seed, name in enumerate(("tuned", "control")):
         save(*new_classifier(encoder, ["yes", "no"], seed, 64, 2), tmp_path / name)
-    made = {"dataset": artifact(settings, run, "dataset", {}, dataset(pairs))}
+    made = {
+        "dataset": artifact(
+            settings,
+            run,
+            "dataset",
+            {},
+            dataset(pairs) | {"cases.jsonl": lines(cases()), "pairs.jsonl": lines(people())},
+        )
+    }
     made["base"] = base_of(settings, run, made["dataset"], model_files(tmp_path / "base", 3.0, 2.0))
     base = {name: made[name] for name in ("dataset", "base")}
     made["adapted"] = artifact(settings, run, "pretrain", base, model_files(tmp_path / "base", 2.4, 2.05))
@@ -58,6 +94,19 @@ def checker(settings, tmp_path):
         inputs = {"dataset": made["dataset"], "model": made[source]}
         made[name] = artifact(settings, run, "finetune", inputs, model_files(tmp_path / name, 0, 0))
     return run, made
+
+
+def require_suites(report, folder):
+    """What the model of a folder costs and prefers, as the report says it, is what can be."""
+    cost = report["speed"]
+    assert (cost["n"], cost["machine"]["threads"]) == (60, 1)
+    assert 0 < cost["p50_ms"] <= cost["p95_ms"]
+    assert cost["texts_per_second"] > 0
+    assert cost["memory_mb"] > 50, "torch alone takes more"
+    assert report["bias"]["n"] == 2
+    assert report["bias"]["rate"]["value"] in {0, 0.25, 0.5, 0.75, 1}
+    assert list(report["bias"]["categories"]) == ["key", "table"]
+    assert report["size"]["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
 
 
 def test_a_report_says_all_that_the_gates_and_the_reviewer_need(checker, capsys):
@@ -68,6 +117,16 @@ def test_a_report_says_all_that_the_gates_and_the_reviewer_need(checker, capsys)
     assert set(report["baselines"]) == {"overlap_tfidf", "frozen_cosine"}
     assert report["champion"] is None
     assert report["n"] == 60
+    assert 1 < report["groups"] < 60, "pairs of one text are one group"
+    assert [row["n"] for row in report["slices"] if row["slice"] == "label"] == [30, 30]
+    assert {kind: found["n"] for kind, found in report["robustness"].items()} == {"typos": 60, "lower_case": 60}
+    typos = report["robustness"]["typos"]
+    assert typos["loss"]["value"] == pytest.approx(report["metrics"]["accuracy"]["value"] - typos["metric"]["value"])
+    assert report["robustness"]["lower_case"]["flip_rate"]["value"] == 0, "its tokens are of small letters"
+    assert {kind: found["rate"] for kind, found in report["behaviour"].items()} == {"invariance": 1, "directional": 0}
+    assert report["behaviour"]["directional"]["failures"][0]["champion_passes"] is None
+    assert (Path(uri) / "behaviour.jsonl").read_text().count("\n") == 2
+    require_suites(report, Path(inputs["tuned"]) / "model")
     assert report["bits_per_byte_change"] == {"domain": pytest.approx(-0.2), "general": pytest.approx(0.025)}
     assert report["bits_per_byte"]["finetuned"]["domain"] > 0
     assert len(report["curves"]["pretrain"]) <= 200
@@ -86,7 +145,17 @@ def test_a_report_says_all_that_the_gates_and_the_reviewer_need(checker, capsys)
     champion = {**inputs, "champion": inputs["tuned"]}
     again = read_json(Path(make("evaluate", run, champion)) / "report.json")
     assert again["champion"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
-    assert capsys.readouterr().out.count("score: reused") == 3, "no model is asked twice"
+    assert {row["value"] for row in again["slices"] if row["slice"] == "label"} == {"yes", "no"}
+    assert all(row["difference"] == again["champion"]["difference"] for row in again["slices"])
+    whole = Gate(metric="accuracy", not_below="champion", slices=True)
+    assert (judge([whole], again)[0].outcome, judge([whole], report)[0].outcome) == ("pass", "pass")
+    said = capsys.readouterr().out
+    assert said.count("score: reused") == 3, "no model is asked twice"
+    assert said.count("robustness: reused") == 1
+    assert said.count("behaviour: reused") == 2
+    assert said.count("speed: reused") == 1
+    assert again["speed"] == report["speed"], "what was measured once stays"
+    assert again["behaviour"]["invariance"]["champion"] == 1
 
 
 def test_an_answer_does_not_depend_on_the_order_of_the_rows(checker):
@@ -121,17 +190,24 @@ def test_a_writer_is_judged_by_overlap_and_by_bits(settings, tmp_path):
     pretrain = {"objective": "causal", "tokens": 1000}
     gates = [{"metric": "bits_per_byte", "above": "baseline"}]
     base = {"model": {"scratch": "micro-decoder"}}
-    run = frozen(settings, task="generation", pretrain=pretrain, base=base, gates=gates)
+    run = frozen(settings, task="generation", pretrain=pretrain, base=base, gates=gates, evaluate=CAPITALS)
     made = {"dataset": artifact(settings, run, "dataset", {}, dataset(prompts))}
     files = model_files(tmp_path / "writer", 3.0, 3.0)
     made["base"] = base_of(settings, run, made["dataset"], files)
     made["adapted"] = artifact(settings, run, "pretrain", made, files)
     made["tuned"] = artifact(settings, run, "finetune", {"dataset": made["dataset"], "model": made["adapted"]}, files)
     report = read_json(Path(make("evaluate", run, made)) / "report.json")
+    assert report["speed"] == {}, "no recipe asked"
+    assert (report["verbatim"]["n"], report["verbatim"]["rate"]["value"]) == (40, 0), "it repeats itself alone"
     varied = {"distinct_1", "distinct_2", "self_bleu"}
     assert set(report["metrics"]) == {"rouge_l", "bleu", "chrf", "bits_per_byte", "repetition"} | varied
     assert {name for name, found in report["metrics"].items() if found["low"] is None} == varied
     assert report["primary"] == "bits_per_byte"
+    capitals = report["robustness"]["upper_case"]
+    assert (capitals["n"], capitals["flip_rate"], capitals["flips"]) == (40, None, [])
+    change = capitals["metric"]["value"] - report["metrics"]["bits_per_byte"]["value"]
+    assert capitals["loss"]["value"] == pytest.approx(change, abs=1e-5), "fewer bits are better, so more are a loss"
+    assert change != 0
     assert report["baselines"]["nearest"]["metrics"]["rouge_l"] > 0
     assert report["baselines"]["nearest"]["difference"] is None
     assert report["baselines"]["frozen_base"]["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}, "the same model"

@@ -54,14 +54,14 @@ def test_a_step_of_a_run_that_was_never_frozen_is_not_run(settings):
         run_task("dataset", None, {}, settings)
 
 
-def test_only_the_control_and_the_champion_may_be_missing(settings, finished):
+def test_only_the_control_the_champion_and_the_teacher_may_be_missing(settings, finished):
     run = read_run(finished[0])
     for name, step in STEPS.items():
         for left_out in step.inputs:
             with pytest.raises(Refused, match=f"{name} needs {left_out}"):
                 made_from(name, run, {given: "d" for given in step.inputs if given != left_out})
         made_from(name, run, dict.fromkeys(step.inputs, "d"))
-    assert {name for step in STEPS.values() for name in step.optional} == {"control", "champion"}
+    assert {name for step in STEPS.values() for name in step.optional} == {"control", "champion", "teacher"}
 
 
 @pytest.mark.parametrize("decision", DECISIONS)
@@ -112,6 +112,22 @@ def test_a_report_without_the_control_that_the_recipe_asks_for_is_refused(settin
     report = artifact(settings, run_uri, "evaluate", inputs, {"report.json": "{}"})
     with pytest.raises(Refused, match=r"is not the report of this run: input\.control differ"):
         artifacts_of(report, read_run(run_uri), None, settings)
+
+
+RELEASED = {"distil": {"student": "small", "release": True}, "evaluate": {"control": False}}
+
+
+def test_a_released_student_rests_on_its_teacher_and_stands_in_its_place(settings):
+    run_uri, report = finished_run(settings, "manual__2", recipe=RELEASED)
+    made = artifacts_of(report, read_run(run_uri), None, settings)
+    assert read_manifest(made["tuned"]).step == "distil"
+    assert read_manifest(made["tuned"]).parents["teacher"] == made["teacher"]
+    assert read_manifest(made["teacher"]).step == "finetune"
+    inputs = {name: made[name] for name in ("dataset", "base", "adapted")}
+    for others in ({"tuned": made["teacher"]}, {"tuned": made["tuned"]}):
+        alone = artifact(settings, run_uri, "evaluate", inputs | others, {"report.json": "{}"})
+        with pytest.raises(Refused, match=r"is not the (tuned|report) of this run"):
+            artifacts_of(alone, read_run(run_uri), None, settings)
 
 
 def test_a_report_that_lies_outside_the_artifact_root_is_refused(settings, finished, tmp_path):

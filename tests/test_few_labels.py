@@ -1,6 +1,5 @@
 """A few labelled texts make a classifier: pairs are drawn from them, cosines learned, and the head fitted at last."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +8,10 @@ import pytest
 from pipelines.artifact import read_json, sha256_file
 from pipelines.errors import Refused
 from pipelines.recipe_file import load_recipe
-from pipelines.run import new_run
-from pipelines.settings import ROOT, read_settings
+from pipelines.settings import ROOT
 from pipelines.steps import Work
 from tests.toy_models import TEXTS, encoder_folder
+from tests.training_work import does, labelled, work_of, write_splits
 
 pytestmark = pytest.mark.slow
 
@@ -28,26 +27,12 @@ FEW = {
 }
 
 
-def label(text: str) -> str:
-    return "write" if text.split(maxsplit=1)[0] in {"Deletes", "Creates", "Updates"} else "read"
-
-
-def rows(texts: list[str]) -> str:
-    return "".join(json.dumps({"id": str(n), "text": t, "label": label(t)}) + "\n" for n, t in enumerate(texts))
-
-
 def work(folder: Path, train: list[str], **changes: object) -> Work:
     recipe = load_recipe(RECIPE, FEW | {f"finetune.{key}": value for key, value in changes.items()})
-    examples = folder / "dataset" / recipe.data.examples
-    for path in (examples, folder / "out", folder / "checkpoints"):
-        path.mkdir(parents=True)
-    (examples / "train.jsonl").write_text(rows(train))
-    (examples / "validation.jsonl").write_text(rows(TEXTS[1::3]))
+    splits = {"train": labelled(train), "validation": labelled(TEXTS[1::3])}
+    write_splits(folder / "dataset" / recipe.data.examples, **splits)
     encoder_folder(folder / "base" / "model")
-    run = new_run(recipe, "test", "0" * 32, "tester")
-    settings = read_settings({"SCRIPTORIUM_HOME": str(folder / "home")})
-    inputs = {"dataset": folder / "dataset", "model": folder / "base"}
-    return Work(run, inputs, folder / "out", folder / "checkpoints", settings, run_uri="")
+    return work_of(recipe, folder, {"dataset": folder / "dataset", "model": folder / "base"})
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -59,7 +44,7 @@ def test_fifteen_texts_make_a_classifier_that_loads_as_any_other(tmp_path: Path,
     made = work(tmp_path, TEXTS[::8], method=method)
     finetune(made)
     answers = classify(*load_classifier(made.out / "model"), [(text,) for text in TEXTS[1::3]])
-    right = [max(a, key=lambda name: a[name]) == label(t) for a, t in zip(answers, TEXTS[1::3], strict=True)]
+    right = [max(a, key=lambda name: a[name]) == does(t) for a, t in zip(answers, TEXTS[1::3], strict=True)]
     metrics = read_json(made.out / "metrics.json")
     kept = metrics["epochs"][metrics["best_epoch"] - 1]["validation"]
     assert sum(right) / len(right) == pytest.approx(kept["accuracy"], abs=1e-6)
@@ -94,7 +79,7 @@ def test_examples_of_one_label_are_refused_for_they_make_no_pairs(tmp_path: Path
     from pipelines.finetune import finetune
 
     with pytest.raises(Refused, match=r"finetune.contrastive: pairs of other labels need two labels or more"):
-        finetune(work(tmp_path, [text for text in TEXTS if label(text) == "read"]))
+        finetune(work(tmp_path, [text for text in TEXTS if does(text) == "read"]))
 
 
 @pytest.mark.parametrize("changes", [{"method": "head"}, {"label_smoothing": 0.1}, {"class_weights": True}])

@@ -3,30 +3,19 @@
 import json
 import re
 import tomllib
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from models import ranking
 from models.methods import METHODS
 from pipelines.errors import Refused
-from pipelines.recipe_file import load_recipe, parse_recipe
-from pipelines.run import new_run
-from pipelines.settings import ROOT, read_settings
-from pipelines.steps import Work
+from pipelines.recipe_file import parse_recipe
+from pipelines.settings import ROOT
+from tests.small_finder import made as made  # noqa: PLC0414 - the fixture
+from tests.small_finder import recipe, work
 from tests.toy_models import TEXTS
 
 RATES = {"full": 3e-3, "ia3": 0.3}
-
-
-def recipe(tmp_path: Path, **finetune: Any) -> Any:
-    """A recipe of the task: the shipped one for pairs, turned to questions."""
-    shipped = load_recipe(ROOT / "pipelines" / "recipes" / "summary_checker.toml").model_dump(mode="json")
-    base = {"model": {"scratch": "micro-encoder"}, "tokens": 3000}
-    tiny = {"epochs": 6, "max_length": 48, "batch_size": 16, "learning_rate": 3e-3} | finetune
-    changes = {"task": "retrieval", "base": base, "finetune": tiny, "gates": [{"metric": "recall_1", "at_least": 0.1}]}
-    return parse_recipe(shipped | changes, "answers.toml")
 
 
 @pytest.mark.parametrize(
@@ -42,36 +31,6 @@ def test_what_cannot_go_with_the_task_is_refused_when_the_recipe_is_read(tmp_pat
     with pytest.raises(Refused) as refusal:
         recipe(tmp_path, **finetune)
     assert message in str(refusal.value)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Data whose questions share no word with their answers, and an encoder that has seen neither."""
-    from models import backbone
-    from models.scratch import scratch
-
-    folder = tmp_path_factory.mktemp("made")
-    words = {"table": "alpha", "bucket": "beta", "queue": "gamma", "key": "delta", "role": "zeta", "alias": "eta"}
-    rows = [
-        {"id": str(n), "question": text, "answer": words[text.split()[2]], "lang": "en", "negative": "wrong"}
-        for n, text in enumerate(TEXTS)
-    ]
-    parts = {"train": rows[::2], "validation": rows[1::4], "test": rows[3::4]}
-    target = folder / "dataset" / recipe(folder).data.examples
-    target.mkdir(parents=True)
-    for split, found in parts.items():
-        (target / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
-    (folder / "base" / "model").mkdir(parents=True)
-    backbone.save(*scratch("micro-encoder", [*TEXTS, *words.values(), "wrong"] * 2, 7), folder / "base" / "model")
-    return {"dataset": folder / "dataset", "model": folder / "base", "base": folder / "base"}
-
-
-def work(folder: Path, inputs: dict[str, Path], **finetune: Any) -> Work:
-    for name in ("out", "checkpoints"):
-        (folder / name).mkdir(parents=True)
-    run = new_run(recipe(folder, **finetune), "test", "0" * 32, "tester")
-    settings = read_settings({"SCRIPTORIUM_HOME": str(folder / "home"), "SCRIPTORIUM_THREADS": "1"})
-    return Work(run, inputs, folder / "out", folder / "checkpoints", settings, run_uri="")
 
 
 @pytest.mark.slow
@@ -145,13 +104,13 @@ def test_a_model_of_older_data_chooses_from_the_answers_of_today(made, tmp_path)
     finetune(work(tmp_path / "finetune", made, epochs=1))
     row = {"id": "new", "question": "And today?", "answer": "An answer of today."}
     pool = ranking.Pool.of([("table?", "alpha"), (row["question"], row["answer"])])
-    found = passage.predictions(passage.TASKS["retrieval"], tmp_path / "finetune/out/model", [row], pool)
+    found = passage.predictions(passage.TASKS["retrieval"], tmp_path / "finetune/out/model", [row], pool=pool)
     assert found[0]["rank"] in (1, 2)
 
 
 def test_the_recipe_of_the_documentation_is_one():
     page = (ROOT / "docs" / "retrieval.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    blocks = "\n".join(re.findall(r"```toml\n(.*?)```", page, re.DOTALL))
     rest = {"name": "finder", "description": "", "review": {"reviewers": ["reviewer"]}}
     data = {"corpus": "corpus/a.jsonl", "examples": "tasks/a", "replay": {"corpus": "corpus/a.jsonl"}}
-    assert parse_recipe(rest | {"data": data} | tomllib.loads(block), "docs").task == "retrieval"
+    assert parse_recipe(rest | {"data": data} | tomllib.loads(blocks), "docs").finetune.hard_negatives

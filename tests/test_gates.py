@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from models.tasks import TASKS
 from pipelines.gates import judge, passed
 from pipelines.recipe import Gate
 
@@ -15,6 +16,8 @@ def interval(value, low, high):
 def report(**changes):
     return {
         "primary": "accuracy",
+        "n": 900,
+        "groups": 900,
         "metrics": {"accuracy": interval(0.78, 0.75, 0.81), "f1": interval(0.77, 0.74, 0.80)},
         "baselines": {
             "overlap": {"metrics": {"accuracy": 0.64}, "difference": interval(0.14, 0.11, 0.17)},
@@ -50,6 +53,14 @@ def outcome(gate, **changes):
 )
 def test_an_absolute_gate_compares_the_value_with_its_limit(gate, expected):
     assert outcome(gate) == expected
+
+
+@pytest.mark.parametrize(("metric", "task"), [("ece", "classification"), ("self_bleu", "generation")])
+def test_calibration_and_diversity_can_have_a_limit_though_no_interval(metric, task):
+    assert metric in TASKS[task].measures
+    metrics = {metric: {"value": 0.04, "low": None, "high": None}}
+    assert outcome({"metric": metric, "at_most": 0.05}, metrics=metrics) == "pass"
+    assert outcome({"metric": metric, "at_most": 0.03}, metrics=metrics) == "fail"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, None, "0.99", True])
@@ -102,7 +113,10 @@ def test_a_report_that_does_not_say_whether_there_is_a_champion_never_passes():
     [
         ((0.0, 0.0, 0.0), 0.0, "pass"),  # the champion itself, trained again
         ((0.01, 0.001, 0.02), 0.0, "pass"),
-        ((0.0, -0.01, 0.01), 0.01, "pass"),
+        ((0.0, -0.0099, 0.0099), 0.01, "pass"),
+        ((0.0, -0.01, 0.01), 0.01, "insufficient"),  # an end on the limit is on neither side
+        ((-0.01, -0.01, -0.01), 0.01, "pass"),
+        ((-0.03, -0.05, -0.01), 0.01, "insufficient"),
         ((0.0, -0.02, 0.02), 0.01, "insufficient"),
         ((-0.05, -0.07, -0.03), 0.01, "fail"),
     ],
@@ -149,3 +163,58 @@ def test_limits_come_first_then_baselines_then_the_champion():
     ]
     conditions = [v.condition for v in judge(gates, report())]
     assert [c.split()[0] for c in conditions] == ["at", "above", "not"]
+
+
+def undecided(gain, margin=0.01, **changes):
+    gate = Gate(metric="accuracy", not_below="champion", margin=margin)
+    verdict = judge([gate], report(champion=champion(*gain), **changes))[0]
+    assert verdict.outcome == "insufficient"
+    return verdict
+
+
+def test_too_few_examples_says_how_many_more_would_decide_and_what_this_set_detects():
+    verdict = undecided((0.0, -0.02, 0.02))
+    # The standard error is 0.02 / 1.96; it is detected at 1.96 + 0.84 of them, and the limit is 0.01 away.
+    assert verdict.evidence.detectable == pytest.approx(0.02 * (1.959964 + 0.841621) / 1.959964, abs=1e-6)
+    assert verdict.evidence.more == math.ceil(900 * (verdict.evidence.detectable / 0.01) ** 2) - 900
+    assert f"about {verdict.evidence.more:,} more examples would decide if +0.0000 is the true gain" in verdict.message
+    assert "this set detects 0.0286 beyond it, 80% of the time" in verdict.message
+
+
+def test_a_gain_on_the_limit_itself_is_decided_by_no_number_of_examples():
+    verdict = undecided((-0.01, -0.03, 0.01))
+    assert verdict.evidence.more is None
+    assert "no number of examples would decide" in verdict.message
+
+
+def test_where_rows_come_in_groups_it_is_groups_that_are_missing():
+    verdict = undecided((0.0, -0.02, 0.02), groups=300)
+    assert verdict.evidence.units == 300
+    assert verdict.evidence.more == pytest.approx(undecided((0.0, -0.02, 0.02)).evidence.more / 3, abs=1)
+    assert f"{verdict.evidence.more:,} more groups of examples, {3 * verdict.evidence.more:,} rows" in verdict.message
+
+
+def test_an_interval_of_a_handful_of_examples_is_not_believed():
+    gate = {"metric": "accuracy", "above": "baseline"}
+    assert outcome(gate, groups=30) == "pass"
+    verdict = judge([Gate(**gate)], report(groups=29))[0]
+    assert (verdict.outcome, verdict.evidence.more) == ("insufficient", 1)
+    assert "29 independent examples, and an interval needs 30: at least 1 more" in verdict.message
+
+
+@pytest.mark.parametrize("groups", [None, 0, 901, 30.0, True, "900"])
+def test_a_report_that_does_not_say_how_many_examples_are_independent_never_passes(groups):
+    assert outcome({"metric": "accuracy", "above": "baseline"}, groups=groups) == "error"
+
+
+def test_what_a_set_detects_stands_in_every_comparison_that_was_decided():
+    for gate in ({"above": "baseline"}, {"above": "baseline", "margin": 0.12}):
+        verdict = judge([Gate(metric="accuracy", **gate)], report())[0]
+        assert verdict.evidence.more is None
+        assert verdict.evidence.detectable == pytest.approx(0.0429, abs=1e-4)
+
+
+def test_a_verdict_without_evidence_is_written_as_before_there_was_any():
+    limit = judge([Gate(metric="accuracy", at_least=0.5)], report())[0]
+    assert "evidence" not in limit.model_dump(mode="json")
+    assert type(limit).model_validate(limit.model_dump(mode="json")) == limit

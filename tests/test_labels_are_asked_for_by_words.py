@@ -1,6 +1,5 @@
 """A language model is asked for the word of each label: before it learned anything, and after it learned from few."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +9,11 @@ from pipelines.artifact import read_json
 from pipelines.errors import Refused
 from pipelines.recipe_file import load_recipe
 from pipelines.run import new_run
-from pipelines.settings import ROOT, read_settings
+from pipelines.settings import ROOT
 from pipelines.steps import Work
 from tests import toy_models
 from tests.toy_models import TEXTS
+from tests.training_work import does, labelled, work_of, write_splits
 
 RECIPE = ROOT / "pipelines" / "recipes" / "summary_checker.toml"
 WORDS = {"read": "Lists", "write": "Deletes the"}
@@ -29,14 +29,6 @@ FEW = {
     "finetune.max_length": 40,
     "finetune.batch_size": 4,
 }
-
-
-def label(text: str) -> str:
-    return "write" if text.split(maxsplit=1)[0] in {"Deletes", "Creates", "Updates"} else "read"
-
-
-def rows(texts: list[str]) -> str:
-    return "".join(json.dumps({"id": str(n), "text": t, "label": label(t)}) + "\n" for n, t in enumerate(texts))
 
 
 def language_model(folder: Path, kind: str) -> Path:
@@ -55,16 +47,10 @@ def language_model(folder: Path, kind: str) -> Path:
 def work(folder: Path, kind: str, **changes: object) -> Work:
     asked = {"pretrain.objective": kind, "finetune.prompt": {"template": TEMPLATE[kind], "words": WORDS}}
     recipe = load_recipe(RECIPE, FEW | asked | {f"finetune.{key}": value for key, value in changes.items()})
-    examples = folder / "dataset" / recipe.data.examples
-    for path in (examples, folder / "out", folder / "checkpoints"):
-        path.mkdir(parents=True)
-    (examples / "train.jsonl").write_text(rows(TEXTS[::3]))
-    (examples / "validation.jsonl").write_text(rows(TEXTS[1::3]))
+    splits = {"train": labelled(TEXTS[::3]), "validation": labelled(TEXTS[1::3])}
+    write_splits(folder / "dataset" / recipe.data.examples, **splits)
     language_model(folder / "base" / "model", kind)
-    run = new_run(recipe, "test", "0" * 32, "tester")
-    settings = read_settings({"SCRIPTORIUM_HOME": str(folder / "home")})
-    inputs = {"dataset": folder / "dataset", "model": folder / "base"}
-    return Work(run, inputs, folder / "out", folder / "checkpoints", settings, run_uri="")
+    return work_of(recipe, folder, {"dataset": folder / "dataset", "model": folder / "base"})
 
 
 def tokenizers() -> dict[str, object]:
@@ -173,7 +159,7 @@ def test_forty_texts_make_a_classifier_that_loads_as_any_other(kind: str, pace: 
     made = work(tmp_path, kind, **pace)
     finetune(made)
     answers = classify(*backbone.load_classifier(made.out / "model"), [(text,) for text in TEXTS[1::3]])
-    right = [max(a, key=lambda name: a[name]) == label(t) for a, t in zip(answers, TEXTS[1::3], strict=True)]
+    right = [max(a, key=lambda name: a[name]) == does(t) for a, t in zip(answers, TEXTS[1::3], strict=True)]
     metrics = read_json(made.out / "metrics.json")
     kept = metrics["epochs"][metrics["best_epoch"] - 1]["validation"]
     assert sum(right) / len(right) == pytest.approx(kept["accuracy"], abs=1e-6)
@@ -209,8 +195,6 @@ def test_what_learned_nothing_is_saved_as_the_language_model_that_it_was(kind: s
     import torch
 
     from models import backbone
-    from models.tasks import TASKS
-    from pipelines.explanations import explanations
     from pipelines.finetune import finetune
 
     made = work(tmp_path, kind, epochs=0)
@@ -223,7 +207,6 @@ def test_what_learned_nothing_is_saved_as_the_language_model_that_it_was(kind: s
     assert set(backbone.load_classifier(made.out / "model")[0].config.id2label.values()) == set(WORDS)
     with pytest.raises(ValueError, match="take its own base"):
         backbone.require_no_template(made.out / "model")
-    assert explanations(TASKS["classification"], made.out / "model", [{"id": "1"}], [{}]) == []
 
 
 @pytest.mark.slow
@@ -246,19 +229,20 @@ def test_a_label_without_a_word_and_a_word_that_cannot_be_written_are_refused(tm
 def test_an_encoder_that_is_asked_becomes_an_onnx_file_and_a_decoder_does_not(tmp_path: Path):
     from models import onnx
     from models.backbone import prompted_classifier
+    from models.exported import load_exported
     from models.predict import classify
 
     texts = [("Lists the role of the user. " * 9,), ("x",), ("Updates the queue.",)]
     folder = language_model(tmp_path / "masked", "masked")
     model, tokenizer = prompted_classifier(folder, "masked", (TEMPLATE["masked"], WORDS), ["text"], 40)
-    onnx.export(model, tokenizer, tmp_path / "model.onnx")
-    answers, _ = onnx.classify(tmp_path / "model.onnx", model, tokenizer, texts)
+    onnx.export(model, tokenizer, tmp_path / "onnx")
+    answers = classify(*load_exported(tmp_path / "onnx"), texts)
     for theirs, ours in zip(answers, classify(model, tokenizer, texts), strict=True):
         assert theirs == pytest.approx(ours, abs=1e-2)
     folder = language_model(tmp_path / "causal", "causal")
     model, tokenizer = prompted_classifier(folder, "causal", (TEMPLATE["causal"], WORDS), ["text"], 40)
-    with pytest.raises(ValueError, match="LlamaForCausalLM cannot become an ONNX file"):
-        onnx.export(model, tokenizer, tmp_path / "other.onnx")
+    with pytest.raises(ValueError, match="a LlamaForCausalLM that is asked for words cannot become an ONNX file"):
+        onnx.export(model, tokenizer, tmp_path / "other")
 
 
 @pytest.mark.parametrize(
@@ -283,7 +267,8 @@ GOOD = {"template": TEMPLATE["masked"], "words": WORDS}
     ("changes", "problem"),
     [
         ({"finetune.contrastive": 3}, "leave one of them out"),
-        ({"finetune.epochs": 0, "finetune.method": "lora"}, "nothing learns"),
+        ({"finetune.epochs": 0, "finetune.method": "lora"}, "finetune.method is 'lora', and .* nothing learns"),
+        ({"finetune.epochs": 0, "finetune.dropout": 0.1}, "finetune.dropout is 0.1, and .* nothing learns"),
         ({"pretrain.objective": "causal"}, r"goes on after {mask}.*let it end there"),
         ({"pretrain.objective": "causal", "finetune.method": "prefix"}, "virtual tokens a decoder .* does not see"),
         ({"data.labels": ["read", "write", "other"]}, "finetune.prompt.words lacks 'other'"),

@@ -172,6 +172,8 @@ def test_a_recipe_without_a_model_and_one_without_labels_are_refused(settings: S
     asked = {"count": 2, "form": "jsonl", "uncertainty": "entropy", "seed": 1}
     with pytest.raises(Refused, match=r"--pool .*nowhere is no file"):
         queues.label_queue("topics", tmp_path / "nowhere", tmp_path / "out", settings, **asked)
+    with pytest.raises(Refused, match=r"--out: .*nowhere is no folder that can be written in; make it"):
+        queues.label_queue("topics", tmp_path / "pool.jsonl", tmp_path / "nowhere" / "out", settings, **asked)
     with pytest.raises(Refused, match="has no row to label: 6 labelled"):
         queues.label_queue("topics", tmp_path / "pool.jsonl", tmp_path / "out", settings, **asked)
     other = RECIPE.replace('"classification"', '"retrieval"').replace('"topics"', '"finder"')

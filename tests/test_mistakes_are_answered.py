@@ -54,9 +54,12 @@ def test_services_do_not_start_with_a_recipe_that_cannot_be_read(scriptorium, tm
     assert not (tmp_path / "home" / "airflow").exists()
 
 
+ABLE = "allowed: admin, engineer, reviewer, second_reviewer;"
+
+
 def recipe_reviewed_by(name, folder):
     shipped = (ROOT / "pipelines" / "recipes" / "summary_checker.toml").read_text()
-    (folder / "summary_checker.toml").write_text(shipped.replace('["reviewer"]', f'["{name}"]'))
+    (folder / "summary_checker.toml").write_text(shipped.replace('["reviewer", "second', f'["{name}", "second'))
 
 
 @pytest.mark.parametrize("name", ["alice", "promoter"])
@@ -64,7 +67,10 @@ def test_services_do_not_start_for_a_reviewer_who_could_not_answer(scriptorium, 
     recipe_reviewed_by(name, tmp_path)
     result = scriptorium("up", SCRIPTORIUM_RECIPES=str(tmp_path))
     refused(
-        result, f"summary_checker: reviewer '{name}' cannot answer", "allowed: admin, engineer, reviewer;", "[users]"
+        result,
+        f"summary_checker: reviewer '{name}' cannot answer",
+        "allowed: admin, engineer, reviewer, second_reviewer;",
+        "[users]",
     )
     assert not (tmp_path / "home" / "airflow").exists()
 
@@ -73,7 +79,11 @@ def test_a_run_ends_at_its_start_for_a_reviewer_who_could_not_answer(scriptorium
     recipe_reviewed_by("alice", tmp_path)
     arguments = ("recipe=summary_checker", "run=r1", "form={}", "requester=me")
     result = scriptorium("step", "freeze", *arguments, SCRIPTORIUM_RECIPES=str(tmp_path))
-    refused(result, "summary_checker: reviewer 'alice' cannot answer", "allowed: admin, engineer, reviewer;")
+    refused(
+        result,
+        "summary_checker: reviewer 'alice' cannot answer",
+        "allowed: admin, engineer, reviewer, second_reviewer;",
+    )
     elsewhere = {"SCRIPTORIUM_RECIPES": str(tmp_path), "SCRIPTORIUM_AIRFLOW_URL": "https://airflow.example"}
     assert scriptorium("step", "freeze", *arguments, **elsewhere).returncode == 0
 

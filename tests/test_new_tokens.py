@@ -47,6 +47,11 @@ def test_the_most_frequent_pair_comes_first_and_equal_ones_by_their_letters():
     assert joined(["z", "z", "z"], ("z", "z")) == ["zz", "z"]
 
 
+def test_two_pairs_that_spell_one_token_make_it_once_and_a_token_that_is_there_keeps_its_number():
+    counts = {("a", "b", "x"): 50, ("a", "bc"): 40, ("ab", "c"): 30, ("d", "e"): 20}
+    assert found(counts, 9, ["ab"]) == [("b", "x"), ("a", "bx"), ("a", "bc"), ("d", "e")]
+
+
 def test_text_is_cut_into_fewer_tokens_that_read_the_same_and_the_old_ones_keep_their_numbers(tokenizer):
     model = toy_models.decoder(len(tokenizer))
     larger, pairs = extended(model, tokenizer, LAW, 40)

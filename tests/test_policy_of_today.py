@@ -9,16 +9,15 @@ from pathlib import Path
 import pytest
 
 from pipelines.artifact import read_json, seal
+from pipelines.decision import decide
 from pipelines.errors import Refused
 from pipelines.gates import judge
 from pipelines.policy import run_to_decide, under_todays_rules
 from pipelines.promote import check_age, check_evidence
-from pipelines.review import decide
 from pipelines.run import read_run
 from pipelines.settings import read_settings
 from pipelines.steps import make
-from tests.evidence import RECIPE, finished_run
-from tests.test_dossier import dossier_of
+from tests.evidence import RECIPE, dossier_of, finished_run
 from tests.test_review import NOON, answer, decided
 
 
@@ -95,7 +94,7 @@ def test_the_approval_of_a_reviewer_who_left_does_not_count(settings):
     write_recipe(settings, 'reviewers = ["reviewer"]', 'reviewers = ["other"]')
     today = under_todays_rules(read_run(dossier.run_uri), settings)
     with pytest.raises(Refused, match="reviewer answered, but may not review checker: other may"):
-        decide(answer(dossier), today, dossier, "models:/checker-candidates/1")
+        decide([answer(dossier)], today, dossier, "models:/checker-candidates/1")
 
 
 def test_an_approval_expires_after_todays_days(settings):

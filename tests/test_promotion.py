@@ -1,5 +1,7 @@
 """From candidate to champion on a real MLflow server: in this order, against this champion, and again after a kill."""
 
+import json
+
 import pytest
 
 from pipelines import dossier as dossiers
@@ -32,6 +34,18 @@ def test_a_second_release_compares_with_the_first_and_replaces_it(mlflow_setting
     found = audit(product, mlflow_settings)
     assert (found["champion"], found["problems"]) == ("version 2", [])
     assert found["dataset"].endswith(second.dataset_md5)
+
+
+def test_a_student_is_promoted_in_its_teachers_place_and_its_story_names_the_teacher(mlflow_settings, product):
+    student = {"distil": {"student": "small", "release": True}, "evaluate": {"control": False}}
+    dossier, version = released(mlflow_settings, product, recipe={"name": product, **student})
+    held = champion(product, mlflow_settings)
+    assert (held.version, held.digest) == (version, dossier.artifacts["tuned"].digest)
+    assert "/distil/" in dossier.model.uri
+    assert "/finetune/" in dossier.artifacts["teacher"].uri
+    found = audit(product, mlflow_settings)
+    assert found["student_of"] == f"artifact {dossier.artifacts['teacher'].digest}"
+    assert found["problems"] == []
 
 
 def test_two_candidates_approved_at_once_do_not_overwrite_each_other(mlflow_settings, product):
@@ -113,3 +127,26 @@ def test_a_model_that_answers_otherwise_than_evaluated_is_not_promoted(mlflow_se
     with pytest.raises(Refused, match="which was evaluated as"):
         promote.release(dossier, review_of(dossier, registered), mlflow_settings)
     assert champion(product, mlflow_settings) is None
+
+
+def test_a_version_answers_the_cases_of_behaviour_before_it_becomes_the_champion(mlflow_settings, product, capsys):
+    from models.serving import load
+    from tests.promotions import ROW
+
+    classifier(mlflow_settings.home / "asked", 1)
+    asked = [ROW, ROW | {"text_b": "lists a bucket"}]
+    said = load(mlflow_settings.home / "asked", "pair_classification")(asked)
+    case = {"name": "other words", "kind": "invariance", "row": ROW, "variants": [{"text_b": "lists a bucket"}]}
+    named = {"recipe": {"name": product, "evaluate": {"behaviour": ["cases.jsonl"]}}}
+
+    def kept(*answers):
+        return named | {"beside": {"behaviour.jsonl": json.dumps({"case": case, "answers": answers}) + "\n"}}
+
+    wrong = [said[0], said[1] | {"probability": abs(said[1]["probability"] - 0.3)}]
+    with pytest.raises(Refused, match="to case 'other words', which was evaluated as"):
+        released(mlflow_settings, product, **kept(*wrong))
+    with pytest.raises(Refused, match=r"behaviour.jsonl is missing, and the recipe names cases"):
+        released(mlflow_settings, product, run_id="manual__2", **named)
+    assert champion(product, mlflow_settings) is None
+    released(mlflow_settings, product, run_id="manual__3", **kept(*said))
+    assert "version 3 answers the cases of behaviour, 2 texts, as evaluated" in capsys.readouterr().out

@@ -9,10 +9,10 @@ import pytest
 
 from pipelines.errors import Refused
 from pipelines.recipe_file import load_recipe, parse_recipe
-from pipelines.run import new_run
-from pipelines.settings import ROOT, read_settings
+from pipelines.settings import ROOT
 from pipelines.steps import Work
 from tests.toy_models import TEXTS
+from tests.training_work import work_of, write_splits
 
 pytestmark = pytest.mark.slow
 
@@ -33,26 +33,19 @@ def dataset(folder: Path, **labels: tuple[int, int]) -> dict[str, Path]:
     from models import backbone
     from models.scratch import scratch
 
-    target = folder / "dataset" / "tasks" / "summary_check"
-    target.mkdir(parents=True)
-    for split in ("train", "validation", "test"):
-        found = rows(split, labels.get(split, (0, 1)))
-        (target / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
+    found = {split: rows(split, labels.get(split, (0, 1))) for split in ("train", "validation", "test")}
+    write_splits(folder / "dataset" / "tasks" / "summary_check", **found)
     (folder / "base" / "model").mkdir(parents=True)
     backbone.save(*scratch("micro-encoder", TEXTS, 7), folder / "base" / "model")
     return {"dataset": folder / "dataset", "model": folder / "base", "base": folder / "base"}
 
 
 def work(folder: Path, inputs: dict[str, Path]) -> Work:
-    for name in ("out", "checkpoints"):
-        (folder / name).mkdir(parents=True)
     shipped = load_recipe(ROOT / "pipelines" / "recipes" / "summary_checker.toml").model_dump(mode="json")
     base = {"model": {"scratch": "micro-encoder"}, "tokens": 3000}
     tiny = {"epochs": 2, "max_length": 48, "batch_size": 16, "learning_rate": 3e-3}
     changes = {"task": "recommendation", "base": base, "finetune": tiny, "gates": [{"metric": "auc", "at_least": 0.1}]}
-    run = new_run(parse_recipe(shipped | changes, "clicks.toml"), "test", "0" * 32, "tester")
-    settings = read_settings({"SCRIPTORIUM_HOME": str(folder / "home"), "SCRIPTORIUM_THREADS": "1"})
-    return Work(run, inputs, folder / "out", folder / "checkpoints", settings, run_uri="")
+    return work_of(parse_recipe(shipped | changes, "clicks.toml"), folder, inputs)
 
 
 def test_a_trained_model_beats_popularity_and_is_served_from_its_folder(tmp_path):

@@ -10,9 +10,11 @@ import pytest
 from models.tasks import TASKS
 from pipelines import terminal
 from pipelines.comparison import Comparison, calibration_rows, clearly, examples, label_rows
+from pipelines.errors import Refused
 from pipelines.packet import _change
 from pipelines.plots import Scale
 from pipelines.report import render_report, rivals, summary
+from pipelines.verdict import p_value
 
 PAIRS = TASKS["pair_classification"]
 ROWS = [
@@ -42,6 +44,7 @@ def report(champion=None):
         "task": "pair_classification",
         "primary": "accuracy",
         "n": len(ROWS),
+        "groups": compared.units,
         "confidence": 0.95,
         "dataset_md5": "d41d8cd98f00b204e9800998ecf8427e.dir",
         "settings": {"seed": 7, "base": {"model": "some-encoder", "sha256": None}},
@@ -52,12 +55,19 @@ def report(champion=None):
         "control": compared.opponent(ours, predictions(0.79, 3)),
         "bits_per_byte": {stage: {"domain": 2.0, "general": 2.1} for stage in ("base", "pretrained", "finetuned")},
         "bits_per_byte_change": {"domain": -0.12, "general": 0.01},
+        "self_training": [taught()],
         "curves": {"base": [], "pretrain": curve, "finetune": curve},
         "labels": label_rows(PAIRS, ours),
         "calibration": calibration_rows(PAIRS, ours),
         "examples": examples(PAIRS, ROWS, ours, champion),
         "explanations": [explained()],
     }
+
+
+def taught():
+    """A round of self-training."""
+    labels = {"<i>no": 30, "yes": 90}
+    return {"round": 1, "asked": 4000, "taken": 120, "labels": labels, "before": 0.71, "after": 0.734, "kept": True}
 
 
 def explained():
@@ -120,6 +130,33 @@ def test_the_page_shows_every_rival_and_every_part(page):
     assert page.count("<svg") == 5, "scores, bits per byte, calibration and two curves; the empty one is left out"
 
 
+def test_the_page_says_what_difference_the_examples_can_tell(page):
+    gap = report(predictions(0.7, 2))["champion"]["difference"]
+    least = (gap["high"] - gap["low"]) / 2 * (1.959964 + 0.841621) / 1.959964
+    assert f'<td class="number soft">{least:.3f}</td>' in page
+    assert "200 independent groups of examples detect 80&thinsp;% of the time" in page
+
+
+def test_classifiers_are_compared_by_mcnemars_test_too(page):
+    found = report(predictions(0.7, 2))
+    test = found["champion"]["mcnemar"]
+    assert test["won"] > test["lost"]
+    assert f'<td class="number soft">{test["won"]}, {test["lost"]}</td><td class="number soft">{test["p"]:.3f}' in page
+    assert f"; won {test['won']}, lost {test['lost']}, McNemar's p {test['p']:.3f} |" in _change(found)
+
+
+@pytest.mark.parametrize(("p", "shown"), [(0.0005, "0.001"), (0.0004, "< 0.001"), (1.0, "1.000")])
+def test_a_p_value_is_never_zero(p, shown):
+    assert p_value(p) == shown
+
+
+def test_the_page_says_what_the_model_taught_itself(page):
+    assert "&lt;i&gt;no 25&thinsp;%, yes 75&thinsp;%" in page
+    assert '<td class="number">4,000</td><td class="number">120</td>' in page
+    assert '<td class="number">0.710</td><td class="number">0.734</td><td>kept</td>' in page
+    assert "What it taught itself" not in render_report(report() | {"self_training": []})
+
+
 def test_words_for_and_against_an_answer_differ_without_colour_too(page):
     assert '<mark class="for s3" title="+1.200">&lt;i&gt;fine</mark>' in page
     assert '<mark class="against s2" title="-0.800">broken</mark>' in page
@@ -174,6 +211,7 @@ def test_generated_texts_have_a_page_too(capsys):
     assert "| baseline nearest | -, it has rouge\\_l 0.6000 |" in _change(written)
     assert [r["name"] for r in rivals(written) if r["kind"] == "baseline"] == ["Base model, untrained"]
     assert "Can its confidence be believed?" not in page
+    assert "McNemar" not in page
     assert set(written["metrics"]) == {"rouge_l", "bits_per_byte", "distinct_1", "distinct_2", "self_bleu"}
     assert "no interval" in page
 
@@ -223,6 +261,18 @@ def test_ten_examples_show_mistakes_differences_and_chance():
 def test_a_model_compared_with_itself_differs_by_exactly_nothing():
     same = Comparison(PAIRS, ROWS, seed=7).opponent(predictions(0.8), predictions(0.8))
     assert same["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_models_that_answered_different_rows_are_not_compared():
+    ours, compared = predictions(0.8), Comparison(PAIRS, ROWS, seed=7)
+    swapped = [ours[1], ours[0], *ours[2:]]
+    with pytest.raises(Refused, match="test row 1 is 'r0', and was answered as 'r1'"):
+        compared.intervals(swapped)
+    with pytest.raises(Refused, match="399 answers to 400 test rows"):
+        compared.opponent(ours, ours[1:])
+    relabelled = [ours[0] | {"label": "yes"}, *ours[1:]]
+    with pytest.raises(Refused, match=r"test row 1 \('r0'\) had another right answer"):
+        compared.opponent(ours, relabelled)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.613, 0.802), (0, 1), (0, 2e6)])

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from pipelines.artifact import read_json, seal, write_json
+from pipelines.decision import Answer, decide
 from pipelines.dossier import check_belonging, write
 from pipelines.errors import Refused
 from pipelines.ledger import ledger_path
-from pipelines.promote import check_age, check_evidence, same_answer
-from pipelines.review import Answer, decide, read_packet, read_review, record_review, write_review
+from pipelines.promote import check_age, check_evidence
+from pipelines.review import read_packet, read_review, record_review, write_review
 from pipelines.run import read_run
 from pipelines.settings import read_settings
-from tests.evidence import RECIPE, finished_run
-from tests.test_dossier import dossier_of
+from pipelines.try_out import same_answer
+from tests.evidence import RECIPE, dossier_of, finished_run
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -42,7 +43,7 @@ def answer(dossier, **changes):
 
 
 def decided(dossier, **changes):
-    return decide(answer(dossier, **changes), read_run(dossier.run_uri), dossier, "models:/checker-candidates/1")
+    return decide([answer(dossier, **changes)], read_run(dossier.run_uri), dossier, "models:/checker-candidates/1")
 
 
 def test_an_entitled_reviewers_answer_becomes_the_review_with_name_time_and_reason(dossier):

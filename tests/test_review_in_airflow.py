@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 import pytest
 
 from pipelines import dossier as dossiers
-from pipelines import follow
+from pipelines import follow, ledger, registry
 from pipelines.airflow_api import Airflow
 from pipelines.champion import champion
 from pipelines.dataset import current_md5
+from pipelines.decision import Review
 from pipelines.errors import Refused
 from pipelines.promote import promote
-from pipelines.review import Review, write_review
+from pipelines.review import write_review
+from pipelines.tracking import connect
 from tests.evidence import finished_run
 from tests.promotions import classifier
 
@@ -58,6 +60,22 @@ def asked(settings, seed):
     return run_id
 
 
+def clear(settings, run_id, task):
+    """Have a task and all that follow run again."""
+    what = {
+        "dry_run": False,
+        "dag_run_id": run_id,
+        "task_ids": [task],
+        "include_downstream": True,
+        "only_failed": False,
+    }
+    Airflow(settings, "engineer")._send("POST", f"/dags/{DAG}/clearTaskInstances", what)
+
+
+def said_by(settings, run_id, task):
+    return "\n".join(Airflow(settings, "promoter").log(DAG, run_id, task, 1))
+
+
 def mark_as_success(settings, run_id, task):
     """What anybody with edit rights can do in Airflow's pages."""
     engineer = Airflow(settings, "engineer")
@@ -83,9 +101,9 @@ def forged_review(settings, dossier, run_id):
 def test_an_approval_that_nobody_entitled_gave_promotes_nothing(settings):
     prepare(settings, 1)
     run_id = asked(settings, 1)
-    (folder,) = (settings.home / "artifacts" / "dossiers").iterdir()
-    dossier = dossiers.read(str(folder), settings)
-    assert dossier.sha256 in Airflow(settings, "promoter").review(DAG, run_id).body
+    # Other files of tests share this Airflow, and its home: only the request says which dossier it is about.
+    seal = re.search(rf"/review/{DAG}/([0-9a-f]{{64}})", Airflow(settings, "promoter").review(DAG, run_id).body)[1]
+    dossier = dossiers.read(str(settings.home / "artifacts" / "dossiers" / seal), settings)
 
     with pytest.raises(Refused, match="engineer may not do this"):
         Airflow(settings, "engineer").answer(DAG, run_id, "Approve", "I made it myself")
@@ -95,8 +113,22 @@ def test_an_approval_that_nobody_entitled_gave_promotes_nothing(settings):
 
     mark_as_success(settings, run_id, "review")
     until(settings, run_id, lambda states: states.get("record_review") == "failed")
-    log = "\n".join(Airflow(settings, "promoter").log(DAG, run_id, "record_review", 1))
-    assert "a task marked as success is no answer" in log
+    assert "a task marked as success is no answer" in said_by(settings, run_id, "record_review")
+    assert champion("checker", settings) is None
+
+
+def test_a_candidate_put_straight_into_production_is_no_champion_for_longer_than_minutes(settings):
+    client = connect(settings)
+    client.copy_model_version("models:/checker-candidates/1", "checker")
+    client.set_registered_model_alias("checker", "champion", "1")
+    airflow = Airflow(settings, "engineer")
+    # It runs every few minutes by itself; whichever run comes first undoes it.
+    airflow.trigger("reconcile", {})
+    end = time.monotonic() + LIMIT_S
+    while registry.aliases_of("checker", settings) and time.monotonic() < end:
+        time.sleep(1)
+    told = ledger.read(ledger.ledger_path("checker", settings))[-1]
+    assert (told.event, told.facts["what"]) == ("undone", "alias champion is held by version 1")
     assert champion("checker", settings) is None
 
 
@@ -109,7 +141,31 @@ def test_an_open_review_is_found_although_another_run_is_queued_behind_it(settin
     waits_for = rf"one run at a time, and the one ahead is {re.escape(run_id)}, whose review is open; .*review checker"
     assert re.search(waits_for, follow.why_queued(engineer, DAG, queued))
 
-    follow.answer("checker", "Reject", "not good enough", "reviewer", settings)
     engineer._send("PATCH", f"/dags/{DAG}/dagRuns/{queued}", {"state": "failed"})
+    follow.answer("checker", "Approve", "good enough", "reviewer", settings)
     assert run_id in capsys.readouterr().out
+
+
+def test_a_first_release_waits_for_another_reviewer_whom_no_click_replaces(settings):
+    """The run of the test before, whose first review was approved."""
+    engineer = Airflow(settings, "engineer")
+    run_id = engineer.unfinished_runs(DAG)[0].run_id
+    until(settings, run_id, lambda states: states.get("second_review") == "awaiting_input")
+    with pytest.raises(Refused, match="reviewer may not do this"):
+        follow.answer("checker", "Approve", "I like it still", "reviewer", settings)
+
+    mark_as_success(settings, run_id, "second_review")
+    until(settings, run_id, lambda states: states.get("record_review") == "failed")
+    assert "takes 2 approvals, and only reviewer has given one" in said_by(settings, run_id, "record_review")
+
+    clear(settings, run_id, "second_review")
+    until(settings, run_id, lambda states: states.get("second_review") == "awaiting_input")
+    follow.answer("checker", "Reject", "not good enough", "second_reviewer", settings)
     until(settings, run_id, lambda states: states.get("promote") == "skipped")
+    told = ledger.read(ledger.ledger_path("checker", settings))[-1]
+    assert (told.event, told.facts["reviewer"], told.facts["first_reviewer"]) == (
+        "rejected",
+        "second_reviewer",
+        "reviewer",
+    )
+    assert champion("checker", settings) is None

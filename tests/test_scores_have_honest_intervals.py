@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from models import metrics, statistics, text_metrics
-from models.statistics import interval
+from models import bootstrap, metrics, statistics, text_metrics
+from models.bootstrap import difference, interval, resampled
 from models.tasks import TASKS
 
 
@@ -75,7 +75,7 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_theory():
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_does_not():
-    right = statistics.mean(np.arange(99) % 2)
+    right = statistics.mean(np.random.default_rng(0).random(99))
     assert interval(right, range(99), seed=1) == interval(right, range(99), seed=1)
     assert interval(right, range(99), seed=1) != interval(right, range(99), seed=2)
 
@@ -84,7 +84,7 @@ def test_the_difference_of_two_models_is_paired():
     right = np.random.default_rng(0).random(500) < 0.7
     better = right.copy()
     better[np.flatnonzero(~right)[:10]] = True
-    found = interval(statistics.difference(statistics.mean(better), statistics.mean(right)), range(500), seed=0)
+    found = interval(difference(statistics.mean(better), statistics.mean(right)), range(500), seed=0)
     assert found.value == pytest.approx(0.02)
     assert found.low > 0, "ten answers better and none worse is better on nearly every resample"
     assert found.high - found.low < 0.03, "unpaired it would be over 0.1 wide"
@@ -119,9 +119,95 @@ def test_every_metric_of_every_task_says_which_way_is_better():
     assert set(TASKS["pair_classification"].metrics(answers())) <= set(metrics.HIGHER_IS_BETTER)
 
 
-def test_two_thousand_resamples_of_five_thousand_examples_take_seconds():
-    rows = answers(5000)
+def means(count, seed=0):
+    """Two models' scores of the same examples, all different, and what they differ by."""
+    random = np.random.default_rng(seed)
+    ours, theirs = random.gamma(2, size=(2, count))
+    return difference(statistics.mean(ours), statistics.mean(theirs)), ours - theirs
+
+
+def test_a_difference_sums_once_what_both_models_share():
+    random = np.random.default_rng(0)
+    size, *bits = random.random((3, 50)) + 0.5
+    weights = random.multinomial(50, np.full(50, 0.02), 20).astype(float)
+    one, other = (statistics.ratio(of, size) for of in bits)
+    gap = difference(one, other)
+    assert gap.rows.shape[1] == 3
+    assert gap(weights) == pytest.approx(one(weights) - other(weights))
+    three, two = list("aabbc") * 10, list("ab") * 25
+    unlike = statistics.macro_f1(three, three[::-1]), statistics.macro_f1(two, two[:1] * 50)
+    assert difference(*unlike)(weights) == pytest.approx(unlike[0](weights) - unlike[1](weights))
+
+
+WAYS = {"kinds": bootstrap._by_kinds, "one by one": bootstrap._one_by_one, "coins": bootstrap._by_coins}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_every_way_to_draw_has_the_spread_that_theory_says(way, monkeypatch):
+    monkeypatch.setattr(bootstrap, "_way", lambda *_: way)
+    gap, differences = means(4001)
+    found = resampled(gap, range(4001), seed=1, resamples=4000)
+    error = differences.std() / math.sqrt(4001)
+    assert found.mean() == pytest.approx(differences.mean(), abs=4 * error / math.sqrt(4000))
+    assert found.std() == pytest.approx(error, rel=0.05)
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_every_way_draws_whole_groups(way, monkeypatch):
+    monkeypatch.setattr(bootstrap, "_way", lambda *_: way)
+    found = resampled(statistics.mean([1, 1, 1, 0, 0]), ["a", "a", "a", "b", "b"], seed=1, resamples=500)
+    known = found[np.isfinite(found)]  # two coins may say that nobody counts
+    assert set(known.tolist()) == {0.0, 0.6, 1.0}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_wide_table_of_counts_is_drawn_as_its_weights_would_be(way, monkeypatch):
+    random = np.random.default_rng(2)
+    truth, said = (random.integers(0, 9, 2000).astype(str) for _ in range(2))
+    f1 = statistics.macro_f1(truth, said)
+    assert f1.rows.shape[1] > bootstrap.NARROW
+    monkeypatch.setattr(bootstrap, "_way", lambda *_: way)
+    found = resampled(f1, range(2000), seed=3, resamples=2000)
+    weighed = resampled(f1.__call__, range(2000), seed=3, resamples=2000)
+    assert found.std() == pytest.approx(weighed.std(), rel=0.08)
+    assert found.mean() == pytest.approx(weighed.mean(), abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "count"),
+    [
+        (statistics.mean(np.arange(20_001) % 2), 20_001),
+        (statistics.mean(np.random.default_rng(0).random(20_001)), 20_001),
+        (statistics.mean(np.random.default_rng(0).random(501)), 501),
+        (statistics.auc(np.arange(501) % 2 == 0, np.random.default_rng(0).random(501)), 501),
+        (statistics.expected_calibration_error(np.random.default_rng(0).random(501), np.arange(501) % 2), 501),
+    ],
+    ids=["kinds", "coins", "one by one", "weights", "wide"],
+)
+def test_threads_share_the_work_and_change_nothing(statistic, count):
+    one, two, many = (resampled(statistic, range(count), seed=5, resamples=10_001, threads=n) for n in (1, 2, 7))
+    assert np.array_equal(one, two)
+    assert np.array_equal(one, many)
+
+
+def test_an_auc_of_many_examples_is_that_of_few_to_first_order(monkeypatch):
+    random = np.random.default_rng(4)
+    positive = random.random(900) < 0.3
+    chance = np.round(random.normal(positive, 1.2), 1)  # with ties
+    exact = statistics.auc(positive, chance)
+    monkeypatch.setattr(statistics, "PLACED", 899)
+    placed = statistics.auc(positive, chance)
+    once = np.ones((1, 900))
+    assert placed(once)[0] == pytest.approx(exact(once)[0])
+    weights = random.multinomial(900, np.full(900, 1 / 900), 50).astype(float)
+    spread = exact(weights).std()
+    assert np.abs(placed(weights) - exact(weights)).max() < 0.1 * spread
+
+
+def test_ten_thousand_resamples_of_a_hundred_thousand_examples_take_seconds():
+    gap, _ = means(100_000)
+    right = statistics.mean(np.random.default_rng(1).random(100_000) < 0.8)
     start = time.process_time()
-    for statistic in TASKS["pair_classification"].statistics(rows).values():
-        interval(statistic, range(5000), seed=0)
-    assert time.process_time() - start < 10
+    interval(gap, range(100_000), seed=0)
+    interval(right, range(100_000), seed=0)
+    assert time.process_time() - start < 10, "of all threads; tests/benchmarks/bootstrap.py says how long it is"

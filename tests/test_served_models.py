@@ -14,8 +14,10 @@ from pipelines.audit import audit
 from pipelines.champion import champion, load
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.limits import Limits, Toxicity
+from pipelines.model_card import CARD, model_card
 from pipelines.pins import pinned_limits
 from pipelines.predict import predict_lines
+from pipelines.served_model import fetched
 from pipelines.toxicity import classifier_folder
 from pipelines.tracking import connect
 from tests.promotions import ROW, candidate, released, review_of
@@ -127,6 +129,23 @@ def test_code_that_was_put_beside_the_weights_is_never_run(mlflow_settings, prod
     with pytest.raises(Refused, match=f"{name} was changed, added or removed"):
         predicted(mlflow_settings, product)
     assert name in audit(product, mlflow_settings)["problems"][0]
+
+
+def test_the_card_is_among_the_files_of_candidate_and_champion_and_stays_as_it_was_registered(
+    mlflow_settings, product, tmp_path_factory
+):
+    dossier, version = released(mlflow_settings, product)
+    client = connect(mlflow_settings)
+    for name in (registry.candidates(product), product):
+        with fetched(client, name, version, mlflow_settings) as folder:
+            assert (folder / CARD).read_text(encoding="utf-8") == model_card(dossier)
+        told = client.get_model_version(name, version).description
+        assert "passes all 3 gates. accuracy 0.8000" in told
+        assert CARD in told
+    assert promote.release(dossier, review_of(dossier, f"models:/{product}-candidates/1"), mlflow_settings) == version
+    (stored(mlflow_settings, product, version, tmp_path_factory) / CARD).write_text("It never errs.\n")
+    with pytest.raises(Refused, match=f"{CARD} was changed"):
+        predicted(mlflow_settings, product)
 
 
 def test_a_file_that_is_gone_from_the_store_is_named(mlflow_settings, product, store):

@@ -150,7 +150,7 @@ def test_a_steps_code_is_the_templates_of_its_pages_too(tmp_path, monkeypatch):
 def test_a_report_knows_every_field_of_the_steps_that_it_makes():
     """Else it would be reused where they would not: without BERTScore, say, when the recipe now names an encoder."""
     known = steps.STEPS["evaluate"].fields
-    for inner in ("score", "baselines", "retention"):
+    for inner in ("score", "baselines", "retention", "robustness", "behaviour", "speed", "bias"):
         for field in steps.STEPS[inner].fields:
             assert any(field == own or field.startswith(f"{own}.") for own in known), field
 

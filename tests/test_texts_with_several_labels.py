@@ -13,12 +13,11 @@ from models.threshold import best_threshold
 from pipelines.artifact import read_json
 from pipelines.errors import Refused
 from pipelines.recipe_file import load_recipe
-from pipelines.run import new_run
-from pipelines.settings import ROOT, read_settings
-from pipelines.steps import Work
+from pipelines.settings import ROOT
 from tests.row_files import lines, put, read
 from tests.sets_of_rows import found, tally, text
 from tests.toy_models import TEXTS, encoder_folder
+from tests.training_work import work_of, write_splits
 
 __all__ = ["found", "tally"]
 
@@ -89,7 +88,7 @@ def test_each_label_is_told_by_itself():
 
 
 def test_promotion_compares_the_probability_of_every_label_that_the_report_shows():
-    from pipelines.promote import same_answer
+    from pipelines.try_out import same_answer
 
     row = {"prediction": ["acq"], "probabilities": {"acq": 0.7, "earn": 0.2}}
     served = {"acq": 0.7001, "earn": 0.2, "grain": 0.01}
@@ -167,16 +166,9 @@ def test_a_model_learns_them_and_answers_when_served_as_it_was_judged(tmp_path: 
     train, held, test = (labelled(TEXTS * 2), labelled(TEXTS[1::3]), labelled(TEXTS[::3]))
     learns = {"epochs": 8, "batch_size": 16, "max_length": 32, "learning_rate": 5e-3}
     recipe = load_recipe(RECIPE, {"task": "multi_label", "gates": [], "finetune": learns})
-    folder = tmp_path / "dataset" / recipe.data.examples
-    for path in (folder, tmp_path / "out", tmp_path / "checkpoints"):
-        path.mkdir(parents=True)
-    for name, rows in (("train", train), ("validation", held)):
-        (folder / f"{name}.jsonl").write_bytes(lines(rows))
+    write_splits(tmp_path / "dataset" / recipe.data.examples, train=train, validation=held)
     encoder_folder(tmp_path / "base" / "model")
-    settings = read_settings({"SCRIPTORIUM_HOME": str(tmp_path / "home"), "SCRIPTORIUM_THREADS": "1"})
-    inputs = {"dataset": tmp_path / "dataset", "model": tmp_path / "base"}
-    run = new_run(recipe, "test", "0" * 32, "tester")
-    finetune(Work(run, inputs, tmp_path / "out", tmp_path / "checkpoints", settings, run_uri=""))
+    finetune(work_of(recipe, tmp_path, {"dataset": tmp_path / "dataset", "model": tmp_path / "base"}))
     model = tmp_path / "out" / "model"
     told = labels.predictions(TASK, model, held)
     kept = read_json(tmp_path / "out" / "metrics.json")
@@ -193,11 +185,7 @@ def test_rows_of_which_none_has_a_label_are_refused(tmp_path):
     from pipelines.answers import labels
 
     recipe = load_recipe(RECIPE, {"task": "multi_label", "gates": []})
-    folder = tmp_path / recipe.data.examples
-    folder.mkdir(parents=True)
-    for name in ("train", "validation"):
-        (folder / f"{name}.jsonl").write_bytes(lines([row(1, [])]))
-    settings = read_settings({"SCRIPTORIUM_HOME": str(tmp_path / "home"), "SCRIPTORIUM_THREADS": "1"})
-    work = Work(new_run(recipe, "test", "0" * 32, "tester"), {"dataset": tmp_path}, tmp_path, tmp_path, settings, "")
+    write_splits(tmp_path / recipe.data.examples, train=[row(1, [])], validation=[row(1, [])])
+    work = work_of(recipe, tmp_path, {"dataset": tmp_path})
     with pytest.raises(Refused, match=r"train.jsonl: its rows have 0 different labels; two or more are needed"):
         labels.training(work)

@@ -46,7 +46,7 @@ def candidate(settings, md5, run_id, recipe=MOOD, **changes):
     evidence = Evidence(
         run_uri, run, artifacts_of(report, run, None, settings), read_json(ROOT / report / "report.json")
     )
-    dossier = assemble(evidence, judge(run.recipe.gates, evidence.report), None, Tracked("mlflow-run", "7"))
+    dossier = assemble(evidence, judge(run.recipe.gates, evidence.report), None, Tracked("mlflow-run", "7"), "")
     dossiers.write(dossier, "packet", settings)
     return dossier
 
@@ -166,6 +166,22 @@ def test_a_model_made_from_what_was_promoted_is_found_by_its_digest(settings):
     base = {"model": "models:/mood/1", "artifact": first.model.digest}
     promote(settings, candidate(settings, old, "b", MOOD | {"name": "child", "base": base}, seed=2), "1")
     assert trace("row-7", settings).retrain == ("child",)
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_a_model_whose_rows_were_translated_by_a_model_that_learned_it_is_found_too(way, capsys, settings):
+    old, md5 = current(settings).md5, add(settings, row(7, POEM)).md5
+    first = candidate(settings, md5, "a")
+    chain = {"language": "zh", "there": {"model": "other"}, "back": {"model": "other"}}
+    chain[way] = {"model": "models:/mood/1", "artifact": first.model.digest}
+    pupil = MOOD | {"name": "pupil", "finetune": {"augment": {"back_translation": chain}}}
+    promote(settings, candidate(settings, old, "b", pupil, seed=2), "1")
+    found = trace("row-7", settings)
+    told = [(r.run, r.base, r.translators) for r in found.readers]
+    assert told == [("mood/a", None, ()), ("pupil/b", None, ("mood/a",))]
+    assert found.retrain == ("pupil",)
+    assert "rows were translated by the model of mood/a" in scriptorium(capsys, "data", "trace", "row-7").out
+    assert trace("row-1", settings).retrain == ("pupil",), "once, though it read the row itself as well"
 
 
 def test_that_mlflow_is_away_is_said_and_the_rest_is_told(settings):

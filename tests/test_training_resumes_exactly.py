@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.artifact import sha256_file
+from tests.stopping import stopped_in_the_third_step
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +31,7 @@ METHODS = (
     "wsd",
     "prefix",
     "prompt",
+    "tasks",
 )
 VARIANTS = (*KINDS, *(f"classifier+{method}" for method in METHODS))
 ROOT = Path(__file__).parent.parent
@@ -69,32 +71,21 @@ def digest(folder: Path) -> str:
 
 @pytest.mark.parametrize("kind", VARIANTS)
 def test_a_stopped_training_goes_on_to_the_same_weights(kind, bases, undisturbed, tmp_path, monkeypatch):
-    from models import stop, train
+    from models import train
+    from models.schedule import Pace
     from tests import train_toy
 
     expected = digest(undisturbed(kind))
-    step = train.PlanTrainer.compute_loss
-    steps = []
-
-    def stop_at_the_third(self, *arguments, **named):
-        steps.append(1)
-        if len(steps) == 3:
-            stop.requested.set()
-        return step(self, *arguments, **named)
-
-    monkeypatch.setattr(train.PlanTrainer, "compute_loss", stop_at_the_third)
-    try:
-        with pytest.raises(stop.Stopped, match="checkpoint saved at step 3 of"):
-            train_toy.run(kind, bases[kind], tmp_path)
-    finally:
-        stop.requested.clear()
+    with stopped_in_the_third_step(monkeypatch) as steps:
+        train_toy.run(kind, bases[kind], tmp_path)
     half_written = tmp_path / "checkpoints" / "part" / "checkpoint-4"
     half_written.mkdir(parents=True)
     (half_written / train.WEIGHTS).write_bytes(b"torn")
     record = train_toy.run(kind, bases[kind], tmp_path)
     assert digest(tmp_path) == expected
     assert [row["step"] for row in record.curve] == list(range(1, len(steps) + 1))
-    assert len(steps) == len(train_toy.prepared(kind, bases[kind])[2])
+    model, _, plan = train_toy.prepared(kind, bases[kind])
+    assert len(steps) == len(train_toy.with_method(kind.partition("+")[2], model, plan, Pace(1e-3))[1])
 
 
 def test_each_method_ends_in_other_weights(undisturbed):
@@ -147,7 +138,7 @@ def test_a_loss_that_is_no_number_ends_the_training_with_its_step(bases, tmp_pat
 @pytest.mark.parametrize(
     ("kind", "number"),
     [
-        *((kind, signal.SIGKILL) for kind in ("masked", "causal", "classifier", "classifier+adalora")),
+        *((kind, signal.SIGKILL) for kind in ("masked", "classifier+adalora", "classifier+tasks")),
         ("classifier", signal.SIGTERM),
     ],
 )

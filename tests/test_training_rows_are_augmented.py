@@ -1,6 +1,6 @@
 """Training rows are copied with other words: labels stay, and nothing that judges is learned from."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,10 @@ from pipelines.artifact import read_json
 from pipelines.errors import Refused
 from pipelines.recipe_file import load_recipe
 from pipelines.rows import read_rows
-from pipelines.run import new_run
-from pipelines.settings import ROOT, read_settings
+from pipelines.settings import ROOT
 from pipelines.steps import Work
 from tests import toy_models
+from tests.training_work import work_of, write_splits
 
 RECIPE = ROOT / "pipelines" / "recipes" / "summary_checker.toml"
 PLAIN = {"task": "classification", "gates": [], "finetune.max_length": 40}
@@ -23,28 +23,17 @@ TRAIN = ["Deletes the table of the account.", "Lists the role of the user.", "Cr
 TABLE = "table\tdesk\nthe role\ta part\n\nuser\tcustomer\tclient\nqueue\tline\n"
 
 
-def lines(rows: list[dict[str, str]]) -> str:
-    return "".join(json.dumps(row) + "\n" for row in rows)
-
-
-def labelled(texts: list[str], name: str) -> str:
-    return lines(
-        [{"id": f"{name}{n}", "text": text, "label": "ab"[n % 2], "lang": "en"} for n, text in enumerate(texts)]
-    )
+def labelled(texts: list[str], name: str) -> list[dict[str, str]]:
+    return [{"id": f"{name}{n}", "text": text, "label": "ab"[n % 2], "lang": "en"} for n, text in enumerate(texts)]
 
 
 def work(folder: Path, augment: dict[str, object], test: str = "Unlike all others.") -> Work:
     recipe = load_recipe(RECIPE, PLAIN | {"finetune.augment": augment})
-    examples = folder / "dataset" / recipe.data.examples
-    for path in (examples, folder / "out", folder / "checkpoints"):
-        path.mkdir(parents=True)
-    for split, texts in (("train", TRAIN), ("validation", ["Updates the alias."]), ("test", [test])):
-        (examples / f"{split}.jsonl").write_text(labelled(texts, split))
+    splits = {"train": TRAIN, "validation": ["Updates the alias."], "test": [test]}
+    rows = {split: labelled(texts, split) for split, texts in splits.items()}
+    write_splits(folder / "dataset" / recipe.data.examples, **rows)
     (folder / "dataset" / "words.tsv").write_text(TABLE)
-    run = new_run(recipe, "test", "0" * 32, "tester")
-    settings = read_settings({"SCRIPTORIUM_HOME": str(folder / "home")})
-    inputs = {"dataset": folder / "dataset", "model": folder / "base"}
-    return Work(run, inputs, folder / "out", folder / "checkpoints", settings, run_uri="")
+    return work_of(recipe, folder, {"dataset": folder / "dataset", "model": folder / "base"})
 
 
 def augmented(made: Work) -> list[dict[str, str]]:
@@ -89,8 +78,26 @@ def test_copies_keep_label_and_group_and_are_counted(tmp_path: Path):
     assert read_json(made.out / "augmentation.json") == {
         "rows": 3,
         "added": len(copies),
-        "dropped": {"near_held_out": 0, "already_there": 6 - len(copies)},
+        "dropped": {"near_held_out": 0, "already_there": 6 - len(copies), "incomplete": 0},
     }
+
+
+def test_the_rounds_of_a_self_training_and_a_try_after_a_kill_have_the_copies_of_the_first(tmp_path: Path):
+    made = work(tmp_path, {"synonyms": "words.tsv", "copies": 2})
+    rows = augmented(made)
+    (tmp_path / "dataset" / "words.tsv").unlink()
+    round_of_it = tmp_path / "round-1"
+    round_of_it.mkdir()
+    assert augmented(replace(made, checkpoints=round_of_it)) == rows
+    next_try = tmp_path / "next"
+    next_try.mkdir()
+    assert augmented(replace(made, out=next_try)) == rows
+    for name in ("augmented.jsonl", "augmentation.json"):
+        assert (next_try / name).read_bytes() == (made.out / name).read_bytes()
+    (made.checkpoints / "augmented.json").write_text('{"copies": [{"id": "tr')
+    (next_try / "augmented.jsonl").unlink()
+    with pytest.raises(Refused, match=r"data/ has no words\.tsv"):  # what was lost is made anew
+        augmented(replace(made, out=next_try))
 
 
 def test_a_copy_that_is_nearly_a_test_row_is_dropped(tmp_path: Path):
@@ -120,7 +127,7 @@ def test_a_table_that_is_missing_or_has_a_lone_word_is_refused_with_its_place(tm
     [
         ({"finetune.augment": {"copies": 2}}, "say how"),
         ({"finetune.augment": {"synonyms": "../words.tsv"}}, "leaves data/"),
-        ({"task": "retrieval"}, "finetune.augment is for tasks that answer with a label"),
+        ({"task": "retrieval"}, "finetune.augment is for tasks that answer with labels or write; retrieval"),
         ({"finetune.epochs": 0, "finetune.prompt": ASKED}, "nothing learns"),
         ({"pretrain.objective": "causal", "finetune.prompt": ASKED}, "needs a masked model"),
     ],
@@ -151,6 +158,24 @@ def test_a_masked_model_puts_whole_words_in_the_place_of_whole_words(kind: str, 
         assert sum(a != b for a, b in zip(was, now, strict=True)) == 1
         assert all(word.isalpha() for word in now)
     assert with_likely_words(model, tokenizer, texts[::-1], 0.2, seeds[::-1])[::-1] == changed
+
+
+@pytest.mark.parametrize("kind", ["sentence pieces", "bytes"])
+def test_a_piece_that_goes_on_with_a_word_is_never_drawn_as_one(kind: str):
+    """Neither says so by two signs before it, as BERT's pieces do."""
+    from models.augment import with_likely_words
+
+    tokenizer = toy_models.marked_pieces(kind)
+    going_on = [n for n, name in enumerate(tokenizer.convert_ids_to_tokens(range(len(tokenizer)))) if name.isalpha()
+                and not name.startswith(("\u2581", "\u0120"))]  # fmt: skip
+    assert len(going_on) > 20
+    text = "Lists the table of the user of the key of the region."
+    (changed,) = with_likely_words(toy_models.Liking(len(tokenizer), going_on), tokenizer, [text], 0.5, ["1"])
+    beginning = {tokenizer.convert_tokens_to_string([name]).strip() for name in tokenizer.get_vocab()
+                 if name.startswith(("\u2581", "\u0120"))}  # fmt: skip
+    new = [now for was, now in zip(text.split(), changed.split(), strict=True) if was != now]
+    assert new
+    assert {word.strip(".:").lower() for word in new} <= {word.lower() for word in beginning}
 
 
 @pytest.mark.slow

@@ -12,9 +12,10 @@ from pipelines.artifact import read_json, sha256_file
 from pipelines.errors import Refused
 from pipelines.recipe_file import load_recipe
 from pipelines.run import new_run
-from pipelines.settings import ROOT, read_settings
+from pipelines.settings import ROOT
 from pipelines.steps import Work, made_from
 from tests.toy_models import TEXTS, encoder_folder
+from tests.training_work import work_of
 
 pytestmark = pytest.mark.slow
 
@@ -60,11 +61,7 @@ def dialog(number: int, text: str) -> dict[str, Any]:
 def work(recipe: str, changes: dict[str, Any], inputs: dict[str, Path], folder: Path) -> Work:
     """What a step gets; its output goes below `folder`."""
     values = load_recipe(ROOT / "pipelines" / "recipes" / f"{recipe}.toml", changes)
-    run = new_run(values, "test", "0" * 32, "tester")
-    for name in ("out", "checkpoints"):
-        (folder / name).mkdir(parents=True)
-    settings = read_settings({"SCRIPTORIUM_HOME": str(folder / "home")})
-    return Work(run, inputs, folder / "out", folder / "checkpoints", settings, run_uri="")
+    return work_of(values, folder, inputs)
 
 
 def trained(recipe: str, changes: dict[str, Any], dataset: Path, folder: Path) -> dict[str, Path]:

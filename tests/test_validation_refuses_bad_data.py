@@ -11,9 +11,10 @@ import pytest
 
 from pipelines.artifact import read_json
 from pipelines.errors import Refused
+from pipelines.evaluate_recipe import Evaluate
 from pipelines.limits import Limits
 from pipelines.plain_text import plain
-from pipelines.recipe import Data, Replay
+from pipelines.recipe import Data, Finetune, Replay
 from pipelines.rows import parse, read_rows
 from pipelines.validate import subjects
 from tests.bounds import beyond_bounds
@@ -105,6 +106,11 @@ def test_a_test_text_in_the_corpus_to_train_on_is_found_and_one_held_out_is_none
     assert measured(folder) == {}
     rewrite(folder / "corpus/domain.jsonl", 20, lambda row: row | {"split": "train"})
     assert measured(folder)["corpus_leakage"] == (1, [f"{TEST} line 3"])
+
+
+def test_rows_that_share_an_id_are_named_even_where_they_would_be_shown(folder):
+    write(folder / TRAIN, [pair("same", "yes"), pair("same", "no")])
+    assert measured(folder)["repeated_ids"] == (1, [f"{TRAIN} line 2"])
 
 
 def test_a_held_out_text_that_is_also_trained_on_is_named(folder):
@@ -206,7 +212,9 @@ def test_what_hides_a_copy_is_removed():
 
 
 def work(folder, out, home):
-    recipe = SimpleNamespace(name="checker", data=DATA, task="pair_classification", validation=Limits())
+    values = {"data": DATA, "task": "pair_classification", "validation": Limits(), "finetune": Finetune()}
+    values["evaluate"] = Evaluate()
+    recipe = SimpleNamespace(name="checker", **values)
     run = SimpleNamespace(recipe=recipe, dataset_md5="d41d8cd98f00b204e9800998ecf8427e.dir")
     out.mkdir(parents=True, exist_ok=True)
     return SimpleNamespace(run=run, inputs={"dataset": folder}, out=out, settings=SimpleNamespace(home=home))

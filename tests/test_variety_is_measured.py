@@ -10,7 +10,7 @@ from models.tasks import TASKS
 from models.tasks.generation import attribute_success
 from models.tasks.texts import judged
 from pipelines.comparison import Comparison
-from pipelines.packet import _spread as packet_spread
+from pipelines.markdown import spread as packet_spread
 from pipelines.report import spread
 from pipelines.settings import ROOT
 

@@ -159,6 +159,7 @@ def test_a_model_is_never_taken_for_one_without(kind: str, tmp_path: Path):
 def test_models_that_cannot_have_them_are_refused():
     from transformers import DistilBertConfig, DistilBertModel, MistralConfig, MistralForCausalLM, T5Config, T5Model
 
+    from models.scratch import scratch
     from models.virtual_tokens import put
 
     small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -167,6 +168,8 @@ def test_models_that_cannot_have_them_are_refused():
         put(short_sighted, "prefix", TOKENS)
     with pytest.raises(ValueError, match="how to reach the layers of a distilbert, which has no cache"):
         put(DistilBertModel(DistilBertConfig(vocab_size=50, dim=32, hidden_dim=64, n_layers=1, n_heads=2)), "prefix", 4)
+    with pytest.raises(ValueError, match="how to reach the layers of a eurobert, which has no cache"):
+        put(scratch("micro-encoder", toy_models.TEXTS, 1)[0], "prefix", TOKENS)
     with pytest.raises(ValueError, match="where the virtual tokens of a t5 stand"):
         put(T5Model(T5Config(vocab_size=50, d_model=32, d_kv=16, d_ff=64, num_layers=1, num_heads=2)), "prompt", 4)
     with pytest.raises(ValueError, match="the model has 4 virtual tokens already"):
@@ -175,12 +178,14 @@ def test_models_that_cannot_have_them_are_refused():
 
 def test_a_model_with_them_becomes_an_onnx_file_that_answers_alike(tmp_path: Path):
     from models import backbone, onnx
+    from models.exported import load_exported
+    from models.predict import classify
 
     model, tokenizer = backbone.new_classifier(toy_models.encoder_folder(tmp_path / "base"), ["a", "b"], 1, 64, 1)
     tuned("prefix", model)
-    onnx.export(model, tokenizer, tmp_path / "model.onnx")
+    onnx.export(model, tokenizer, tmp_path / "onnx")
     texts = [(text,) for text in toy_models.TEXTS[:4]]
-    answers, _ = onnx.classify(tmp_path / "model.onnx", model, tokenizer, texts)
+    answers = classify(*load_exported(tmp_path / "onnx"), texts)
     for answer, (text,) in zip(answers, texts, strict=True):
         encoded = tokenizer(text, return_tensors="pt")  # in fp32, which `classify` of models.predict may leave
         ours = model(encoded["input_ids"], encoded["attention_mask"]).logits.softmax(-1)[0].tolist()

@@ -31,6 +31,27 @@ def encoder_folder(folder: Path, texts: list[str] = TEXTS) -> Path:
     return folder
 
 
+def masked_bert(texts: list[str]) -> tuple[Any, Any]:
+    """A BERT with its language-model head, in eval mode, and a tokenizer of byte pairs."""
+    import torch
+    from transformers import BertConfig, BertForMaskedLM
+
+    from models import scratch
+
+    tokenizer = scratch.encoder_tokenizer(texts, 1024, 512)
+    torch.manual_seed(7)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=160,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=512,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return BertForMaskedLM(config).eval(), tokenizer
+
+
 def word_pieces(texts: list[str]) -> Any:
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertTokenizer
@@ -76,3 +97,33 @@ def written_by(family: str) -> tuple[Any, Any]:
         decoder_start_token_id=tokenizer.eos_token_id, forced_eos_token_id=None,
     )  # fmt: skip
     return BartForConditionalGeneration(config).eval(), tokenizer
+
+
+def marked_pieces(kind: str) -> Any:
+    """A tokenizer whose tokens say where a word begins, as those of SentencePiece, or of GPT-2's bytes, do."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    kinds = {"sentence pieces": (pre_tokenizers.Metaspace(), decoders.Metaspace()),
+             "bytes": (pre_tokenizers.ByteLevel(), decoders.ByteLevel())}  # fmt: skip
+    pieces = Tokenizer(models.BPE())
+    pieces.pre_tokenizer, pieces.decoder = kinds[kind]
+    special = ["<pad>", "<mask>"]
+    pieces.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=160, special_tokens=special, show_progress=False))
+    return PreTrainedTokenizerFast(tokenizer_object=pieces, pad_token="<pad>", mask_token="<mask>")
+
+
+class Liking:
+    """A masked language model that finds some tokens likelier than all others, wherever they stand."""
+
+    def __init__(self, vocabulary: int, liked: list[int]) -> None:
+        self.vocabulary, self.liked = vocabulary, liked
+
+    def __call__(self, input_ids: Any, **_: Any) -> Any:
+        from types import SimpleNamespace
+
+        import torch
+
+        logits = torch.zeros(*input_ids.shape, self.vocabulary)
+        logits[..., self.liked] = 50.0
+        return SimpleNamespace(logits=logits)

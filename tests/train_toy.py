@@ -17,7 +17,9 @@ from models import backbone, denoising, methods, objectives, stop, train, writer
 from models.checkpoint import Checkpoints
 from models.continual import WeightAnchor, fisher
 from models.hooks import FastGradient, FreeLargeBatch, RankAllocation
+from models.mixing import heads_within, mixed_plan
 from models.schedule import SCHEDULES, Pace, Passes, Plan
+from models.text_head import TextClassifier
 from tests.toy_models import TEXTS
 
 KINDS = ("masked", "causal", "denoising", "classifier")
@@ -46,8 +48,18 @@ def prepared(kind: str, base: Path) -> tuple[Any, Any, Plan]:
     return model, tokenizer, objectives.causal_plan(objectives.tokenise(tokenizer, TEXTS * 4, 64), 64, 256, 0, 1)
 
 
-def with_method(method: str, model: Any, plan: Plan, pace: Pace) -> tuple[Any, Plan, Pace]:
+def with_another_task(model: Any, plan: Plan) -> Plan:
+    """Beside the plan, the same rows again for a head that reads both texts as one."""
+    torch.manual_seed(2)
+    return mixed_plan([plan, plan], [TextClassifier.over(model.encoder)], 1.0, 3)
+
+
+def with_method(  # noqa: C901 - a case for each method
+    method: str, model: Any, plan: Plan, pace: Pace
+) -> tuple[Any, Plan, Pace]:
     """Model, plan and pace of a method, or as they are."""
+    if method == "tasks":
+        return model, with_another_task(model, plan), pace
     if method == "adalora":
         model = methods.adalora(model, 4, len(plan))
         plan = replace(plan, hooks=[RankAllocation(model)])
@@ -73,6 +85,7 @@ def with_method(method: str, model: Any, plan: Plan, pace: Pace) -> tuple[Any, P
 
 def run(kind: str, base: Path, work: Path, rest: float = 0.0) -> train.Record:
     """Train and save; a checkpoint at every step."""
+    torch.set_num_threads(THREADS)  # before what is prepared: EWC's weights are sums too
     model, tokenizer, plan = prepared(kind, base)
     model, plan, pace = with_method(kind.partition("+")[2], model, plan, Pace(1e-3))
 
@@ -80,11 +93,11 @@ def run(kind: str, base: Path, work: Path, rest: float = 0.0) -> train.Record:
         time.sleep(rest)
         return plan.collate(items, epoch)
 
-    torch.set_num_threads(THREADS)
     validation = train.Validation(lambda m: {"loss": probe(m, plan)}, "loss", higher_is_better=False)
     # Schedules differ in the last steps, which the weights of an earlier, better epoch would hide.
     judged = validation if kind.startswith("classifier") and kind.partition("+")[2] not in SCHEDULES else None
-    record = train.train(model, replace(plan, collate=rested), pace, Checkpoints(work / "checkpoints", 0.0), judged)
+    with heads_within(model, getattr(plan.loss, "others", ())):
+        record = train.train(model, replace(plan, collate=rested), pace, Checkpoints(work / "checkpoints", 0.0), judged)
     backbone.save(methods.merged(model), tokenizer, work / "model")
     return record
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models import metrics, statistics
+from models.bootstrap import Statistic
 from models.tasks.task import Prediction, Row
 
 MEASURES = ("auc", "ndcg_10", "hit_10")
@@ -41,7 +42,7 @@ def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
     return found | {name: sum(one[name] for one in worth) / len(worth) for name in MEASURES[1:] if worth}
 
 
-def resampled(predictions: Sequence[Prediction]) -> dict[str, statistics.Statistic]:
+def resampled(predictions: Sequence[Prediction]) -> dict[str, Statistic]:
     """The metrics of `measured` as functions of resampling weights, where users are drawn whole.
 
     A user's worth stands at the first of the user's rows, which is drawn as often as the user.

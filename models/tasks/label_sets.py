@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models import statistics
+from models.bootstrap import Statistic
 from models.tasks.task import Prediction, Row
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
     return {name: float(statistic(once)[0]) for name, statistic in resampled(predictions).items()}
 
 
-def resampled(predictions: Sequence[Prediction]) -> dict[str, statistics.Statistic]:
+def resampled(predictions: Sequence[Prediction]) -> dict[str, Statistic]:
     """The metrics of `measured` as functions of resampling weights."""
     _, truth, answer = indicators(predictions)
     return {

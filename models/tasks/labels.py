@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models import metrics, statistics
+from models.bootstrap import Statistic
 from models.tasks.task import Prediction
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
     return found
 
 
-def resampled(predictions: Sequence[Prediction]) -> dict[str, statistics.Statistic]:
+def resampled(predictions: Sequence[Prediction]) -> dict[str, Statistic]:
     """The metrics of `measured` as functions of resampling weights."""
     truth, answer = columns(predictions)
     confidence, correct = certainty(predictions)
-    found = {
+    found: dict[str, Statistic] = {
         "accuracy": statistics.mean(correct),
         "f1": statistics.macro_f1(truth, answer),
         "ece": statistics.expected_calibration_error(confidence, correct),

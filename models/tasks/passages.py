@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models import statistics
+from models.bootstrap import Statistic
 from models.tasks.task import Prediction, Row
 
 MEASURES = ("mrr", "recall_1", "recall_5", "ndcg_10")
@@ -38,6 +39,6 @@ def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
     return {name: sum(float(p[name]) for p in predictions) / len(predictions) for name in MEASURES}
 
 
-def resampled(predictions: Sequence[Prediction]) -> dict[str, statistics.Statistic]:
+def resampled(predictions: Sequence[Prediction]) -> dict[str, Statistic]:
     """The metrics of `measured` as functions of resampling weights."""
     return {name: statistics.mean([float(p[name]) for p in predictions]) for name in MEASURES}

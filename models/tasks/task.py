@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import Any, Literal
 
+from models.bootstrap import Statistic
 from models.prompt import Prompt
-from models.statistics import Statistic
 
 Row = Mapping[str, Any]
 # Sources, references and answers in; what must be kept of each answer, by metric.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models import statistics
-from models.statistics import Statistic
+from models.bootstrap import Statistic, sums
 from models.tasks.task import Prediction, Row, Task
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _of_sums(predictions: Sequence[Prediction], name: str, score: Callable[[NDAr
     import numpy as np
 
     table = np.array([prediction[name] for prediction in predictions], float)
-    return lambda weights: np.array([score(sums) for sums in weights @ table])
+    return sums(table, lambda found: np.array([score(one) for one in found]))
 
 
 # By metric: the column that a prediction must have, and how a resample's value comes of it.

@@ -1,9 +1,11 @@
 """ANSWERS: how a task is trained, asked and compared, by the kind of answer it gives.
 
 Each module has the same functions:
-`training(work)`                          the model, its tokenizer, the plan and the validation of a fine-tuning
+`training(work)`                          the model, its tokenizer, the plan and the validation of a fine-tuning; of
+                                          `label` also `training(work, more)`, with rows beside the training rows
 `finish(work)`                            what is laid beside the weights once they are written
-`predictions(task, folder, rows)`         what the model of a folder answers, one prediction for each row
+`predictions(task, folder, rows, load)`   what the model of a folder answers, one prediction for each row; `load` reads
+                                          a folder that is not as trainings leave it: its model and its tokenizer
 `beside(work)`                            what `predictions` takes beside these, by name: what an answer is chosen from
 `rivals(work)`                            the trivial answers, by name: functions of the training and the test rows
 `mistakes(task, predictions)`             positions of the predictions, the worst first

@@ -10,7 +10,7 @@ from models.tasks import TASKS
 from models.tasks.clicks import judged
 from models.tasks.task import Prediction, Row, Task
 from pipelines.errors import Refused
-from pipelines.examples import Rows, Training, passes, read_split, training_rows, validation
+from pipelines.examples import Load, Rows, Training, passes, training_rows, validation
 from pipelines.loop_progress import progress
 from pipelines.steps import Work
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 def training(work: Work) -> Training:
     """A new head over the encoder, which compares histories with candidates, and its AUC to validate with.
 
-    What the training rows say of users and items is laid where the weights will lie. Raises Refused when the training
-    or the validation rows are all of one label.
+    Raises Refused when the training or the validation rows are all of one label.
     """
     from models import objectives
     from models.backbone import new_classifier
@@ -33,8 +32,6 @@ def training(work: Work) -> Training:
     _require_both(work, rows, "train")
     _require_both(work, held, "validation")
     known = Known.of(rows)
-    (work.out / "model").mkdir()
-    known.write(work.out / "model")
     model, tokenizer = new_classifier(work.inputs["model"] / "model", ["0", "1"], seed, settings.max_length, 2)
     texts, labels = [known.texts(row) for row in rows], [int(row["label"]) for row in rows]
     plan = objectives.label_plan(tokenizer, texts, labels, passes(work))
@@ -61,12 +58,16 @@ def _measure(tokenizer: Any, known: Known, rows: Rows) -> Callable[[Any], dict[s
 
 
 def finish(work: Work) -> None:
-    """Fit the ranker to the validation rows, of which the encoder learned nothing, and lay it beside the weights."""
+    """Lay what the training rows say of users and items beside the weights, and a ranker that weighs it all.
+
+    The ranker is fitted to the validation rows, of which the encoder learned nothing.
+    """
     from models.backbone import load_classifier
     from models.recommend import FEATURES, Known, Ranker, features, text_chances
 
-    folder, rows = work.out / "model", read_split(work, "validation")
-    known = Known.read(folder)
+    folder, (train, rows) = work.out / "model", training_rows(work)
+    known = Known.of(train)
+    known.write(folder)
     chances = text_chances(*load_classifier(folder), known, rows, progress("texts"))
     ranker = Ranker.fitted(features(known, rows, chances), [row["label"] == "1" for row in rows])
     ranker.write(folder)
@@ -79,11 +80,11 @@ def beside(_: Work) -> dict[str, Any]:
     return {}
 
 
-def predictions(_: Task, folder: Path, rows: Sequence[Row]) -> list[dict[str, Any]]:
+def predictions(_: Task, folder: Path, rows: Sequence[Row], load: Load | None = None) -> list[dict[str, Any]]:
     """How likely each row is a click."""
     from models.recommend import load_recommender
 
-    return judged(rows, load_recommender(folder, progress("texts"))(rows))
+    return judged(rows, load_recommender(folder, progress("texts"), load)(rows))
 
 
 def rivals(work: Work) -> dict[str, Callable[[Sequence[Row], Sequence[Row]], list[dict[str, Any]]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from models.tasks import TASKS
@@ -10,20 +11,20 @@ from models.tasks.labels import answer_of, certainty
 from models.tasks.task import Prediction, Row, Task
 from pipelines.augmentation import augmented
 from pipelines.errors import Refused
-from pipelines.examples import Rows, Training, passes, read_split, training_rows, validation
+from pipelines.examples import Load, Rows, Training, passes, read_split, training_rows, validation
 from pipelines.loop_progress import progress
 from pipelines.steps import Work
 
 Measure = Callable[[Any], dict[str, float]]
 
 
-def training(work: Work) -> Training:
-    """A classifier over the adapted model, the training rows, and the task's metrics to validate with."""
+def training(work: Work, more: Sequence[Row] = ()) -> Training:
+    """A classifier over the adapted model, the training rows and `more`, and the task's metrics to validate with."""
     from models import objectives
 
     task, settings = TASKS[work.run.recipe.task], work.run.recipe.finetune
     rows, held = training_rows(work)
-    rows = augmented(work, task, rows) if settings.augment else rows
+    rows = [*(augmented(work, task, rows) if settings.augment else rows), *map(dict, more)]
     model, tokenizer = _classifier(work, rows)
     labels = [model.config.id2label[n] for n in range(model.config.num_labels)]
     texts, numbers = [task.read(row) for row in rows], [labels.index(row["label"]) for row in rows]
@@ -96,12 +97,12 @@ def beside(_: Work) -> dict[str, Any]:
     return {}
 
 
-def predictions(task: Task, folder: Any, rows: Sequence[Row]) -> list[dict[str, Any]]:
+def predictions(task: Task, folder: Path, rows: Sequence[Row], load: Load | None = None) -> list[dict[str, Any]]:
     """The label that each row gets, and how sure the model is of it."""
     from models.backbone import load_classifier
     from models.predict import classify
 
-    model, tokenizer = load_classifier(folder)
+    model, tokenizer = (load or load_classifier)(folder)
     asked = [task.read(row) for row in rows]
     answers = [answer_of(found) for found in classify(model, tokenizer, asked, progress("texts"))]
     return [

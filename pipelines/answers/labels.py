@@ -9,8 +9,9 @@ from typing import Any
 from models.tasks import TASKS
 from models.tasks.label_sets import judged
 from models.tasks.task import Prediction, Row, Task
+from pipelines.augmentation import augmented
 from pipelines.errors import Refused
-from pipelines.examples import Rows, Training, passes, read_split, training_rows, validation
+from pipelines.examples import Load, Rows, Training, passes, read_split, training_rows, validation
 from pipelines.loop_progress import progress
 from pipelines.steps import Work
 
@@ -26,6 +27,7 @@ def training(work: Work) -> Training:
 
     task, settings, seed = TASKS[work.run.recipe.task], work.run.recipe.finetune, work.run.recipe.seed
     rows, held = training_rows(work)
+    rows = augmented(work, task, rows) if settings.augment else rows
     labels = sorted({label for row in rows for label in row["labels"]})
     if len(labels) < 2:
         path = work.inputs["dataset"] / work.run.recipe.data.examples / "train.jsonl"
@@ -72,14 +74,14 @@ def beside(_: Work) -> dict[str, Any]:
     return {}
 
 
-def predictions(task: Task, folder: Path, rows: Sequence[Row]) -> list[dict[str, Any]]:
+def predictions(task: Task, folder: Path, rows: Sequence[Row], load: Load | None = None) -> list[dict[str, Any]]:
     """The labels that each row gets, and how likely each label is."""
     from models.backbone import load_classifier
     from models.predict import classify
     from models.threshold import read_threshold
 
-    asked = [task.read(row) for row in rows]
-    return judged(rows, classify(*load_classifier(folder), asked, progress("texts")), read_threshold(folder))
+    asked, pair = [task.read(row) for row in rows], (load or load_classifier)(folder)
+    return judged(rows, classify(*pair, asked, progress("texts")), read_threshold(folder))
 
 
 def rivals(work: Work) -> dict[str, Callable[[Sequence[Row], Sequence[Row]], list[dict[str, Any]]]]:

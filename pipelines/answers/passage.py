@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from models.tasks import TASKS
 from models.tasks.passages import judged
 from models.tasks.task import Prediction, Row, Task
-from pipelines.examples import Rows, Training, passes, read_split, training_rows, validation
+from pipelines.examples import Load, Rows, Training, passes, read_split, training_rows, validation
+from pipelines.hard_negatives import negatives
 from pipelines.loop_progress import progress
 from pipelines.steps import Work
 
@@ -18,30 +19,29 @@ if TYPE_CHECKING:
 
 
 def training(work: Work) -> Training:
-    """An encoder, the training rows with their answers, and MRR among the validation rows' answers to validate with.
-
-    The answers that the model will choose from are laid where its weights will lie.
-    """
+    """An encoder, the training rows with their answers, and MRR among the validation rows' answers to validate with."""
     from models.backbone import load_bi_encoder
     from models.contrast import contrast_plan
-    from models.ranking import write_answers
 
     task, settings = TASKS[work.run.recipe.task], work.run.recipe.finetune
     rows, held = training_rows(work)
-    pool = beside(work)["pool"]
     model, tokenizer = load_bi_encoder(work.inputs["model"] / "model", settings.max_length)
-    (work.out / "model").mkdir()
-    write_answers(pool.answers, work.out / "model")
-    examples = [(*pair, row.get("negative")) for pair, row in zip(_pairs(task, rows), rows, strict=True)]
+    pairs = _pairs(task, rows)
+    mined = negatives(work, model, tokenizer, pairs)
+    given = [[row["negative"]] if row.get("negative") is not None else [] for row in rows]
+    examples = [(*pair, *own, *more) for pair, own, more in zip(pairs, given, mined, strict=True)]
     plan = contrast_plan(tokenizer, examples, passes(work))
-    print(
-        f"{len(rows):,} questions, {len(pool.answers):,} answers to choose from; {len(held):,} to validate", flush=True
-    )
+    print(f"{len(rows):,} questions with answers; {len(held):,} to validate", flush=True)
     return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), task.validated)
 
 
-def finish(_: Work) -> None:
-    """Nothing: what is chosen from already lies beside the weights."""
+def finish(work: Work) -> None:
+    """Lay the answers that the model will choose from beside the weights."""
+    from models.ranking import write_answers
+
+    pool = beside(work)["pool"]
+    write_answers(pool.answers, work.out / "model")
+    print(f"{len(pool.answers):,} answers to choose from", flush=True)
 
 
 def beside(work: Work) -> dict[str, Any]:
@@ -70,12 +70,14 @@ def _measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str
     return measure
 
 
-def predictions(task: Task, folder: Path, rows: Sequence[Row], pool: Pool) -> list[dict[str, Any]]:
+def predictions(
+    task: Task, folder: Path, rows: Sequence[Row], load: Load | None = None, *, pool: Pool
+) -> list[dict[str, Any]]:
     """What a model finds first for each row in a pool that holds all right answers, and the rank of the right one."""
     from models.backbone import load_bi_encoder
     from models.ranking import scorer
 
-    model, tokenizer = load_bi_encoder(folder)
+    model, tokenizer = (load or load_bi_encoder)(folder)
     return _found(task, scorer(model, tokenizer, pool.answers, progress("answers")), rows, pool)
 
 
@@ -96,7 +98,7 @@ def rivals(work: Work) -> dict[str, Callable[[Sequence[Row], Sequence[Row]], lis
         return _found(task, bm25(pool.answers, progress("answers' words")), test, pool)
 
     def by_base(_: Sequence[Row], test: Sequence[Row]) -> list[dict[str, Any]]:
-        return predictions(task, work.inputs["base"] / "model", test, pool)
+        return predictions(task, work.inputs["base"] / "model", test, pool=pool)
 
     return {"bm25": by_words, "frozen_encoder": by_base}
 

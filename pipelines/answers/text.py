@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from models.tasks import TASKS
 from models.tasks.task import Prediction, Row, Task
+from pipelines.augmentation import augmented
 from pipelines.base_source import find
-from pipelines.examples import Rows, Training, passes, training_rows, validation
+from pipelines.examples import Load, Rows, Training, passes, training_rows, validation
 from pipelines.loop_progress import progress
 from pipelines.steps import Work
 
@@ -24,17 +25,18 @@ def training(work: Work) -> Training:
     from models.writers import load_writer
 
     rows, held = training_rows(work)
+    task = TASKS[work.run.recipe.task]
+    rows = augmented(work, task, rows) if work.run.recipe.finetune.augment else rows
     model, tokenizer = load_writer(work.inputs["model"] / "model")
     room = work.run.recipe.finetune.max_length
-    task = TASKS[work.run.recipe.task]
     pairs = [(task.asked(row), row[task.target]) for row in rows]
     of_pairs = encoder_decoder.pair_plan if model.config.is_encoder_decoder else objectives.completion_plan
     plan = of_pairs(tokenizer, pairs, room, passes(work))
     print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
-    return model, tokenizer, plan, validation(work, _measure(task, tokenizer, held), task.validated)
+    return model, tokenizer, plan, validation(work, bits_measure(task, tokenizer, held), task.validated)
 
 
-def _measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
+def bits_measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
     """Bits per byte of the completions: writing them all after every epoch would take longer than the training."""
     from models.generate import completion_bits
 
@@ -59,12 +61,14 @@ def beside(work: Work) -> dict[str, Any]:
     }
 
 
-def predictions(task: Task, folder: Path, rows: Sequence[Row], encoder: Path | None = None) -> list[dict[str, Any]]:
+def predictions(
+    task: Task, folder: Path, rows: Sequence[Row], load: Load | None = None, *, encoder: Path | None = None
+) -> list[dict[str, Any]]:
     """What the model writes for each row, and how likely it finds the reference."""
     from models.generate import generate
     from models.writers import load_writer
 
-    model, tokenizer = load_writer(folder)
+    model, tokenizer = (load or load_writer)(folder)
     written = generate(model, tokenizer, [task.asked(row) for row in rows], progress("texts"))
     likely = _likelihoods(task, model, tokenizer, rows)
     return [known | found for known, found in zip(likely, _judged(task, rows, written, encoder), strict=True)]

@@ -1,7 +1,8 @@
 """What continued pretraining gains on a domain and costs on general text, by what holds it back: docs/forgetting.md.
 
     make forgetting
-    .venv/bin/python tests/benchmarks/forgetting.py [--data ../shared/data] [--home .scriptorium/forgetting]
+    .venv/bin/python tests/benchmarks/forgetting.py [--model tiny-decoder] [--ways naive "replay 10 %"] [--seeds 7]
+        [--data FOLDER] [--home FOLDER] [--out FILE]
 
 The steps are those of a run (base, pretrain) and are reused when nothing changed: a run that was stopped goes on.
 """
@@ -22,16 +23,15 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from models.stop import Stopped  # noqa: E402
 from pipelines.artifact import read_json, write_json  # noqa: E402
 from pipelines.mirror import here  # noqa: E402
 from pipelines.recipe_file import parse_recipe  # noqa: E402
 from pipelines.rows import read_rows  # noqa: E402
-from pipelines.run import code_revision, freeze, new_run  # noqa: E402
+from pipelines.run import code_revision  # noqa: E402
 from pipelines.settings import Settings, read_settings  # noqa: E402
 from pipelines.steps import make  # noqa: E402
 from tests.benchmarks.forgetting_table import KINDS, page  # noqa: E402
-from tests.benchmarks.tasks import lines, sealed  # noqa: E402
+from tests.benchmarks.stepwise import frozen_once, lines, sealed, stoppable  # noqa: E402
 
 SEEDS = (7, 8)
 # Texts of a corpus that are learned from at most, and held out; a statute is cut into parts of so many characters.
@@ -71,8 +71,8 @@ def main() -> None:
     os.environ["SCRIPTORIUM_HOME"] = str(args.home.resolve())
     settings = read_settings()
     dataset = dataset_of(args.data, settings)
-    results: dict[str, dict[int, Any]] = {name: {} for name in ("base", *WAYS)}
-    for seed in SEEDS:
+    results: dict[str, dict[int, Any]] = {name: {} for name in ("base", *WAYS) if name in args.ways}
+    for seed in args.seeds:
         for name, of_seed in results.items():
             print(f"== {name}, seed {seed}", flush=True)
             of_seed[seed] = result(Training(name, seed, args.model), dataset, settings)
@@ -86,7 +86,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--home", type=Path, default=ROOT / ".scriptorium" / "forgetting")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "forgetting.md")
     parser.add_argument("--model", default="micro-decoder", help="a decoder of models/scratch.py")
+    parser.add_argument("--ways", nargs="*", default=("base", *WAYS), help="rows; base and naive are always made")
+    parser.add_argument("--seeds", type=int, nargs="*", default=SEEDS)
     found = parser.parse_args()
+    found.ways = {"base", "naive", *found.ways}
+    if unknown := found.ways - {"base", *WAYS}:
+        parser.error(f"there is no row {min(unknown)!r}; --ways takes {', '.join(map(repr, WAYS))}")
     if not (found.data / f"{DOMAIN['file']}.jsonl.gz").is_file():
         parser.error(f"{found.data} has no {DOMAIN['file']}.jsonl.gz; --data names the folder of the sets")
     return found
@@ -114,8 +119,7 @@ class Training:
         base = {"model": {"scratch": self.model}, **BASE}
         values = {**RECIPE, "seed": self.seed, "data": data, "base": base, "pretrain": {**PRETRAIN, **changes}}
         recipe = parse_recipe(values, self.name)
-        state = hashlib.sha256((recipe.model_dump_json() + code_revision()).encode()).hexdigest()[:12]
-        return freeze(new_run(recipe, f"seed-{self.seed}.{state}", "0" * 32 + ".dir", "benchmark"), settings)
+        return frozen_once(recipe, f"seed-{self.seed}", settings)
 
 
 def result(training: Training, dataset: str, settings: Settings) -> dict[str, list[list[float]]]:
@@ -172,8 +176,4 @@ def texts(data: Path, sizes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Stopped as stopped:
-        print(f"stopped: {stopped}; the same command goes on from there", file=sys.stderr)
-        sys.exit(75)
+    stoppable(main)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.statistics import Interval, Statistic, interval, ratio
+from models.bootstrap import Interval, Statistic, difference, interval
+from models.statistics import ratio
 
 # By name of row and seed: bits and bytes of each held-out text, by kind of text.
 Results = Mapping[str, Mapping[int, Mapping[str, Sequence[Sequence[float]]]]]
@@ -60,7 +61,7 @@ def bits(of_seed: Mapping[int, Any], kind: str, seeds: Sequence[int]) -> Statist
 
 def change(name: str, found: Results, groups: Mapping[str, Sequence[str]], kind: str, seeds: Sequence[int]) -> Interval:
     after, before = (bits(found[way], kind, seeds) for way in (name, "base"))
-    return interval(lambda weights: after(weights) - before(weights), groups[kind], seed=1)
+    return interval(difference(after, before), groups[kind], seed=1, resamples=2000)
 
 
 def said(found: Interval) -> str:

@@ -30,12 +30,21 @@ class Set:
     task: str
     backbone: str
     finetune: dict[str, Any] = field(default_factory=dict)
-    most: int = 1_500  # training rows: the first in the order of the split; so few that all sets take an hour
+    most: int = 1_500  # training rows: the first in the order of the split; so few that all sets take an hour or so
     test: int = 300
+    few: int = 0  # so many training and validation rows of each label; 0: as many as there are
+    derived: bool = False  # rows of another task, made of the set's own: tests/benchmarks/task_rows.py
+
+    @property
+    def method(self) -> str:
+        """The method of a row that is compared with others of the same set, else nothing."""
+        asked = self.finetune.get("method", "")
+        few = next((way for way in ("contrastive", "prompt") if way in self.finetune), asked)
+        return f"{few}, {self.few} labels each" if self.few else asked
 
     @property
     def name(self) -> str:
-        more = (self.finetune.get("method"), self.task if self.task == "multi_label" else None)
+        more = (self.method.replace(", ", "-").replace(" ", "-"), self.task if self.derived else "")
         return self.file + "".join(f"__{value}" for value in more if value)
 
 
@@ -43,15 +52,20 @@ def _rate(rate: float, epochs: int, length: int = 128, **more: Any) -> dict[str,
     return {"learning_rate": rate, "epochs": epochs, "max_length": length, "batch_size": 32, **more}
 
 
+def _compared(file: str, backbone: str, most: int, method: str, rate: float) -> Set:
+    return Set(file, "classification", backbone, {"method": method, "learning_rate": rate, **FEW}, most=most)
+
+
 WRITING = _rate(1e-3, 3, 192)
 SETS = (
     Set("cls_en_finphrasebank", "classification", "MiniLM", _rate(3e-4, 2, 96), most=3_868, test=484),
-    Set("cls_en_banking77_intent", "classification", "MiniLM", _rate(1e-3, 4, 32), most=4_000, test=1_309),
+    Set("cls_en_banking77_intent", "classification", "MiniLM", _rate(1e-3, 8, 32), test=1_309),
     Set("tox_en_davidson", "classification", "MiniLM", _rate(3e-4, 2, 48), test=500),
     Set("cls_zh_hotel_sentiment", "classification", "zh encoder", _rate(5e-4, 3, 96)),
     Set("cls_zh_tnews_topic", "classification", "zh encoder", _rate(5e-4, 5, 48), most=3_432),
     Set("tox_zh_cold", "classification", "zh encoder", _rate(5e-4, 4, 64)),
-    Set("gen_zh_ad_copy", "multi_label", "zh encoder", _rate(5e-4, 6)),
+    Set("gen_zh_ad_copy", "multi_label", "zh encoder", _rate(5e-4, 6), derived=True),
+    Set("faq_en_medquad", "pair_classification", "MiniLM", _rate(3e-4, 3, 64), most=2_000, test=400, derived=True),
     Set("pair_zh_simclue", "pair_classification", "zh encoder", _rate(5e-4, 4, 64), most=3_000),
     Set("pair_zh_ocnli", "pair_classification", "zh encoder", _rate(5e-4, 4, 64)),
     Set("sum_en_reuters_headline", "summarisation", "en decoder", WRITING, test=100),
@@ -72,11 +86,34 @@ SETS = (
 )
 
 # Methods beside one another, on two of the sets: the first in English with a pretrained encoder, the second in Chinese
-# with one that was made here. Adapters learn at a higher rate, as in their papers.
+# with one that was made here, which wants more rows and twice the rate. Adapters learn at a higher one, as in their
+# papers. A prefix goes before the layers of a model with a cache alone.
 FEW = {"epochs": 3, "max_length": 96, "batch_size": 32}
-RATES = {"full": 3e-4, "head": 3e-3, "lora": 1e-3, "adalora": 3e-3, "ia3": 5e-3, "prefix": 5e-3, "bottleneck": 1e-3}
-COMPARED = tuple(
-    Set(file, "classification", backbone, {"method": method, "learning_rate": rate, **FEW}, most=600)
-    for file, backbone in (("cls_en_finphrasebank", "MiniLM"), ("cls_zh_hotel_sentiment", "zh encoder"))
-    for method, rate in RATES.items()
+RATES = {"full": 3e-4, "head": 3e-3, "lora": 1e-3, "adalora": 3e-3, "ia3": 5e-3, "bottleneck": 1e-3}
+CACHED = RATES | {"prefix": 5e-3}
+COMPARED = (
+    *(_compared("cls_en_finphrasebank", "MiniLM", 600, method, rate) for method, rate in CACHED.items()),
+    *(_compared("cls_zh_hotel_sentiment", "zh encoder", 1_500, method, 2 * rate) for method, rate in RATES.items()),
+)
+
+# The same with 16 labels of each class: every way reads each text some twenty times, in batches of 8.
+QUICK = {"epochs": 20, "max_length": 96, "batch_size": 8}
+PAIRS = {"contrastive": 5, "epochs": 1, "max_length": 96, "batch_size": 8}
+OPINION = {"template": "{text} It is {mask} news.", "words": {"negative": "bad", "neutral": "old", "positive": "good"}}
+HOTEL = {"template": "{text}总之很{mask}。", "words": {"negative": "差", "positive": "好"}}
+
+
+def _few(file: str, backbone: str, prompt: dict[str, Any]) -> tuple[Set, ...]:
+    ways = (
+        {"method": "head", "learning_rate": 3e-2, **QUICK},
+        {"method": "full", "learning_rate": 5e-4, **QUICK},
+        {"method": "full", "learning_rate": 1e-4, **PAIRS},
+        {"method": "full", "learning_rate": 5e-4, "prompt": prompt, **QUICK},
+    )
+    return tuple(Set(file, "classification", backbone, way, few=16) for way in ways)
+
+
+COMPARED += (
+    *_few("cls_en_finphrasebank", "MiniLM", OPINION),
+    *_few("cls_zh_hotel_sentiment", "zh encoder", HOTEL),
 )

@@ -1,10 +1,11 @@
 """Every task on real sets, beside its trivial baselines; methods of fine-tuning beside one another: docs/tasks.md.
 
     make evaluate-tasks
-    .venv/bin/python tests/benchmarks/tasks.py [--only cls_zh,mt_] [--data ../shared/data] [--home .scriptorium/tasks]
+    .venv/bin/python tests/benchmarks/tasks.py [--only cls_zh,mt_] [--processes 2] [--data FOLDER] [--home FOLDER]
 
-The steps are those of a run (base, finetune, baselines, score) and are reused when nothing changed: a run that was
-stopped goes on. Numbers of each row stay in HOME/results; the tables are drawn from all of them.
+As many rows at a time as there are cores, on a thread each; HOME/logs has what each printed. The steps are those of a
+run (base, finetune, baselines, score) and are reused when nothing changed: a run that was stopped goes on. Numbers of
+each row stay in HOME/results; the tables are drawn from all of them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ import gzip
 import hashlib
 import json
 import os
-import runpy
-import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,23 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from models.metrics import HIGHER_IS_BETTER  # noqa: E402
-from models.stop import Stopped  # noqa: E402
 from models.tasks import TASKS  # noqa: E402
-from pipelines.artifact import publish, read_json, seal, write_json  # noqa: E402
-from pipelines.artifact_root import uri_of  # noqa: E402
+from pipelines.artifact import read_json, write_json  # noqa: E402
 from pipelines.comparison import Comparison, clearly  # noqa: E402
 from pipelines.mirror import here  # noqa: E402
 from pipelines.recipe_file import parse_recipe  # noqa: E402
 from pipelines.rows import read_rows  # noqa: E402
-from pipelines.run import code_revision, freeze, new_run  # noqa: E402
+from pipelines.run import code_revision  # noqa: E402
 from pipelines.settings import Settings, read_settings  # noqa: E402
 from pipelines.steps import make  # noqa: E402
+from tests.benchmarks.side_by_side import done, printed_to  # noqa: E402
+from tests.benchmarks.stepwise import frozen_once, lines, sealed, stoppable  # noqa: E402
+from tests.benchmarks.task_rows import SPLITS, splits_of  # noqa: E402
 from tests.benchmarks.task_sets import BACKBONES, COMPARED, SETS, Set  # noqa: E402
 from tests.benchmarks.task_tables import page  # noqa: E402
 
-SPLITS = ("train", "validation", "test")
+# What stands behind it on the page was written by a person, and stays.
+BY_HAND = "\n<!-- by hand -->\n"
 # A document is learned from in parts: a statute has a hundred times the characters of a review.
 PART = 1_000
 DATA = {"corpus": "corpus/domain.jsonl", "examples": "tasks/set", "replay": {"corpus": "corpus/general.jsonl"}}
@@ -52,15 +54,20 @@ def main() -> None:
     settings = read_settings()
     wanted = [s for s in (*SETS, *COMPARED) if any(s.name.startswith(part) for part in args.only.split(","))]
     started = time.monotonic()
-    for number, one in enumerate(wanted):
-        spent = time.monotonic() - started
-        left = f", about {spent / number * (len(wanted) - number) / 60:.0f} min left" if number else ""
-        print(f"== {number + 1} of {len(wanted)}: {one.name} ({one.task}, {one.backbone}){left}", flush=True)
-        result = evaluated(one, args.data, settings)
+    first = {one.backbone: one for one in reversed(wanted)}
+    print(f"backbones: {', '.join(first)}; {args.processes} at a time, logs in {settings.home / 'logs'}", flush=True)
+    make_base = partial(backbone, data=args.data, settings=settings)
+    bases = {one.backbone: uri for one, uri in done(make_base, first.values(), args.processes)}
+    judge = partial(evaluated, bases=bases, data=args.data, settings=settings)
+    began = time.monotonic()
+    for number, (one, result) in enumerate(done(judge, wanted, args.processes), start=1):
         write_json(settings.home / "results" / f"{one.name}.json", result)
+        left = (time.monotonic() - began) / number * (len(wanted) - number) / 60
+        print(f"{number} of {len(wanted)}: {one.name} ({one.task}, {one.backbone}), about {left:.0f} min left")
         print(json.dumps(result, ensure_ascii=False), flush=True)
     found = {p.stem: read_json(p) for p in sorted((settings.home / "results").glob("*.json"))}
-    args.out.write_text(page(found, len(SETS) + len(COMPARED)), encoding="utf-8")
+    _, mark, remarks = args.out.read_text(encoding="utf-8").partition(BY_HAND) if args.out.exists() else ("", "", "")
+    args.out.write_text(page(found, len(SETS) + len(COMPARED)) + (mark or BY_HAND) + remarks, encoding="utf-8")
     print(f"{len(wanted)} of {len(SETS) + len(COMPARED)} rows in {time.monotonic() - started:.0f} s; {args.out}")
 
 
@@ -69,6 +76,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="beginnings of names of rows, with commas between them")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--home", type=Path, default=ROOT / ".scriptorium" / "tasks")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="rows at a time, a thread each")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "tasks.md")
     found = parser.parse_args()
     if not (found.data / "splits.py").is_file():
@@ -77,12 +85,16 @@ def arguments() -> argparse.Namespace:
     return found
 
 
-def evaluated(one: Set, data: Path, settings: Settings) -> dict[str, Any]:
+def evaluated(one: Set, bases: Mapping[str, str], data: Path, settings: Settings) -> dict[str, Any]:
     """Train and judge one row of the table."""
-    task, began = TASKS[one.task], time.monotonic()
+    with printed_to(settings.home / "logs" / f"{one.name}.log"):
+        return _evaluated(one, bases[one.backbone], data, settings)
+
+
+def _evaluated(one: Set, base: str, data: Path, settings: Settings) -> dict[str, Any]:
+    task, began = TASKS[one.task], (time.monotonic(), time.process_time())
     run = frozen(one.name, one, settings)
-    inputs = {"dataset": dataset(one, data, run, settings)}
-    base = backbone(one, data, settings)
+    inputs = {"dataset": dataset(one, data, settings)}
     tuned = make("finetune", run, inputs | {"model": base})
     rows = read_rows(here(inputs["dataset"]) / "tasks" / "set" / "test.jsonl")
     comparison = Comparison(task, rows, 7)
@@ -91,14 +103,15 @@ def evaluated(one: Set, data: Path, settings: Settings) -> dict[str, Any]:
     names = read_json(rivals / "metrics.json")
     against = {n: comparison.opponent(ours, read_rows(rivals / f"predictions_{n}.jsonl")) for n in names}
     return {
-        **{key: getattr(one, key) for key in ("file", "task", "backbone", "finetune")},
+        **{key: getattr(one, key) for key in ("file", "task", "backbone", "finetune", "method")},
         "primary": task.primary,
         "rows": {split: len(read_rows(here(inputs["dataset"]) / "tasks/set" / f"{split}.jsonl")) for split in SPLITS},
         "ours": comparison.intervals(ours),
         "baseline": strongest(against, task.primary),
         "training_seconds": read_json(here(tuned) / "timings.json")["training_seconds"],
         "learns": read_json(here(tuned) / "metrics.json").get("learns"),
-        "seconds": round(time.monotonic() - began, 1),
+        "seconds": round(time.monotonic() - began[0], 1),
+        "processor_seconds": round(time.process_time() - began[1], 1),
         "revision": code_revision(),
     }
 
@@ -112,8 +125,8 @@ def strongest(against: dict[str, Any], primary: str) -> dict[str, Any]:
     return {"name": name, **able[name]["interval"], "difference": gap, "verdict": clearly(gap, primary)}
 
 
-def frozen(name: str, one: Set, settings: Settings, suffix: str = "") -> str:
-    """The run of a row: its name says what it is, and so is frozen once for each state of the recipe."""
+def frozen(name: str, one: Set, settings: Settings, suffix: str = "", **more: Any) -> str:
+    """The run of a row, whose name says what it is, frozen once for each state of the recipe; it may say `more`."""
     base, _ = BACKBONES[one.backbone]
     values = {
         "name": "evaluated_task",
@@ -124,27 +137,16 @@ def frozen(name: str, one: Set, settings: Settings, suffix: str = "") -> str:
         "pretrain": {"objective": TASKS[one.task].objective, "tokens": 0},
         "finetune": one.finetune,
         "review": {"reviewers": ["reviewer"]},
+        **more,
     }
     recipe = parse_recipe(values, name)
-    state = hashlib.sha256((recipe.model_dump_json() + code_revision()).encode()).hexdigest()[:12]
-    run_id = f"{name.replace(' ', '-')}{suffix}.{state}"
-    return freeze(new_run(recipe, run_id, "0" * 32 + ".dir", "benchmark"), settings)
+    return frozen_once(recipe, f"{name.replace(' ', '-')}{suffix}", settings)
 
 
-def dataset(one: Set, data: Path, run: str, settings: Settings) -> str:
+def dataset(one: Set, data: Path, settings: Settings) -> str:
     """The dataset of a set alone, cut to its sizes, as an artifact."""
-    module = runpy.run_path(str(data / "splits.py"))
-    rows = module["load"](data / f"{one.file}.jsonl.gz")
-    parts = module["split"](list(map(attributes, rows)) if one.task == "multi_label" else rows)
-    most = (one.most, one.test, one.test)
-    files = {f"tasks/set/{s}.jsonl": lines(rows[:n]) for s, rows, n in zip(SPLITS, parts, most, strict=True)}
-    return sealed("dataset", files, settings)
-
-
-def attributes(row: dict[str, Any]) -> dict[str, Any]:
-    """An advertisement's text, and as its labels the style and the patterns of what it is for."""
-    named = dict.fromkeys(part for part in row["prompt"].split("*") if part.startswith(("风格#", "图案#")))
-    return {"id": row["id"], "text": row["completion"], "labels": list(named), "lang": row["lang"]}
+    parts = splits_of(one, data)
+    return sealed("dataset", {f"tasks/set/{split}.jsonl": lines(rows) for split, rows in parts.items()}, settings)
 
 
 def backbone(one: Set, data: Path, settings: Settings) -> str:
@@ -154,7 +156,8 @@ def backbone(one: Set, data: Path, settings: Settings) -> str:
     made = {"dataset": sealed("dataset", {f"corpus/{name}.jsonl": rows for name in ("domain", "general")}, settings)}
     # The sets were proved when they were collected, see their README; here they are taken as they are.
     made["validation"] = sealed("validate", {"validation.json": "{}"}, settings)
-    return make("base", frozen(one.backbone, Set("", one.task, one.backbone), settings, ".base"), made)
+    with printed_to(settings.home / "logs" / f"{one.backbone}.log"):
+        return make("base", frozen(one.backbone, Set("", one.task, one.backbone), settings, ".base"), made)
 
 
 def corpus_rows(data: Path, corpora: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -168,28 +171,5 @@ def corpus_rows(data: Path, corpora: tuple[str, ...]) -> Iterator[dict[str, Any]
                     yield {"id": f"{row['id']}.{start}", "text": text, "lang": row["lang"], "split": split}
 
 
-def lines(rows: Any) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def sealed(step: str, files: dict[str, str], settings: Settings) -> str:
-    """Files as an artifact of a step, named by their content."""
-    key = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-    target = Path(settings.artifacts) / step / key
-    if not target.exists():
-        part = settings.work / "sets" / key
-        shutil.rmtree(part, ignore_errors=True)
-        for name, text in files.items():
-            (part / name).parent.mkdir(parents=True, exist_ok=True)
-            (part / name).write_text(text, encoding="utf-8")
-        seal(part, step, {"content": key}, {})
-        publish(part, target)
-    return uri_of(target, settings)
-
-
 if __name__ == "__main__":
-    try:
-        main()
-    except Stopped as stopped:
-        print(f"stopped: {stopped}; the same command goes on from there", file=sys.stderr)
-        sys.exit(75)
+    stoppable(main)

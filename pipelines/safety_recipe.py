@@ -1,0 +1,33 @@
+"""What a recipe's `evaluate.verbatim` and `evaluate.bias`, and the gates on them, may say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from models.tasks.task import Task
+
+if TYPE_CHECKING:
+    from pipelines.recipe import Recipe
+
+# What gates and MLflow call the numbers.
+COPIES, STEREOTYPES = "verbatim_rate", "stereotype_rate"
+
+
+def safety_metrics(task: Task) -> tuple[str, ...]:
+    """The numbers that gates may ask of a task."""
+    return (COPIES, STEREOTYPES) if task.answer == "text" else (STEREOTYPES,)
+
+
+def safety_problems(recipe: Recipe, task: Task) -> Iterator[str]:
+    """What is wrong with the keys, and with gates on them: key, problem and cure, one a line."""
+    seen = recipe.evaluate
+    if seen.verbatim is not None and task.answer != "text":
+        yield f"evaluate.verbatim is for tasks that write, and {task.name} writes nothing; leave it out"
+    if seen.bias and recipe.pretrain.objective == "denoising":
+        yield "evaluate.bias compares sentences by models that are masked or causal; leave it out"
+    for number, gate in enumerate(recipe.gates):
+        if gate.metric == COPIES and task.answer == "text" and seen.verbatim is None:
+            yield f"gates.{number}.metric: {COPIES} needs evaluate.verbatim, characters in a row, such as 50"
+        if gate.metric == STEREOTYPES and not seen.bias:
+            yield f"gates.{number}.metric: {STEREOTYPES} needs evaluate.bias, a file of pairs below data/"
