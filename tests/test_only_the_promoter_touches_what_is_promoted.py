@@ -5,7 +5,6 @@ import os
 import stat
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import httpx
 import pytest
@@ -21,10 +20,7 @@ from pipelines.tracking import connect
 from tests.mlflow_server import mlflow_server
 from tests.promotions import candidate, review_of, write_recipe
 
-pytestmark = [
-    pytest.mark.service,
-    pytest.mark.skipif(find_spec("flask_wtf") is None, reason="MLflow's basic-auth needs flask-wtf"),
-]
+pytestmark = pytest.mark.service
 
 NAME, ADMIN = "guarded", ("admin", "a-long-enough-password")
 
