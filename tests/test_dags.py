@@ -33,6 +33,7 @@ print(json.dumps({{"heavy": heavy, "dags": {{
         "params": {{key: d.params.get_param(key).schema for key in d.params}},
         "reviewers": d.get_task("review").assigned_users,
         "runs_at_once": d.max_active_runs,
+        "defaults": [d.get_task(name).defaults for name in ("review", "second_review")],
     }} for name, d in dags.items()}}}}))
 """
 
@@ -102,6 +103,28 @@ def test_a_refused_recipe_leaves_the_other_dags_alone_and_is_named(tmp_path):
     assert "mine.toml: unknown key 'finetune.epoch'; did you mean 'epochs'?" in result.stderr.splitlines()[-1]
 
 
+QUEUES = """
+import json
+import dags.train
+from dags.reconcile import reconcile
+from airflow.sdk import DAG
+found = [*(dag for dag in vars(dags.train).values() if isinstance(dag, DAG)), reconcile()]
+print(json.dumps({dag.dag_id: {task.task_id: task.queue for task in dag.tasks} for dag in found}))
+"""
+
+
+def test_what_takes_the_promoters_password_goes_to_the_queue_of_the_workers_that_hold_it(tmp_path):
+    """And nothing else does: code that trains must not run where that password lies."""
+    result = parse(QUEUES, tmp_path / "airflow", SCRIPTORIUM_PROMOTER_QUEUE="promotion")
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert set(found) == {*(f"train__{name}" for name in RECIPES), "reconcile"}
+    for dag, queues in found.items():
+        ours = {"reconcile"} if dag == "reconcile" else {"record_review", "promote"}
+        assert {task for task, queue in queues.items() if queue == "promotion"} == ours, dag
+        assert {queue for task, queue in queues.items() if task not in ours} <= {"default"}, dag
+
+
 # What a step's child process ended with, and what Airflow makes of it.
 FATES = """
 import json
@@ -148,6 +171,11 @@ def test_a_step_hands_over_its_uri_whatever_its_process_prints_and_its_folder_is
 def test_a_refusal_is_final_and_a_service_that_is_away_is_tried_again(fates):
     assert fates["refused"].startswith("AirflowFailException: freeze ended with exit code 10: refused: no recipe")
     assert fates["mlflow is away"].startswith("AirflowException: evaluate ended with exit code 75: stopped: MLflow")
+
+
+def test_nothing_answers_a_review_but_a_person(look):
+    """Airflow would answer with `defaults` itself when the time is out."""
+    assert {tuple(dag["defaults"]) for dag in look["dags"].values()} == {(None, None)}
 
 
 def test_a_review_that_nobody_answers_in_time_is_not_asked_again_by_itself(fates):
