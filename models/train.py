@@ -14,7 +14,7 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 from safetensors.torch import load_file, save_file
 from transformers import PrinterCallback, Trainer  # noqa: TID253
 
-from models import stop
+from models import precision, stop
 from models.arguments import arguments
 from models.checkpoint import (
     WEIGHTS,
@@ -29,7 +29,6 @@ from models.checkpoint import (
 from models.each_step import EachStep
 from models.optimizers import OPTIMIZERS
 from models.parts import OutOfMemory, StepBegin, parts, ran_out
-from models.precision import autocast, gains_by_bf16
 from models.record import Record, Row, Validation, Watch
 from models.schedule import Batch, Pace, Plan, groups, tokens_of
 
@@ -90,7 +89,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         self.remove_callback(PrinterCallback)
         self.plan, self.pace, self.checkpoints, self.validation = plan, pace, checkpoints, validation
         self.watch: Watch = lambda _: None
-        self.record = Record(bf16=gains_by_bf16(model.device.type))
+        self.record = Record(bf16=precision.gains_by_bf16(model.device.type))
         self.steps = -(-len(plan) // pace.accumulation)
         self.factor = pace.factors(self.steps)
         self.share = prod(hook.share for hook in plan.hooks)
@@ -136,7 +135,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         return f"the loss became {loss} at step {step}; lower the learning rate. The batch that did it: {path}"
 
     def _loss(self, model: Any, inputs: Batch) -> Any:
-        with autocast(model.device, bf16=self.record.bf16):
+        with precision.autocast(model.device, bf16=self.record.bf16):
             return self.plan.loss(model, inputs)
 
     def training_step(self, model: Any, inputs: Batch, *_: Any) -> Any:

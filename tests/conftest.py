@@ -17,6 +17,26 @@ from tests.s3_server import Server, s3_server
 NUMBERS = count()
 
 
+@pytest.fixture
+def fp32() -> Iterator[None]:
+    """What is compared here lies below the rounding of bf16, in which machines compute that gain by it."""
+    from models import precision
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(precision, "gains_by_bf16", lambda _: False)
+        yield
+
+
+@pytest.fixture
+def fp32() -> Iterator[None]:
+    """What is compared here lies below the rounding of bf16, in which machines compute that gain by it."""
+    from models import precision
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(precision, "gains_by_bf16", lambda _: False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """Ports of 127.0.0.1 that nobody listens on."""
@@ -40,7 +60,8 @@ def services(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], i
 
     home = tmp_path_factory.mktemp("home")
     shutil.copytree(ROOT / "pipelines" / "recipes", home / "recipes")
-    two = evidence.RECIPE.replace('["reviewer"]\napprovals_for_first_release = 1', '["reviewer", "second_reviewer"]')
+    told = '["reviewer", "second_reviewer"]\nnotify = "reviewers"'
+    two = evidence.RECIPE.replace('["reviewer"]\napprovals_for_first_release = 1', told)
     (home / "recipes" / "checker.toml").write_text("seed = 1\n" + two)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCRIPTORIUM_HOME", str(home))

@@ -11,7 +11,7 @@ from tests import toy_models
 from tests.test_answers_are_explained import words
 from tests.toy_models import TEXTS, encoder_folder, written_by
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fp32")]
 
 TEXT = "Deletes the table of the account."
 WORDS = {"read": "Lists", "write": "Deletes the"}

@@ -39,17 +39,15 @@ def report_of(settings, folder, gates, of="classification", **others):
     return read_run(run), make("evaluate", run, made)
 
 
+@pytest.mark.usefixtures("fp32")
 @pytest.mark.parametrize(("name", "changes"), [("retrieval", []), ("summarisation", ["spaces"])])
 def test_both_variants_are_judged_by_the_gates_sealed_and_served(name, changes, settings, tmp_path, monkeypatch):
-    from models import precision
     from models.exported import load_exported
     from models.serving import load
     from models.tasks import TASKS
     from pipelines import speed, variants
     from pipelines.export import written
 
-    # Where torch gains by bf16 it would answer in it, and the files are compared with fp32.
-    monkeypatch.setattr(precision, "gains_by_bf16", lambda _: False)
     monkeypatch.setattr(speed, "WRITTEN", 2)
     task = TASKS[name]
     gates = [{"metric": task.primary, "at_least": 0.0}, {"metric": task.primary, "at_least": 1.1}]

@@ -147,7 +147,7 @@ def test_words_that_are_read_together_are_as_likely_as_each_is_alone(build, tmp_
 @pytest.mark.parametrize(
     ("kind", "pace"),
     [
-        ("masked", {"epochs": 5, "batch_size": 4, "learning_rate": 3e-3}),
+        ("masked", {"epochs": 20, "batch_size": 8, "learning_rate": 3e-3}),
         ("causal", {"epochs": 10, "batch_size": 8, "learning_rate": 1e-2}),
     ],
 )

@@ -12,18 +12,10 @@ import pytest
 
 from tests import toy_models
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fp32")]
 
 TEXTS = 8  # in a batch
 MB = 2**20
-
-
-@pytest.fixture(autouse=True)
-def fp32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where training gains by bf16, its rounding would hide what is compared here."""
-    from models import precision
-
-    monkeypatch.setattr(precision, "gains_by_bf16", lambda _: False)
 
 
 @contextmanager

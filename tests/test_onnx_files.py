@@ -14,14 +14,12 @@ PAIRS = [
 ]
 
 
-def test_both_files_answer_as_torch_does_and_int8_is_smaller(tmp_path, monkeypatch):
+def test_both_files_answer_as_torch_does_and_int8_is_smaller(tmp_path, fp32):
     import onnx_ir
 
-    from models import backbone, onnx, precision, predict
+    from models import backbone, onnx, predict
     from models.exported import load_exported
 
-    # Where torch gains by bf16 it would answer in it, and the files are compared with fp32.
-    monkeypatch.setattr(precision, "gains_by_bf16", lambda _: False)
     encoder = toy_models.encoder_folder(tmp_path / "encoder")
     model, tokenizer = backbone.new_classifier(encoder, ["a", "b", "c"], 1, 64, 2)
     del model.eval().encoder.encoder.layer[1]  # one is traced in half the time
@@ -46,16 +44,15 @@ def test_both_files_answer_as_torch_does_and_int8_is_smaller(tmp_path, monkeypat
     assert named <= set(artifact.verify(tmp_path / "out").files)
 
 
-def test_an_encoder_decoder_writes_what_torch_writes_with_what_it_keeps_of_each_token(tmp_path, monkeypatch):
+def test_an_encoder_decoder_writes_what_torch_writes_with_what_it_keeps_of_each_token(tmp_path, fp32):
     import onnx_ir
     import torch
     from transformers import T5ForConditionalGeneration
 
-    from models import onnx, precision
+    from models import onnx
     from models.exported import load_exported
     from models.generate import completion_bits, generate
 
-    monkeypatch.setattr(precision, "gains_by_bf16", lambda _: False)
     model, tokenizer = toy_models.written_by("t5")
     model.config.num_layers = model.config.num_decoder_layers = 1
     torch.manual_seed(5)
