@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import DAG, Param, dag
+from airflow.sdk import DAG, BaseNotifier, Param, dag
 
 from dags.child import RETRIES
 from dags.form import trigger_form
@@ -15,6 +15,7 @@ from dags.step import step
 from pipelines.decision import REVIEWS
 from pipelines.errors import Refused
 from pipelines.identity import airflow_users
+from pipelines.notice import notice
 from pipelines.recipe import Recipe
 from pipelines.recipe_file import load_recipe
 from pipelines.review import read_packet
@@ -33,7 +34,7 @@ def train(recipe: Recipe) -> DAG:
         max_active_runs=1,
         params=trigger_form(recipe),
         tags=["train", recipe.task],
-        user_defined_macros={"packet": read_packet, "json": json},
+        user_defined_macros={"packet": read_packet, "json": json, "notice": notice},
         doc_md=f"{recipe.description}.\n\nIt ends with a champion, or with the reason why not.",
     )
     def pipeline() -> None:
@@ -65,6 +66,7 @@ def train(recipe: Recipe) -> DAG:
             "params": {"reason": Param(None, type=["null", "string"], format="multiline", title="Reason (required)")},
             "assigned_users": airflow_users(recipe.review.reviewers, read_settings()),
             "response_timeout": timedelta(days=recipe.review.expires_days),
+            "notifiers": notifiers(recipe),
             **RETRIES,
         }
         subject = f"Make the new {recipe.name} the champion?"
@@ -76,6 +78,16 @@ def train(recipe: Recipe) -> DAG:
         step("promote")(run, candidate=candidate, review=answer)
 
     return pipeline()
+
+
+def notifiers(recipe: Recipe) -> list[BaseNotifier]:
+    """What tells the reviewers that they are asked, where the recipe wants them told."""
+    if not recipe.review.notify:
+        return []
+    # Few recipes use it, and every parsing of the DAGs would wait for it.
+    from dags.notice import Notice  # noqa: PLC0415
+
+    return [Notice(title="{{ task.subject }}", body="{{ notice(task.body) }}", apprise_conn_id=recipe.review.notify)]
 
 
 for path in sorted(read_settings().recipes.glob("*.toml")):

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from pipelines.airflow_records import Dag, DagRun, ImportFailure, Review, Task
+from pipelines.airflow_records import Dag, DagRun, ImportFailure, Pending, Review, Task
 from pipelines.errors import Refused, ScriptoriumError
 from pipelines.settings import Settings
 
@@ -74,6 +74,12 @@ class Airflow:
         """What each task of a run that asks somebody asks, and the answer that Airflow recorded; by the task's name."""
         found = self._read(f"/dags/{dag_id}/dagRuns/{run_id}/hitlDetails", {"limit": 100})["hitl_details"]
         return {one["task_instance"]["task_id"]: Review.model_validate(one) for one in found}
+
+    def pending(self) -> list[Pending]:
+        """What waits for an answer, in all runs of all DAGs."""
+        query = {"response_received": False, "state": "awaiting_input", "limit": 100}
+        found = self._read("/dags/~/dagRuns/~/hitlDetails", query)["hitl_details"]
+        return [Pending.model_validate(one) for one in found]
 
     def answer(self, dag_id: str, run_id: str, option: str, reason: str, task_id: str = "review") -> None:
         """Answer a review. Raises Refused for somebody who is not its reviewer, and for a second answer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 
 class Answered(BaseModel):
@@ -55,6 +55,12 @@ class Review(Answered):
     params_input: dict[str, Any] = {}
     responded_by: User | None = Field(None, alias="responded_by_user")
     responded_at: datetime | None = None
+
+
+class Pending(Review):
+    """A review that nobody has answered, and the run that waits for it."""
+
+    dag_id: str = Field(validation_alias=AliasPath("task_instance", "dag_id"))
 
 
 class Dag(Answered):

@@ -181,6 +181,8 @@ class Review(Section):
     approvals: int = Field(1, ge=1, le=2, description="People who must approve a release that replaces a champion")
     approvals_for_first_release: int = Field(2, ge=1, le=2, description="The same where no champion is replaced")
     expires_days: int = Field(7, ge=1, le=365)
+    notify: str | None = Field(None, pattern="^[A-Za-z0-9_.-]+$", description="Airflow connection of type Apprise")
+    remind_hours: int = Field(24, ge=1, le=365 * 24, description="How often an open review is brought to mind")
 
 
 class Retrain(Section):

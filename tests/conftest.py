@@ -27,16 +27,6 @@ def fp32() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def fp32() -> Iterator[None]:
-    """What is compared here lies below the rounding of bf16, in which machines compute that gain by it."""
-    from models import precision
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(precision, "gains_by_bf16", lambda _: False)
-        yield
-
-
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """Ports of 127.0.0.1 that nobody listens on."""

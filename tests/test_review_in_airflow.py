@@ -1,8 +1,9 @@
 """Ways round the review, tried on the real DAG in real Airflow, with everything before the decision prepared."""
 
+import json
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,6 +18,7 @@ from pipelines.promote import promote
 from pipelines.review import write_review
 from pipelines.tracking import connect
 from tests.evidence import finished_run
+from tests.inbox import inbox
 from tests.promotions import classifier
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(1500)]
@@ -31,6 +33,16 @@ def settings(services):
     return services
 
 
+@pytest.fixture(scope="module")
+def told(services):
+    """What the reviewers are told, by the connection that `checker` names; an administrator made it in Airflow."""
+    with inbox() as box:
+        extra = json.dumps({"config": {"path": f"json://127.0.0.1:{box.port}"}})
+        connection = {"connection_id": "reviewers", "conn_type": "apprise", "extra": extra}
+        Airflow(services, "admin")._send("POST", "/connections", connection)
+        yield box.received
+
+
 def prepare(settings, seed, **changes):
     """Make the artifacts that a run with this seed will reuse."""
     files, examples = classifier(settings.home / f"model-{seed}", seed)
@@ -39,16 +51,16 @@ def prepare(settings, seed, **changes):
     )
 
 
-def until(settings, run_id, ready):
+def until(settings, run_id, ready, dag=DAG):
     """The states of a run's tasks, as soon as they are `ready`."""
     airflow, end = Airflow(settings, "promoter"), time.monotonic() + LIMIT_S
     while time.monotonic() < end:
-        states = {task.task_id: task.state for task in airflow.tasks(DAG, run_id)}
+        states = {task.task_id: task.state for task in airflow.tasks(dag, run_id)}
         if ready(states):
             return states
         if "failed" in states.values():
             task = next(name for name, state in states.items() if state == "failed")
-            pytest.fail(f"{task}: " + "\n".join(airflow.log(DAG, run_id, task, 1)[-20:]))
+            pytest.fail(f"{task}: " + "\n".join(airflow.log(dag, run_id, task, 1)[-20:]))
         time.sleep(1)
     pytest.fail(f"{run_id} is not there after {LIMIT_S} s: {states}")
 
@@ -132,9 +144,24 @@ def test_a_candidate_put_straight_into_production_is_no_champion_for_longer_than
     assert champion("checker", settings) is None
 
 
-def test_an_open_review_is_found_although_another_run_is_queued_behind_it(settings, capsys):
+def test_reviewers_are_told_that_they_are_asked_and_again_while_the_review_waits(settings, told):
     prepare(settings, 2)
     run_id = asked(settings, 2)
+    page = re.search(r"http\S+/review/\w+/[0-9a-f]{64}", Airflow(settings, "promoter").review(DAG, run_id).body)[0]
+    assert [message["title"] for message in told] == ["Make the new checker the champion?"]
+    assert told[0]["message"].endswith(page)
+
+    a_day_on = Airflow(settings, "promoter").review(DAG, run_id).created_at + timedelta(hours=24, minutes=1)
+    reminding = Airflow(settings, "engineer").trigger("remind", {"at": a_day_on.isoformat()})
+    until(settings, reminding, lambda states: states.get("remind") == "success", dag="remind")
+    assert [message["title"] for message in told[1:]] == ["Still open: Make the new checker the champion?"]
+    assert page in told[1]["message"]
+    assert "closes in 6 days" in told[1]["message"]
+
+
+def test_an_open_review_is_found_although_another_run_is_queued_behind_it(settings, capsys):
+    """The run of the test before."""
+    run_id = Airflow(settings, "engineer").unfinished_runs(DAG)[0].run_id
     engineer = Airflow(settings, "engineer")
     queued = engineer.trigger(DAG, {"seed": 2})
     assert [run.run_id for run in engineer.unfinished_runs(DAG)] == [run_id, queued]
