@@ -23,7 +23,7 @@ class SecondReview(Review):
     def execute(self, context: Any) -> Any:
         """Ask, or be skipped. XComs can be forged, but spare nobody: record_review counts what Airflow recorded."""
         first, dossier = (context["ti"].xcom_pull(task) for task in ("review", "check_gates"))
-        if not first or first["chosen_options"] != ["Approve"]:
+        if not first or first["chosen_options"] != ["Approve"] or not first["responded_by_user"]:
             raise AirflowSkipException("there is no first approval that a second could follow")
         try:
             if not takes_two(dossier):

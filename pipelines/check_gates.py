@@ -15,7 +15,6 @@ from pipelines.examples import test_file
 from pipelines.flow import stages
 from pipelines.gates import judge
 from pipelines.mirror import here, manifest_of
-from pipelines.packet import packet
 from pipelines.policy import run_to_decide
 from pipelines.policy_file import policy_sha256
 from pipelines.run import Run
@@ -59,7 +58,7 @@ def check_gates(run_uri: str, inputs: Mapping[str, str]) -> str:
     tracked = record_run(run_uri, run, artifacts, evidence.report, settings)
     verdicts = judge(run.recipe.gates, evidence.report)
     dossier = assemble(evidence, verdicts, opponent, tracked, policy_sha256(settings))
-    uri = write(dossier, packet(dossier, settings), settings)
+    uri = write(dossier, settings)
     print(table(verdicts), f"dossier: {uri}", sep="\n", flush=True)
     refuse_unless_passed(verdicts)
     return uri

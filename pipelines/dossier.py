@@ -18,7 +18,7 @@ from pipelines.settings import Settings
 from pipelines.shared import brought, share
 from pipelines.verdict import Verdict
 
-DOSSIER, PACKET = "dossier.json", "packet.md"
+DOSSIER = "dossier.json"
 # Among the artifacts of a dossier: the frozen run that it is about.
 RUN = "run"
 
@@ -98,27 +98,24 @@ def dossier_uri(sha256: str, settings: Settings) -> str:
     return uri_of(folder(settings) / sha256, settings)
 
 
-def write(dossier: Dossier, packet: str, settings: Settings) -> str:
-    """Put a dossier and the reviewer's packet in place at once; one that already stands there is left as it is."""
+def write(dossier: Dossier, settings: Settings) -> str:
+    """Put a dossier in place at once; one that already stands there is left as it is."""
     uri = dossier_uri(dossier.sha256, settings)
     target = path_of(uri, settings)
     brought(target / DOSSIER, settings)
     if target.exists():
         read(uri, settings)
     else:
-        _write(target, dossier.text, packet)
-    # The dossier last: where it is, all of it is.
-    for name in (PACKET, DOSSIER):
-        share(brought(target / name, settings), settings)
+        _write(target, dossier.text)
+    share(brought(target / DOSSIER, settings), settings)
     return uri
 
 
-def _write(target: Path, text: str, packet: str) -> None:
+def _write(target: Path, text: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
     try:
         write_synced(part / DOSSIER, text)
-        write_synced(part / PACKET, packet)
         part.rename(target)
     except OSError:
         shutil.rmtree(part, ignore_errors=True)

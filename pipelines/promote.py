@@ -9,15 +9,17 @@ import os
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 from pipelines import dossier as dossiers
 from pipelines import ledger, mirror, registry
-from pipelines.artifact import publish, read_json
+from pipelines.artifact import NotWhole, publish, read_json
 from pipelines.champion import champion, changing, history, is_served, write_down
 from pipelines.decision import Review, decide, with_judged
 from pipelines.dossier import Dossier, check_belonging, refuse_unless_passed, whole
 from pipelines.errors import NothingToDo, Refused
+from pipelines.examples import test_file
 from pipelines.gates import judge
 from pipelines.policy import run_to_decide
 from pipelines.production import production_folder
@@ -71,6 +73,7 @@ def check_evidence(dossier: Dossier, run: Run) -> None:
     for source in (report, dossier.model):
         if whole(source.uri).digest != source.digest:
             raise Refused(f"{source.uri} is not what the dossier names: its digest differs")
+    check_test_rows(dossier, run)
     verdicts = judge(run.recipe.gates, read_json(mirror.here(report.uri) / "report.json"))
     if tuple(verdicts) != dossier.gates:
         raise Refused(
@@ -78,6 +81,19 @@ def check_evidence(dossier: Dossier, run: Run) -> None:
             "were changed since; start a new run, which reuses every training"
         )
     refuse_unless_passed(verdicts)
+
+
+def check_test_rows(dossier: Dossier, run: Run) -> None:
+    """Refuse where the rows that the model was judged by are not those that the report names, any more."""
+    source, name = dossier.artifacts["dataset"], str(test_file(Path(), run.recipe))
+    try:
+        rows = mirror.file_of(source.uri, name)
+    except NotWhole as error:
+        raise Refused(f"the evidence is not whole: {error}") from None
+    found = sha256(rows or b"").hexdigest()
+    if found != dossier.report["test_sha256"]:
+        told = f"holds other test rows ({found[:12]}) than those that the model was judged by"
+        raise Refused(f"{source.uri}/{name} {told}; nothing was promoted")
 
 
 def release(dossier: Dossier, review: Review, settings: Settings) -> str:

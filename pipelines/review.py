@@ -12,7 +12,7 @@ from pipelines.artifact import canonical
 from pipelines.artifact_root import path_of, uri_of
 from pipelines.champion import write_down
 from pipelines.decision import REVIEWS, Answer, Review, dag_of, decide, needed_of, with_judged
-from pipelines.dossier import PACKET, Dossier, check_belonging, dossier_uri, write_synced
+from pipelines.dossier import Dossier, check_belonging, dossier_uri, whole, write_synced
 from pipelines.errors import Refused
 from pipelines.judgements import Said, tally
 from pipelines.policy import run_to_decide
@@ -26,10 +26,18 @@ ANSWERED = {"reviewer", "reason", "decided_at"}
 
 
 def read_packet(uri: str) -> str:
-    """The Markdown that the reviewer reads, for the dossier at `uri`."""
+    """The Markdown that the reviewer reads, for the dossier at `uri`: made of what is sealed, and kept nowhere.
+
+    Raises Refused for a dossier or a report that is not what the seal names: an approval is of what was read.
+    """
+    from pipelines.packet import packet
+
     settings = read_settings()
-    folder = path_of(dossier_uri(Path(uri).name, settings), settings)
-    return brought(folder / PACKET, settings).read_text(encoding="utf-8")
+    dossier = dossiers.read(dossier_uri(Path(uri).name, settings), settings)
+    report = dossier.artifacts["report"]
+    if whole(report.uri).digest != report.digest:
+        raise Refused(f"{report.uri} is not the report that the dossier names: its digest differs")
+    return packet(dossier, settings)
 
 
 def takes_two(uri: str) -> bool:
@@ -94,9 +102,12 @@ def read_answers(run: Run, dossier: Dossier, settings: Settings) -> list[Answer]
 
 
 def answered(asked: Asked, requester: str | None) -> Answer | None:
-    """The answer to one request as Airflow recorded it; None while there is none."""
-    if not (asked.response_received and asked.responded_by and asked.responded_at and asked.chosen_options):
+    """The answer to one request as Airflow recorded it; None while there is none. Raises Refused for a nobody's."""
+    if not (asked.response_received and asked.responded_at and asked.chosen_options):
         return None
+    if asked.responded_by is None:
+        chosen = ",".join(asked.chosen_options)
+        raise Refused(f"Airflow answered {chosen!r} itself, as when the time is out; only a person's answer counts")
     return Answer(
         option=",".join(asked.chosen_options),
         # By name, as Airflow names who triggered a run: the id of its FAB users is a number.

@@ -11,7 +11,6 @@ from pipelines import dossier as dossiers
 from pipelines import evidence
 from pipelines.dossier import DOSSIER
 from pipelines.errors import Refused
-from pipelines.packet import packet
 from pipelines.settings import ROOT, read_settings
 from tests.evidence import dossier_of
 
@@ -25,7 +24,7 @@ def settings(tmp_path, monkeypatch):
 @pytest.fixture
 def written(settings):
     dossier = dossier_of(settings)
-    dossiers.write(dossier, packet(dossier, settings), settings)
+    dossiers.write(dossier, settings)
     return dossier
 
 

@@ -155,7 +155,7 @@ def test_texts_of_a_recipe_cannot_act_as_markup(dossier):
 
 @pytest.mark.slow
 def test_the_command_prints_it_whole_or_in_one_language(dossier, settings):
-    dossiers.write(dossier, "packet", settings)
+    dossiers.write(dossier, settings)
     command = [sys.executable, "-m", "pipelines.cli", "dossier", "card", dossier.sha256[:8]]
     run = {"cwd": ROOT, "capture_output": True, "text": True, "check": True}
     assert subprocess.run(command, **run).stdout == model_card(dossier)

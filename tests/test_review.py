@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.airflow_records import Review as Asked
 from pipelines.artifact import read_json, seal, write_json
 from pipelines.decision import Answer, decide
 from pipelines.dossier import check_belonging, write
 from pipelines.errors import Refused
 from pipelines.ledger import ledger_path
+from pipelines.packet import packet
 from pipelines.promote import check_age, check_evidence
-from pipelines.review import read_packet, read_review, record_review, write_review
+from pipelines.review import answered, read_packet, read_review, record_review, write_review
 from pipelines.run import read_run
 from pipelines.settings import read_settings
 from pipelines.try_out import same_answer
@@ -120,7 +122,7 @@ def test_a_reviewers_answer_to_one_run_is_not_recorded_for_the_dossier_of_anothe
     monkeypatch.setenv("SCRIPTORIUM_RECIPES", str(settings.home))
     (settings.home / "checker.toml").write_text(RECIPE)
     asked, _ = finished_run(settings, "manual__2", seed=2)
-    inputs = {"dossier": write(dossier, "packet", settings), "candidate": "models:/checker-candidates/1"}
+    inputs = {"dossier": write(dossier, settings), "candidate": "models:/checker-candidates/1"}
     with pytest.raises(Refused, match=r"manual__1, not of .*manual__2"):
         record_review(asked, inputs)
     assert not ledger_path("checker", settings).exists()
@@ -148,11 +150,35 @@ def test_promotion_hashes_every_byte_and_judges_the_report_anew(dossier):
         check_evidence(dossier, run)
 
 
-def test_the_form_shows_the_packet_of_its_dossier(settings, dossier, monkeypatch):
+def test_the_form_shows_what_is_sealed_and_no_other_file(settings, dossier, monkeypatch):
+    """A packet beside the dossier could be edited before anybody reads it."""
     monkeypatch.setenv("SCRIPTORIUM_HOME", str(settings.home))
-    assert read_packet(write(dossier, "# the packet", settings)) == "# the packet"
+    uri = write(dossier, settings)
+    (Path(uri) / "packet.md").write_text("# passes everything")
+    assert read_packet(uri) == packet(dossier, settings)
     with pytest.raises(Refused):
         read_packet("/etc/passwd")
+    (Path(dossier.artifacts["report"].uri) / "report.json").write_text("{}")
+    with pytest.raises(Refused, match=r"report\.json"):
+        read_packet(uri)
+
+
+def test_what_airflow_answers_itself_when_the_time_is_out_is_no_approval():
+    given = {"subject": "?", "options": ["Approve"], "created_at": NOON, "response_received": True}
+    by_default = Asked(**given, chosen_options=["Approve"], responded_at=NOON, responded_by_user=None)
+    with pytest.raises(Refused, match="Airflow answered 'Approve' itself"):
+        answered(by_default, "engineer")
+
+
+def test_test_rows_that_were_swapped_after_the_approval_are_found(dossier):
+    run, rows = read_run(dossier.run_uri), "tasks/summary_check/test.jsonl"
+    dataset = Path(dossier.artifacts["dataset"].uri)
+    (dataset / rows).write_text('{"id": "easier"}\n')
+    with pytest.raises(Refused, match=r"test\.jsonl is not the file its manifest names"):
+        check_evidence(dossier, run)
+    seal(dataset, "dataset", {"dataset_md5": run.dataset_md5}, {})
+    with pytest.raises(Refused, match="holds other test rows"):
+        check_evidence(dossier, run)
 
 
 def test_a_served_answer_may_differ_by_rounding_only():

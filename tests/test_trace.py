@@ -47,7 +47,7 @@ def candidate(settings, md5, run_id, recipe=MOOD, **changes):
         run_uri, run, artifacts_of(report, run, None, settings), read_json(ROOT / report / "report.json")
     )
     dossier = assemble(evidence, judge(run.recipe.gates, evidence.report), None, Tracked("mlflow-run", "7"), "")
-    dossiers.write(dossier, "packet", settings)
+    dossiers.write(dossier, settings)
     return dossier
 
 
