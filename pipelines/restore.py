@@ -27,6 +27,7 @@ def restore(name: str, version: str | None, by: str, reason: str, settings: Sett
     require_known(name, settings)
     with changing(name, settings):
         entries = history(name, settings)
+        version = version or unfinished(name, entries, settings)
         target = chosen(name, version, entries)
         version, held = target.facts["version"], registry.holder(connect(settings), name)
         now = ledger.of_champion(entries)
@@ -47,6 +48,19 @@ def restore(name: str, version: str | None, by: str, reason: str, settings: Sett
         record("restored", name, target.dossier, {**kept, **told}, settings)
     print(f"{name} version {back_to} is the champion again, restored by {by}: {reason.strip()}", flush=True)
     return back_to
+
+
+def unfinished(name: str, entries: list[Entry], settings: Settings) -> str | None:
+    """The version of a restore that was killed between ledger and registry, which remembers it from here on.
+
+    Run again, that restore ends there; it would else go back one champion further.
+    """
+    last, kept = entries[-1] if entries else None, registry.acknowledged(name, settings)
+    if last is None or last.event != "restored" or kept in {None, last.sha256}:
+        return None
+    registry.acknowledge(name, last.sha256, settings)
+    print(f"the restore of {last.at} was killed before its end, and is ended by this one", flush=True)
+    return last.facts["version"]
 
 
 def proved(target: Entry, dossier: Dossier, settings: Settings) -> str:
