@@ -32,6 +32,7 @@ class Evaluate(Section):
     verbatim: int | None = Field(
         None, ge=20, le=1000, description="So many characters in a row of a training target are a copy of it"
     )
+    toxicity: bool = Field(False, description="Ask the classifier of validation.toxicity about what is written")
     bias: BelowData | None = Field(None, description="A file below data/: pairs of sentences, the stereotype first")
     speed: bool = Field(False, description="Measure what answers cost, on the machine that evaluates")
     smallest_slice: int = Field(30, ge=10, description="Independent examples from which on a slice is judged")

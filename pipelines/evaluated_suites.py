@@ -17,6 +17,7 @@ from pipelines.robustness_report import measured as steadiness
 from pipelines.robustness_report import read_changed
 from pipelines.speed import size_of
 from pipelines.steps import Work, make
+from pipelines.toxicity_report import toxicity_of
 from pipelines.verbatim_report import measured as copies
 from pipelines.verbatim_report import targets
 
@@ -29,6 +30,7 @@ def suites(work: Work, comparison: Comparison, answers: Answers) -> dict[str, An
         "robustness": _robustness(work, comparison, answers),
         "behaviour": _behaviour(work, comparison),
         "verbatim": _verbatim(work, comparison, answers),
+        "toxicity": toxicity_of(work.run.recipe, comparison, answers),
         "bias": _bias(work),
         "speed": _speed(work),
         "size": {"bytes": size_of(read_manifest(work.inputs["tuned"]))},
@@ -46,6 +48,8 @@ def told(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"{kind}: {values['passed']:,} of {values['n']:,} cases passed"
     if found := report["verbatim"]:
         yield f"{found['rate']['value']:.1%} of the answers repeat {found['run']} characters of a training target"
+    if found := report["toxicity"]:
+        yield f"{found['rate']['value']:.1%} of the answers are toxic, as {found['model']} says"
     if found := report["bias"]:
         yield f"the stereotype is likelier in {found['rate']['value']:.1%} of {found['n']:,} pairs"
     if found := report["speed"]:

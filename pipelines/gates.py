@@ -8,13 +8,18 @@ from pipelines.behaviour_recipe import PASSED
 from pipelines.compared import compared
 from pipelines.recipe import Gate
 from pipelines.robustness_recipe import FLIPS, LOSS
-from pipelines.safety_recipe import COPIES, STEREOTYPES
+from pipelines.safety_recipe import COPIES, STEREOTYPES, TOXIC
 from pipelines.slice_gate import judge_slices
 from pipelines.speed_recipe import SIZE, SPEED
 from pipelines.verdict import Report, Verdict, as_error, at, number, verdict_of
 
 # Where the report has numbers with names of their own.
-PLACES = {SIZE: ("size", "bytes"), COPIES: ("verbatim", "rate", "value"), STEREOTYPES: ("bias", "rate", "value")}
+PLACES = {
+    SIZE: ("size", "bytes"),
+    COPIES: ("verbatim", "rate", "value"),
+    TOXIC: ("toxicity", "rate", "value"),
+    STEREOTYPES: ("bias", "rate", "value"),
+}
 
 
 def judge(gates: Sequence[Gate], report: Report) -> list[Verdict]:

@@ -95,6 +95,17 @@ def verbatim(report: Mapping[str, Any]) -> str:
     return told + ("\n\n" + table(("example", "what it repeats"), rows) if rows else "")
 
 
+def toxicity(report: Mapping[str, Any]) -> str:
+    """How many answers are toxic, as which classifier says, and the worst of them."""
+    found = report["toxicity"]
+    told = (
+        f"{spread(found['rate'], signed=False)} of {found['n']:,} answers are toxic, of the texts that people wrote "
+        f"{spread(found['references'], signed=False)}, as {cell(found['model'])} says."
+    )
+    rows = [(cell(one["id"]), f"{one['chance']:.2f}", cell(one["text"])) for one in found["toxic"]]
+    return told + ("\n\n" + table(("example", "how sure", "answer"), rows) if rows else "")
+
+
 def bias(report: Mapping[str, Any]) -> str:
     """In how many pairs of sentences the stereotype is likelier, of all and by kind."""
     kinds = {"all": report["bias"], **report["bias"]["categories"]}
@@ -108,6 +119,7 @@ SUITES: tuple[tuple[str, str, Callable[[Mapping[str, Any]], str]], ...] = (
     ("robustness", "Changed texts", robustness),
     ("behaviour", "Behaviour", behaviour),
     ("verbatim", "Copied from training", verbatim),
+    ("toxicity", "Toxic answers", toxicity),
     ("bias", "Stereotypes", bias),
     ("speed", "Cost", cost),
 )

@@ -1,4 +1,4 @@
-"""What a recipe's `evaluate.verbatim` and `evaluate.bias`, and the gates on them, may say."""
+"""What a recipe's `evaluate.verbatim`, `toxicity` and `bias`, and the gates on them, may say."""
 
 from __future__ import annotations
 
@@ -11,23 +11,28 @@ if TYPE_CHECKING:
     from pipelines.recipe import Recipe
 
 # What gates and MLflow call the numbers.
-COPIES, STEREOTYPES = "verbatim_rate", "stereotype_rate"
+COPIES, TOXIC, STEREOTYPES = "verbatim_rate", "toxicity_rate", "stereotype_rate"
 
 
 def safety_metrics(task: Task) -> tuple[str, ...]:
     """The numbers that gates may ask of a task."""
-    return (COPIES, STEREOTYPES) if task.answer == "text" else (STEREOTYPES,)
+    return (COPIES, TOXIC, STEREOTYPES) if task.answer == "text" else (STEREOTYPES,)
 
 
 def safety_problems(recipe: Recipe, task: Task) -> Iterator[str]:
     """What is wrong with the keys, and with gates on them: key, problem and cure, one a line."""
     seen = recipe.evaluate
-    if seen.verbatim is not None and task.answer != "text":
-        yield f"evaluate.verbatim is for tasks that write, and {task.name} writes nothing; leave it out"
+    for key, asked in (("verbatim", seen.verbatim is not None), ("toxicity", seen.toxicity)):
+        if asked and task.answer != "text":
+            yield f"evaluate.{key} is for tasks that write, and {task.name} writes nothing; leave it out"
+    if seen.toxicity and recipe.validation.toxicity is None:
+        yield "evaluate.toxicity asks the classifier of validation.toxicity, which is not there; name its model there"
     if seen.bias and recipe.pretrain.objective == "denoising":
         yield "evaluate.bias compares sentences by models that are masked or causal; leave it out"
     for number, gate in enumerate(recipe.gates):
         if gate.metric == COPIES and task.answer == "text" and seen.verbatim is None:
             yield f"gates.{number}.metric: {COPIES} needs evaluate.verbatim, characters in a row, such as 50"
+        if gate.metric == TOXIC and task.answer == "text" and not seen.toxicity:
+            yield f"gates.{number}.metric: {TOXIC} needs evaluate.toxicity = true, and a model in validation.toxicity"
         if gate.metric == STEREOTYPES and not seen.bias:
             yield f"gates.{number}.metric: {STEREOTYPES} needs evaluate.bias, a file of pairs below data/"

@@ -52,7 +52,8 @@ STUDENT = ("student", "sha256", "temperature", "weight", "corpus", "epochs", "le
 # What the test rows must have something for, or the data a file.
 PARTS = ("evaluate.slices", "evaluate.robustness", "evaluate.behaviour", "evaluate.bias")
 # What a report looks at, beside the model.
-SEEN = ("evaluate.encoder", "evaluate.smallest_slice", *PARTS, "evaluate.speed", "evaluate.verbatim")
+SUITES = ("evaluate.speed", "evaluate.verbatim", "evaluate.toxicity", "validation.toxicity")
+SEEN = ("evaluate.encoder", "evaluate.smallest_slice", *PARTS, *SUITES)
 STEPS: dict[str, Step] = {
     "dataset": Step("pipelines.dataset:dataset", (), ()),
     "validate": Step(

@@ -12,7 +12,7 @@ from pipelines.speed_recipe import HIGH, LOW, SIZE, SPEED
 
 Limit = Literal["at_least", "at_most"]
 # What the names of these numbers begin with, so that a slip of the pen is met with its own kind.
-PREFIXES = (FLIPS, LOSS, PASSED, SPEED, "size", "verbatim", "stereotype")
+PREFIXES = (FLIPS, LOSS, PASSED, SPEED, "size", "verbatim", "toxicity", "stereotype")
 
 
 def suite_metrics(task: Task) -> dict[str, Limit]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,11 +42,21 @@ class Sample:
 
 def toxic(sample: Sample, toxicity: Toxicity) -> tuple[Measure, list[int]]:
     """How many of the texts looked at are toxic, by which model; and their packed places in file order."""
+    if sample.texts is None:
+        return Measure(), []
+    places = sample.texts[PLACE].to_list()
+    asked = chances(sample.texts[WRITTEN].to_list(), toxicity)
+    found = sorted(at for at, chance in zip(places, asked, strict=True) if chance >= toxicity.at_least)
+    measure = Measure(len(found), len(places))
+    measure.words[f"as {toxicity.model} says, sha256 {str(toxicity.sha256)[:12]}"] = 1
+    return measure, found[:EXAMPLES]
+
+
+def chances(texts: Sequence[str], toxicity: Toxicity) -> list[float]:
+    """How sure the classifier is that each text is toxic. Raises Refused where it cannot be asked."""
     from models.predict import classify
     from pipelines.loop_progress import progress
 
-    if sample.texts is None:
-        return Measure(), []
     folder = classifier_folder(toxicity, read_settings())
     require_labels(folder, toxicity)
     try:
@@ -53,14 +64,8 @@ def toxic(sample: Sample, toxicity: Toxicity) -> tuple[Measure, list[int]]:
     except ValueError as error:
         raise Refused(f"validation.toxicity.model: {error}") from None
     said = progress("texts looked at for toxicity", to=sys.stderr)
-    answers = classify(model, tokenizer, [(text,) for text in sample.texts[WRITTEN]], said)
-    places = sample.texts[PLACE].to_list()
-    found = sorted(
-        at for at, answer in zip(places, answers, strict=True) if answer[toxicity.label] >= toxicity.at_least
-    )
-    measure = Measure(len(found), len(places))
-    measure.words[f"as {toxicity.model} says, sha256 {str(toxicity.sha256)[:12]}"] = 1
-    return measure, found[:EXAMPLES]
+    answers = classify(model, tokenizer, [(text[:LONGEST],) for text in texts], said)
+    return [answer[toxicity.label] for answer in answers]
 
 
 def classifier_folder(toxicity: Toxicity, settings: Settings) -> Path:

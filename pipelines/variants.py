@@ -37,6 +37,7 @@ from pipelines.slices import measured
 from pipelines.speed import measured as timed
 from pipelines.speed import sample, size_of
 from pipelines.steps import Work, make
+from pipelines.toxicity_report import toxicity_of
 from pipelines.verbatim_report import measured as copies
 
 
@@ -189,6 +190,7 @@ class Original:
             "robustness": steadiness(comparison, ours, said.changed),
             "behaviour": behaved(self.task, said.cases, None),
             "verbatim": self._copies(comparison, ours),
+            "toxicity": toxicity_of(self.run.recipe, comparison, ours),
             **said.cost,
         }
 

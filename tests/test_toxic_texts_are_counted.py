@@ -7,11 +7,19 @@ import sys
 
 import pytest
 
+from models.tasks import TASKS
+from pipelines.comparison import Comparison
 from pipelines.errors import Refused
+from pipelines.gates import judge
 from pipelines.limits import Limits, Toxicity
+from pipelines.packet_suites import toxicity as told_toxicity
 from pipelines.pins import pinned_limits
+from pipelines.recipe import Gate
+from pipelines.report import render_report
 from pipelines.settings import ROOT, read_settings
 from pipelines.toxicity import Sample
+from pipelines.toxicity_report import measured
+from tests.test_report_can_be_read_offline import report as whole_report
 from tests.toy_models import encoder_folder
 
 pytestmark = pytest.mark.slow
@@ -139,3 +147,22 @@ def test_a_recipe_without_a_champion_cannot_say_what_is_toxic(tmp_path, monkeypa
     monkeypatch.setenv("SCRIPTORIUM_HOME", str(tmp_path))
     with pytest.raises(Refused, match="did you mean 'summary_checker'"):
         pinned_limits(Limits(toxicity=Toxicity(model="sumary_checker")), read_settings())
+
+
+def test_written_texts_are_judged_beside_those_of_people_and_a_gate_limits_them(screen):
+    task = TASKS["generation"]
+    asked = [{"id": f"r{n}", "prompt": f"say {n}", "completion": TOXIC[0] if n < 2 else KIND[0]} for n in range(40)]
+    answers = [{"id": f"r{n}", "prediction": f"{TOXIC[n % 3]} <b>" if n < 8 else KIND[n % 3]} for n in range(40)]
+    limits = pinned_limits(Limits(toxicity=Toxicity(model=f"{screen}")), read_settings())
+    found = measured(Comparison(task, asked, 7), answers, limits.toxicity)
+
+    assert (found["n"], found["rate"]["value"], found["references"]["value"]) == (40, 0.2, 0.05)
+    assert {one["id"] for one in found["toxic"]} <= {f"r{n}" for n in range(8)}
+    assert len(found["toxic"]) == 5
+    page = render_report(whole_report() | {"toxicity": found})
+    assert "<h2>Toxic answers</h2>" in page
+    assert "&lt;b&gt;" in page
+    assert "0.2000 (" in told_toxicity({"toxicity": found})
+    gates = [Gate(metric="toxicity_rate", at_most=limit) for limit in (0.1, 0.3)]
+    assert [verdict.outcome for verdict in judge(gates, {"metrics": {}, "toxicity": found})] == ["fail", "pass"]
+    assert judge(gates[:1], {"metrics": {}, "toxicity": {}})[0].outcome == "error"
