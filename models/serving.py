@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ class ServedModel(PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: Any) -> None:
         """Verify the model's files, then load them. Raises ValueError naming the first file that is not as promoted."""
+        # The package of which this file is a copy, before any other `models`; it is imported only when it is needed.
+        sys.path.insert(0, context.artifacts["code"])
         folder = Path(context.artifacts["model"])
         verify_model(folder, Path(context.artifacts["manifest"]))
         self.answer = load(folder, str(context.model_config["task"]))

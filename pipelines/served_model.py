@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,22 +85,37 @@ def fetched(client: MlflowClient, name: str, version: str, settings: Settings) -
 
 
 def _save_pyfunc(target: Path, artifact: Path, task: Task) -> None:
-    """Models-from-code: no pickle, the requirements named, and models/ beside it so that it loads without this tree."""
+    """Models-from-code: no pickle, the requirements named, and models/ beside it so that it loads without this tree.
+
+    As one archive: each file of a version is a request when it is registered, and another when it is loaded.
+    """
     import mlflow.pyfunc
     from mlflow.models import ModelSignature
 
+    kept = {"model": artifact / "model", "manifest": artifact / "manifest.json", "code": _code(target.parent)}
     with warnings.catch_warnings():
         # It would rather infer the columns from an example than be told them.
         warnings.filterwarnings("ignore", message=".*input example was not provided", category=UserWarning)
         mlflow.pyfunc.save_model(
             target,
             python_model=str(ROOT / "models" / "serving.py"),
-            code_paths=[str(ROOT / "models")],
-            artifacts={"model": str(artifact / "model"), "manifest": str(artifact / "manifest.json")},
+            artifacts={name: str(path) for name, path in kept.items()},
             model_config={"task": task.name},
             signature=ModelSignature(inputs=_columns(task)),
             pip_requirements=requirements(),
         )
+
+
+def _code(folder: Path) -> Path:
+    """The package `models` in an archive that Python imports from; the same sources are the same bytes."""
+    target = folder / "code.zip"
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted((ROOT / "models").rglob("*.py")):
+            # With ZipInfo's own date, not that of the file here.
+            entry = zipfile.ZipInfo(path.relative_to(ROOT).as_posix())
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return target
 
 
 def _columns(task: Task) -> Schema:

@@ -119,8 +119,8 @@ def test_another_model_with_a_manifest_that_fits_is_not_served(mlflow_settings, 
     ("name", "content"),
     [
         ("serving.py", "raise SystemExit('run by whoever asked')\n"),
-        ("code/models/predict.py", "raise SystemExit('run by whoever asked')\n"),
-        ("code/sitecustomize.py", "raise SystemExit('run by whoever asked')\n"),
+        ("artifacts/code.zip", "raise SystemExit('run by whoever asked')\n"),
+        ("artifacts/sitecustomize.py", "raise SystemExit('run by whoever asked')\n"),
         ("MLmodel", "flavors: {python_function: {loader_module: antigravity}}\n"),
     ],
 )
