@@ -1,9 +1,8 @@
 """Ways round the review, tried on the real DAG in real Airflow, with everything before the decision prepared."""
 
-import json
 import re
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -18,29 +17,18 @@ from pipelines.promote import promote
 from pipelines.review import write_review
 from pipelines.tracking import connect
 from tests.evidence import finished_run
-from tests.inbox import inbox
+from tests.live_runs import LIMIT_S, LiveRun
 from tests.promotions import classifier
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(1500)]
 
 DAG = "train__checker"
-LIMIT_S = 900
 
 
 @pytest.fixture
 def settings(services):
     """The stack; of its recipes `checker` is the one whose artifacts are prepared, so that only decisions run."""
     return services
-
-
-@pytest.fixture(scope="module")
-def told(services):
-    """What the reviewers are told, by the connection that `checker` names; an administrator made it in Airflow."""
-    with inbox() as box:
-        extra = json.dumps({"config": {"path": f"json://127.0.0.1:{box.port}"}})
-        connection = {"connection_id": "reviewers", "conn_type": "apprise", "extra": extra}
-        Airflow(services, "admin")._send("POST", "/connections", connection)
-        yield box.received
 
 
 def prepare(settings, seed, **changes):
@@ -51,47 +39,10 @@ def prepare(settings, seed, **changes):
     )
 
 
-def until(settings, run_id, ready, dag=DAG):
-    """The states of a run's tasks, as soon as they are `ready`."""
-    airflow, end = Airflow(settings, "promoter"), time.monotonic() + LIMIT_S
-    while time.monotonic() < end:
-        states = {task.task_id: task.state for task in airflow.tasks(dag, run_id)}
-        if ready(states):
-            return states
-        if "failed" in states.values():
-            task = next(name for name, state in states.items() if state == "failed")
-            pytest.fail(f"{task}: " + "\n".join(airflow.log(dag, run_id, task, 1)[-20:]))
-        time.sleep(1)
-    pytest.fail(f"{run_id} is not there after {LIMIT_S} s: {states}")
-
-
 def asked(settings, seed):
-    """Start a run and wait until its review is open; returns the run's id."""
-    run_id = Airflow(settings, "engineer").trigger(DAG, {"seed": seed})
-    until(settings, run_id, lambda states: states.get("review") == "awaiting_input")
-    return run_id
-
-
-def clear(settings, run_id, task):
-    """Have a task and all that follow run again."""
-    what = {
-        "dry_run": False,
-        "dag_run_id": run_id,
-        "task_ids": [task],
-        "include_downstream": True,
-        "only_failed": False,
-    }
-    Airflow(settings, "engineer")._send("POST", f"/dags/{DAG}/clearTaskInstances", what)
-
-
-def said_by(settings, run_id, task):
-    return "\n".join(Airflow(settings, "promoter").log(DAG, run_id, task, 1))
-
-
-def mark_as_success(settings, run_id, task):
-    """What anybody with edit rights can do in Airflow's pages."""
-    engineer = Airflow(settings, "engineer")
-    engineer._send("PATCH", f"/dags/{DAG}/dagRuns/{run_id}/taskInstances/{task}", {"new_state": "success"})
+    """Start a run and wait until its review is open; returns it, and the seal of the dossier that it is about."""
+    run = LiveRun(settings, DAG, Airflow(settings, "engineer").trigger(DAG, {"seed": seed}))
+    return run, run.asked()
 
 
 def forged_review(settings, dossier, run_id):
@@ -112,20 +63,17 @@ def forged_review(settings, dossier, run_id):
 
 def test_an_approval_that_nobody_entitled_gave_promotes_nothing(settings):
     prepare(settings, 1)
-    run_id = asked(settings, 1)
-    # Other files of tests share this Airflow, and its home: only the request says which dossier it is about.
-    seal = re.search(rf"/review/{DAG}/([0-9a-f]{{64}})", Airflow(settings, "promoter").review(DAG, run_id).body)[1]
+    run, seal = asked(settings, 1)
     dossier = dossiers.read(str(settings.home / "artifacts" / "dossiers" / seal), settings)
 
     with pytest.raises(Refused, match="engineer may not do this"):
-        Airflow(settings, "engineer").answer(DAG, run_id, "Approve", "I made it myself")
-    forged = {"candidate": "models:/checker-candidates/1", "review": forged_review(settings, dossier, run_id)}
+        run.answer("engineer", reason="I made it myself")
+    forged = {"candidate": "models:/checker-candidates/1", "review": forged_review(settings, dossier, run.run_id)}
     with pytest.raises(Refused, match="nobody has answered"):
         promote(dossier.run_uri, forged)
 
-    mark_as_success(settings, run_id, "review")
-    until(settings, run_id, lambda states: states.get("record_review") == "failed")
-    assert "a task marked as success is no answer" in said_by(settings, run_id, "record_review")
+    run.mark_as_success("review")
+    assert "a task marked as success is no answer" in run.ended("record_review")
     assert champion("checker", settings) is None
 
 
@@ -144,51 +92,35 @@ def test_a_candidate_put_straight_into_production_is_no_champion_for_longer_than
     assert champion("checker", settings) is None
 
 
-def test_reviewers_are_told_that_they_are_asked_and_again_while_the_review_waits(settings, told):
-    prepare(settings, 2)
-    run_id = asked(settings, 2)
-    page = re.search(r"http\S+/review/\w+/[0-9a-f]{64}", Airflow(settings, "promoter").review(DAG, run_id).body)[0]
-    assert [message["title"] for message in told] == ["Make the new checker the champion?"]
-    assert told[0]["message"].endswith(page)
-
-    a_day_on = Airflow(settings, "promoter").review(DAG, run_id).created_at + timedelta(hours=24, minutes=1)
-    reminding = Airflow(settings, "engineer").trigger("remind", {"at": a_day_on.isoformat()})
-    until(settings, reminding, lambda states: states.get("remind") == "success", dag="remind")
-    assert [message["title"] for message in told[1:]] == ["Still open: Make the new checker the champion?"]
-    assert page in told[1]["message"]
-    assert "closes in 6 days" in told[1]["message"]
-
-
 def test_an_open_review_is_found_although_another_run_is_queued_behind_it(settings, capsys):
-    """The run of the test before."""
-    run_id = Airflow(settings, "engineer").unfinished_runs(DAG)[0].run_id
+    prepare(settings, 2)
+    run, _ = asked(settings, 2)
     engineer = Airflow(settings, "engineer")
     queued = engineer.trigger(DAG, {"seed": 2})
-    assert [run.run_id for run in engineer.unfinished_runs(DAG)] == [run_id, queued]
-    waits_for = rf"one run at a time, and the one ahead is {re.escape(run_id)}, whose review is open; .*review checker"
+    assert [run.run_id for run in engineer.unfinished_runs(DAG)] == [run.run_id, queued]
+    ahead = re.escape(run.run_id)
+    waits_for = rf"one run at a time, and the one ahead is {ahead}, whose review is open; .*review checker"
     assert re.search(waits_for, follow.why_queued(engineer, DAG, queued))
 
     engineer._send("PATCH", f"/dags/{DAG}/dagRuns/{queued}", {"state": "failed"})
     follow.answer("checker", "Approve", "good enough", "reviewer", settings)
-    assert run_id in capsys.readouterr().out
+    assert run.run_id in capsys.readouterr().out
 
 
 def test_a_first_release_waits_for_another_reviewer_whom_no_click_replaces(settings):
     """The run of the test before, whose first review was approved."""
-    engineer = Airflow(settings, "engineer")
-    run_id = engineer.unfinished_runs(DAG)[0].run_id
-    until(settings, run_id, lambda states: states.get("second_review") == "awaiting_input")
+    run = LiveRun(settings, DAG, Airflow(settings, "engineer").unfinished_runs(DAG)[0].run_id)
+    run.until(lambda states: states.get("second_review") == "awaiting_input")
     with pytest.raises(Refused, match="reviewer may not do this"):
         follow.answer("checker", "Approve", "I like it still", "reviewer", settings)
 
-    mark_as_success(settings, run_id, "second_review")
-    until(settings, run_id, lambda states: states.get("record_review") == "failed")
-    assert "takes 2 approvals, and only reviewer has given one" in said_by(settings, run_id, "record_review")
+    run.mark_as_success("second_review")
+    assert "takes 2 approvals, and only reviewer has given one" in run.ended("record_review")
 
-    clear(settings, run_id, "second_review")
-    until(settings, run_id, lambda states: states.get("second_review") == "awaiting_input")
+    run.clear("second_review")
+    run.until(lambda states: states.get("second_review") == "awaiting_input")
     follow.answer("checker", "Reject", "not good enough", "second_reviewer", settings)
-    until(settings, run_id, lambda states: states.get("promote") == "skipped")
+    assert run.ended("promote").startswith("skipped")
     told = ledger.read(ledger.ledger_path("checker", settings))[-1]
     assert (told.event, told.facts["reviewer"], told.facts["first_reviewer"]) == (
         "rejected",
