@@ -47,7 +47,9 @@ def reminders(pending: Iterable[Pending], since: datetime, until: datetime, sett
 
 def due(asked_at: datetime, every: timedelta, since: datetime, until: datetime) -> bool:
     """Whether a whole multiple of `every` after `asked_at` lies after `since`, and not after `until`."""
-    return (until - asked_at) // every > max(0, (since - asked_at) // every)
+    # In seconds: Airflow's times are pendulum's, whose differences cannot be divided by a timedelta.
+    before, now = ((at - asked_at).total_seconds() // every.total_seconds() for at in (since, until))
+    return now > max(0, before)
 
 
 def _known(pending: Iterable[Pending], settings: Settings) -> Iterator[tuple[Pending, Recipe]]:
@@ -67,5 +69,5 @@ def _reminder(asked: Pending, connection: str, closes: datetime, now: datetime) 
 
 
 def _hours(span: timedelta) -> str:
-    hours = round(span / timedelta(hours=1))
+    hours = round(span.total_seconds() / 3600)
     return f"{hours // 24} days" if hours >= 48 else f"{hours} hours"
