@@ -16,7 +16,7 @@ CPUINFO = Path("/proc/cpuinfo")
 # With them it may still be slower: a Xeon whose hypervisor hides AMX does half of fp32, a Zen 5 does 4.6 times fp32.
 LEAST_GAIN = 1.5
 PROBE_SIZE = 512
-PROBES = 8
+PROBES = 24
 
 
 def autocast(device: torch.device | str, *, bf16: bool | None = None) -> Any:

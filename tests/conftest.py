@@ -17,7 +17,7 @@ from tests.s3_server import Server, s3_server
 NUMBERS = count()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fp32() -> Iterator[None]:
     """What is compared here lies below the rounding of bf16, in which machines compute that gain by it."""
     from models import precision

@@ -63,6 +63,7 @@ def teacher(settings, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fp32")
 def test_a_student_is_judged_beside_its_teacher_and_sealed_and_becomes_onnx_files(teacher, tmp_path):
     from pipelines import export
     from pipelines.distilled import written

@@ -314,7 +314,7 @@ def test_a_decoder_learns_both_tasks_by_their_prompts_one_of_them_a_task_that_wa
     changes = {
         "data.examples": "tasks/own",
         "finetune.epochs": 12,
-        "finetune.learning_rate": 1e-2,
+        "finetune.learning_rate": 3e-3,
         "finetune.batch_size": 8,
         "finetune.max_length": 48,
         "base.model.scratch": "micro-decoder",
