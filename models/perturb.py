@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from functools import cache
 from random import Random
+from typing import Any
 
 TYPO_EVERY = 20  # Latin letters
 DOUBLED = 0.2  # of the spaces
@@ -44,12 +46,30 @@ def _other_width(character: str) -> str:
     return chr(ord(character) + TO_FULL) if changes else character
 
 
+def script(text: str, _: Random) -> str:
+    """Chinese in the other script: simplified characters made traditional, or traditional ones simplified (OpenCC)."""
+    traditional = _converted(text, "s2t")
+    return traditional if traditional != text else _converted(text, "t2s")
+
+
+def _converted(text: str, way: str) -> str:
+    return str(_converter(way).convert(text))
+
+
+@cache
+def _converter(way: str) -> Any:
+    from opencc import OpenCC
+
+    return OpenCC(way)
+
+
 KINDS: Mapping[str, Callable[[str, Random], str]] = {
     "typos": typos,
     "lower_case": lambda text, _: text.lower(),
     "upper_case": lambda text, _: text.upper(),
     "spaces": spaces,
     "width": width,
+    "script": script,
 }
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from models.tasks.task import Task
 
 if TYPE_CHECKING:
     from pipelines.recipe import Recipe
 
-Change = Literal["typos", "lower_case", "upper_case", "spaces", "width"]
-CHANGES: tuple[Change, ...] = ("typos", "lower_case", "upper_case", "spaces", "width")
+Change = Literal["typos", "lower_case", "upper_case", "spaces", "width", "script"]
+CHANGES: tuple[Change, ...] = get_args(Change)
 # What gates and MLflow call the numbers, before the kind of change.
 FLIPS, LOSS = "flip_rate_", "robustness_loss_"
 

@@ -38,6 +38,8 @@ def test_every_kind_that_a_recipe_may_name_is_one_that_there_is():
         ("upper_case", "A good film", "A GOOD FILM"),
         ("spaces", "电影很好", " 电影很好 "),
         ("width", "好，２０２４年：iPhone！", "好,2024年:iPhone!"),  # noqa: RUF001
+        ("script", "头发的发展 and more", "頭髮的發展 and more"),
+        ("script", "頭髮的發展", "头发的发展"),
         ("width", "A film, 5/5!", "A film， ５／５！"),  # noqa: RUF001
         ("typos", "电影很好, 1 a b", "电影很好, 1 a b"),
         ("typos", "aab", "aba"),
