@@ -22,8 +22,20 @@ def main() -> None:
 
     asked = json.load(sys.stdin)
     threads.use(asked["threads"])
-    answer = load(Path(asked["folder"]), asked["task"], _exported() if asked["exported"] else None)
-    print(json.dumps(costs(answer, asked["rows"])), flush=True)
+    folder = Path(asked["folder"])
+    answer = load(folder, asked["task"], _exported() if asked["exported"] else None)
+    print(json.dumps(costs(answer, asked["rows"], _tokens(folder, asked["task"]))), flush=True)
+
+
+def _tokens(folder: Path, task: str) -> Callable[[str], int] | None:
+    """How many tokens of the model's own a written text has; None for a model that writes none."""
+    from models.backbone import load_tokenizer
+    from models.tasks import TASKS
+
+    if TASKS[task].answer != "text":
+        return None
+    tokenizer = load_tokenizer(folder)
+    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _exported() -> Any:
@@ -33,19 +45,24 @@ def _exported() -> Any:
     return load_exported
 
 
-def costs(answer: Callable[[Rows], Any], rows: Rows) -> dict[str, float]:
+def costs(answer: Callable[[Rows], Any], rows: Rows, tokens: Callable[[str], int] | None = None) -> dict[str, float]:
     """Milliseconds of one text at a time (median, 95th percentile), texts a second all at once, and peak memory.
 
-    The memory is that of the whole process, in MB of 1,000,000 bytes: libraries, weights and texts.
+    With `tokens`, also how many of them were written a second, all texts at once. The memory is that of the whole
+    process, in MB of 1,000,000 bytes: libraries, weights and texts.
     """
     for row in rows[:WARM_UP]:
         answer([row])
-    took = [_seconds(answer, [row]) for row in rows]
-    together = _seconds(answer, rows)
+    took = [_timed(answer, [row])[0] for row in rows]
+    together, said = _timed(answer, rows)
+    written = (
+        {"tokens_per_second": round(sum(tokens(one["prediction"]) for one in said) / together, 1)} if tokens else {}
+    )
     return {
         "n": len(rows),
         **{f"p{p}_ms": round(1000 * percentile(took, p), 3) for p in (50, 95)},
         "texts_per_second": round(len(rows) / together, 3),
+        **written,
         "memory_mb": round(peak_bytes() / 1e6, 1),
     }
 
@@ -68,10 +85,10 @@ def peak_bytes() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def _seconds(answer: Callable[[Rows], Any], rows: Rows) -> float:
+def _timed(answer: Callable[[Rows], Any], rows: Rows) -> tuple[float, Any]:
     start = time.perf_counter()
-    answer(rows)
-    return time.perf_counter() - start
+    said = answer(rows)
+    return time.perf_counter() - start, said
 
 
 if __name__ == "__main__":

@@ -75,9 +75,10 @@ def behaviour(report: Mapping[str, Any]) -> str:
 def cost(report: Mapping[str, Any]) -> str:
     """What an answer costs, and on what machine."""
     found, machine = report["speed"], report["speed"]["machine"]
+    tokens = f" ({found['tokens_per_second']:,.0f} tokens)" if "tokens_per_second" in found else ""
     return (
         f"Of {found['n']:,} texts half took up to {found['p50_ms']:,.1f} ms each, 95 % up to {found['p95_ms']:,.1f}; "
-        f"all at once {found['texts_per_second']:,.1f} a second. {found['memory_mb']:,.0f} MB of memory, "
+        f"all at once {found['texts_per_second']:,.1f} a second{tokens}. {found['memory_mb']:,.0f} MB of memory, "
         f"{report['size']['bytes'] / 1e6:,.1f} MB of files. Measured on {cell(machine['processor'])}, "
         f"{machine['threads']} threads, load {machine['load']:g} when it began."
     )

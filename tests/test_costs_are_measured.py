@@ -17,6 +17,7 @@ from pipelines.recipe_file import parse_recipe
 from pipelines.report import render_report
 from pipelines.settings import ROOT
 from pipelines.speed import facts, measured, sample
+from pipelines.suite_metrics import suite_metrics
 from tests.evidence import RECIPE
 from tests.test_report_can_be_read_offline import report as whole_report
 
@@ -37,6 +38,19 @@ def test_each_text_is_timed_by_itself_after_a_few_and_then_all_of_them_at_once()
     assert found["n"] == 20
     assert 1 <= found["p50_ms"] <= found["p95_ms"]
     assert found["texts_per_second"] <= 20_000
+
+
+def test_what_is_written_is_counted_in_tokens_of_all_texts_at_once():
+    def answer(rows):
+        time.sleep(0.01)
+        return [{"prediction": "so it is"} for _ in rows]
+
+    found = costs(answer, [{"text": str(n)} for n in range(20)], lambda text: len(text.split()))
+    assert found["tokens_per_second"] == pytest.approx(3 * found["texts_per_second"], rel=0.01)
+    assert found["tokens_per_second"] < 60 / 0.01
+    assert "(750 tokens)" in told({"speed": COST | {"tokens_per_second": 750.0}, "size": REPORT["size"]})
+    assert "speed_tokens_per_second" in suite_metrics(TASKS["generation"])
+    assert "speed_tokens_per_second" not in suite_metrics(TASKS["classification"])
 
 
 def test_percentiles_are_values_that_were_measured():
