@@ -149,7 +149,8 @@ def secrets(settings: Settings) -> Check:
     folder = settings.home / "secrets"
     if not folder.exists():
         return Check("secrets", ok=True, detail="none yet; the first `scriptorium up` makes them")
-    files = [folder, *folder.iterdir(), settings.home / "airflow" / "airflow.cfg"]
+    beside = (settings.home / "airflow" / "airflow.cfg", settings.home / "mlflow" / "mlflow.env")
+    files = [folder, *folder.iterdir(), *beside]
     open_ones = [p for p in files if p.exists() and stat.S_IMODE(p.stat().st_mode) & 0o077]
     if open_ones:
         cure = f"chmod go= {' '.join(map(str, open_ones))}; then delete {folder} and start again for new secrets"

@@ -21,6 +21,7 @@ from pipelines.server_state import ServerState, State, log_of, read_state, state
 from pipelines.settings import ROOT, Settings
 from pipelines.shutdown import SERVERS_GRACE_S, TASKS_GRACE_S, end_all
 from pipelines.stack import Stack, ports, prepare, process_environment, read_stack
+from pipelines.webhook_in_mlflow import Webhooks
 
 # 40 s are enough on two idle cores; beside two trainings it took minutes. What crashes is noticed sooner.
 START_LIMIT_S = 600.0
@@ -72,6 +73,8 @@ def up(settings: Settings, say: Callable[[str], None] = print) -> None:
         if state is None:
             _start(settings, stack, say)
         _wait_until_healthy(settings, stack, say)
+        if {server.part for server in stack.servers} == {"mlflow", "airflow"}:
+            _introduce(settings, say)
 
 
 def down(settings: Settings, say: Callable[[str], None] = print) -> None:
@@ -121,6 +124,14 @@ def _start(settings: Settings, stack: Stack, say: Callable[[str], None]) -> None
             start_new_session=True,
         )
     _wait_for_end(lambda: running(settings) is None, 30)
+
+
+def _introduce(settings: Settings, say: Callable[[str], None]) -> None:
+    """Have MLflow tell Airflow of changes in its registry. Without it they are seen within five minutes, no sooner."""
+    try:
+        Webhooks(settings).ensure()
+    except ScriptoriumError as error:
+        say(f"  MLflow does not tell Airflow of changes in its registry; it is looked at every five minutes. {error}")
 
 
 def _wait_for_end(condition: Callable[[], bool], limit_s: float) -> None:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from pipelines.artifact import canonical, sha256_text
 from pipelines.loopback import past_proxies
 from pipelines.settings import ROOT, Settings, as_environment
+from pipelines.webhook import secret_file
 
 INFRA = ROOT / "infra"
 # Carried by every process of a home's servers and their tasks, so that none is left behind or taken for another's.
@@ -91,6 +92,9 @@ def prepare(settings: Settings, stack: Stack) -> None:
         (settings.home / folder).chmod(0o700)
     keys = _secret_keys(settings.home / "secrets" / "keys.json")
     ensure_passwords(settings.passwords, stack.users)
+    ensure_secret(secret_file(settings), secrets.token_urlsafe(32))
+    # Beside the database whose secrets it opens, and in a file: what is in the environment, every server and task has.
+    ensure_secret(settings.home / "mlflow" / "mlflow.env", f"MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY={_fernet_key()}")
     users = ",".join(f"{name}:{role}" for name, role in stack.users.items())
     # Airflow's configuration interpolates %; only paths can hold one.
     names = {k: v.replace("%", "%%") for k, v in {**places(settings), **keys, "users": users}.items()}
@@ -128,6 +132,13 @@ def ensure_passwords(path: Path, users: Iterable[str]) -> dict[str, str]:
     return made
 
 
+def ensure_secret(path: Path, fresh: str) -> None:
+    """Have a secret in a file that its owner alone can read: `fresh`, where there is none."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(path, fresh + "\n")
+
+
 def _ours(settings: Settings) -> set[str]:
     here = {
         "airflow": (settings.airflow_url, settings.airflow_port),
@@ -151,8 +162,12 @@ def _filled(value: Any, names: Mapping[str, str]) -> Any:
 def _secret_keys(path: Path) -> dict[str, str]:
     keys: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     if missing := [name for name in SECRETS if name not in keys]:
-        keys |= {name: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() for name in missing}
+        keys |= {name: _fernet_key() for name in missing}
         # HS512 wants 64 bytes, Fernet exactly 32.
         keys["jwt_secret"] = secrets.token_urlsafe(64)
         write_private(path, json.dumps(keys))
     return keys
+
+
+def _fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()

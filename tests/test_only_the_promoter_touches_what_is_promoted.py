@@ -119,6 +119,10 @@ ATTACKS = {
     "log into the promoted files": lambda client, dossier: client.create_run(
         client.get_experiment_by_name(f"{NAME}-production").experiment_id
     ),
+    "have MLflow tell others": lambda client, dossier: client.create_webhook(
+        "theirs", "https://192.0.2.1", ["model_version_alias.created"]
+    ),
+    "have MLflow tell nobody": lambda client, dossier: client.update_webhook("of whatever number", status="DISABLED"),
     "delete the promoted files' experiment": lambda client, dossier: client.delete_experiment(
         client.get_experiment_by_name(f"{NAME}-production").experiment_id
     ),

@@ -79,9 +79,11 @@ def test_killed_servers_come_back(services):
     for name in killed:
         os.kill(before[name], 9)
     time.sleep(1)
-    stack.up(services)
+    said = []
+    stack.up(services, said.append)
     after = pids(services)
     assert {name for name in before if before[name] != after[name]} == killed
+    assert [line for line in said if "does not tell" in line] == [], "MLflow cannot read its webhooks any more"
     assert [row for row in stack.status(services) if not row.healthy] == []
 
 

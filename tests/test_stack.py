@@ -9,6 +9,7 @@ from cryptography.fernet import Fernet
 
 from pipelines.settings import read_settings
 from pipelines.stack import ports, prepare, process_environment, read_stack
+from pipelines.webhook import secret_of
 
 
 @pytest.fixture
@@ -40,7 +41,8 @@ def test_every_server_is_bound_to_loopback(settings, airflow_cfg):
 
 
 def test_secrets_are_for_the_owner_only_and_stay_the_same(settings, airflow_cfg):
-    private = [settings.passwords, settings.home / "secrets" / "keys.json", settings.home / "airflow" / "airflow.cfg"]
+    named = ("secrets/keys.json", "secrets/mlflow-webhook.txt", "mlflow/mlflow.env", "airflow/airflow.cfg")
+    private = [settings.passwords, *(settings.home / name for name in named)]
     before = [path.read_text() for path in private]
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in private)
     prepare(settings, read_stack(settings))
@@ -53,7 +55,10 @@ def test_no_secret_is_in_an_argument_or_in_the_environment(settings, airflow_cfg
     stack = read_stack(settings)
     keys = json.loads((settings.home / "secrets" / "keys.json").read_text())
     words = json.dumps([process_environment(stack), [server.command for server in stack.servers]])
-    assert not any(secret in words for secret in [*keys.values(), *json.loads(settings.passwords.read_text()).values()])
+    webhook = [secret_of(settings), (settings.home / "mlflow" / "mlflow.env").read_text().partition("=")[2].strip()]
+    known = [*keys.values(), *json.loads(settings.passwords.read_text()).values(), *webhook]
+    assert len(webhook[1]) == 44
+    assert not any(secret in words for secret in known)
 
 
 def test_a_new_user_gets_a_password_and_the_others_keep_theirs(settings):
