@@ -30,6 +30,7 @@ def test_joined_pairs_are_taken_apart_into_texts_as_the_tokenizer_frames_them(cl
         assert found == [tokenizer(pair[column])["input_ids"] for pair in PAIRS]
 
 
+@pytest.mark.usefixtures("fp32")
 def test_a_pair_is_judged_alike_alone_and_among_others(classifier):
     from models.predict import classify
 

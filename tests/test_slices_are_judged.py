@@ -195,7 +195,7 @@ def test_every_gate_and_slice_on_the_page_about_gates_is_one():
     values = tomllib.loads(RECIPE) | {"task": "classification", "gates": gates, "evaluate": evaluate}
     recipe = parse_recipe(values, "docs/gates.md")
     assert len(recipe.gates) == sum(part.count("[[gates]]") for part in shown) >= 10
-    assert recipe.evaluate.robustness == ("typos", "lower_case", "upper_case", "spaces", "width")
+    assert recipe.evaluate.robustness == ("typos", "lower_case", "upper_case", "spaces", "width", "script")
     assert [one.by or one.name for one in recipe.evaluate.slices] == ["length", "topic", "long_complaints"]
 
 

@@ -44,6 +44,7 @@ def test_tfidf_sees_nothing_in_labels_by_chance():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fp32")
 def test_a_text_is_labelled_alike_alone_and_among_longer_ones(classifier):
     from models.predict import classify
 
