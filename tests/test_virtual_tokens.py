@@ -35,7 +35,7 @@ def tokens(texts: int, length: int) -> Any:
     import torch
 
     torch.manual_seed(2)
-    return torch.randint(5, 90, (texts, length))
+    return torch.randint(5, 60, (texts, length))
 
 
 def in_peft(kind: str, model: Any) -> Any:
