@@ -57,6 +57,12 @@ def test_three_labels_have_no_auc():
     assert set(TASKS["pair_classification"].metrics(rows)) == {"accuracy", "f1", "ece"}
 
 
+def test_one_true_label_has_no_auc_though_the_model_said_another():
+    rows = [{"id": n, "label": "no", "prediction": said, "probability": 0.5} for n, said in enumerate(["no", "yes"])]
+    task = TASKS["pair_classification"]
+    assert set(task.metrics(rows)) == set(task.statistics(rows)) == {"accuracy", "f1", "ece"}
+
+
 def test_a_95_percent_interval_covers_the_truth_about_95_times_of_100():
     random = np.random.default_rng(3)
     inside = 0

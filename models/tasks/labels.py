@@ -16,12 +16,12 @@ MEASURES = ("accuracy", "f1", "ece", "auc")
 
 
 def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
-    """accuracy, f1 (macro) and ece; with two labels also auc."""
+    """accuracy, f1 (macro) and ece; auc too where there are two labels, each true of some example."""
     truth, answer = columns(predictions)
     found = {"accuracy": metrics.accuracy(truth, answer), "f1": metrics.macro_f1(truth, answer)}
     confidence, correct = certainty(predictions)
     found["ece"] = metrics.expected_calibration_error(confidence, correct)
-    if positive := positive_label(predictions):
+    if (positive := positive_label(predictions)) and len(set(truth)) == 2:
         found["auc"] = metrics.auc([label == positive for label in truth], probabilities(predictions))
     return found
 
@@ -35,7 +35,7 @@ def resampled(predictions: Sequence[Prediction]) -> dict[str, Statistic]:
         "f1": statistics.macro_f1(truth, answer),
         "ece": statistics.expected_calibration_error(confidence, correct),
     }
-    if positive := positive_label(predictions):
+    if (positive := positive_label(predictions)) and len(set(truth)) == 2:
         found["auc"] = statistics.auc([label == positive for label in truth], probabilities(predictions))
     return found
 
