@@ -49,10 +49,11 @@ def tell(*, dag_run: Any, params: Any, ti: Any) -> None:
 
 def _sent(message: Message) -> str | None:
     """Why a message could not be sent; None when it was handed over."""
-    from airflow.providers.apprise.hooks.apprise import AppriseHook  # noqa: PLC0415
+    # Few hours have something to send, and every parsing of the DAGs would wait for it.
+    from dags.notice import send  # noqa: PLC0415
 
     try:
-        AppriseHook(message.connection).notify(message.body, title=message.title)
+        send(message.connection, message.title, message.body)
     except Exception as error:  # noqa: BLE001 - whatever a service raises, the others are told
         return f"connection {message.connection}: {error}"
     print(f"told by {message.connection}: {message.title}", flush=True)

@@ -1,5 +1,9 @@
 """Who is asked for a review is told, and told again while it waits."""
 
+import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -10,8 +14,9 @@ from pipelines.airflow_records import Pending
 from pipelines.errors import Refused
 from pipelines.notice import due, notice, reminders
 from pipelines.recipe_file import load_recipe
-from pipelines.settings import read_settings
+from pipelines.settings import ROOT, read_settings
 from tests.evidence import RECIPE
+from tests.inbox import inbox
 
 SEAL = "5e" * 32
 PAGE = f"https://airflow.example/review/train__checker/{SEAL}"
@@ -92,3 +97,22 @@ def test_recipes_that_tell_nobody_are_gone_or_are_refused_stop_no_other(settings
 def test_a_recipe_names_a_connection_and_holds_no_address(settings, name):
     with pytest.raises(Refused, match=r"review\.notify"):
         load_recipe(recipe(settings, "checker", f'notify = "{name}"'))
+
+
+SEND = "from dags.notice import send; send('reviewers', 'title', 'body')"
+
+
+@pytest.mark.slow
+def test_a_message_that_no_service_took_was_not_sent(tmp_path):
+    def sent(port):
+        path = {"config": {"path": f"json://127.0.0.1:{port}"}}
+        known = {"AIRFLOW_CONN_REVIEWERS": json.dumps({"conn_type": "apprise", "extra": path})}
+        environ = os.environ | known | {"AIRFLOW_HOME": str(tmp_path)}
+        return subprocess.run([sys.executable, "-c", SEND], cwd=ROOT, env=environ, capture_output=True, text=True)
+
+    with inbox() as box:
+        assert sent(box.port).returncode == 0
+        assert [message["title"] for message in box.received] == ["title"]
+    away = sent(box.port)
+    assert away.returncode == 1
+    assert "a service of the connection reviewers did not take the message" in away.stderr
