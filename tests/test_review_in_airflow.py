@@ -1,8 +1,9 @@
 """Ways round the review, tried on the real DAG in real Airflow, with everything before the decision prepared."""
 
+import json
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,6 +18,7 @@ from pipelines.promote import promote
 from pipelines.review import write_review
 from pipelines.tracking import connect
 from tests.evidence import finished_run
+from tests.inbox import inbox
 from tests.live_runs import LIMIT_S, LiveRun
 from tests.promotions import classifier
 
@@ -29,6 +31,16 @@ DAG = "train__checker"
 def settings(services):
     """The stack; of its recipes `checker` is the one whose artifacts are prepared, so that only decisions run."""
     return services
+
+
+@pytest.fixture(scope="module")
+def told(services):
+    """What the reviewers are told, by the connection that `checker` names; an administrator made it in Airflow."""
+    with inbox() as box:
+        extra = json.dumps({"config": {"path": f"json://127.0.0.1:{box.port}"}})
+        connection = {"connection_id": "reviewers", "conn_type": "apprise", "extra": extra}
+        Airflow(services, "admin")._send("POST", "/connections", connection)
+        yield box.received
 
 
 def prepare(settings, seed, **changes):
@@ -92,10 +104,26 @@ def test_a_candidate_put_straight_into_production_is_no_champion_for_longer_than
     assert champion("checker", settings) is None
 
 
-def test_an_open_review_is_found_although_another_run_is_queued_behind_it(settings, capsys):
+def test_reviewers_are_told_that_they_are_asked_and_again_while_the_review_waits(settings, told):
     prepare(settings, 2)
     run, _ = asked(settings, 2)
+    review = Airflow(settings, "promoter").review(DAG, run.run_id)
+    page = re.search(r"http\S+/review/\w+/[0-9a-f]{64}", review.body)[0]
+    assert [message["title"] for message in told] == ["Make the new checker the champion?"]
+    assert told[0]["message"].endswith(page)
+
+    a_day_on = review.created_at + timedelta(hours=24, minutes=1)
+    reminding = Airflow(settings, "engineer").trigger("remind", {"at": a_day_on.isoformat()})
+    LiveRun(settings, "remind", reminding).until(lambda states: states.get("remind") == "success")
+    assert [message["title"] for message in told[1:]] == ["Still open: Make the new checker the champion?"]
+    assert page in told[1]["message"]
+    assert "closes in 6 days" in told[1]["message"]
+
+
+def test_an_open_review_is_found_although_another_run_is_queued_behind_it(settings, capsys):
+    """The run of the test before."""
     engineer = Airflow(settings, "engineer")
+    run = LiveRun(settings, DAG, engineer.unfinished_runs(DAG)[0].run_id)
     queued = engineer.trigger(DAG, {"seed": 2})
     assert [run.run_id for run in engineer.unfinished_runs(DAG)] == [run.run_id, queued]
     ahead = re.escape(run.run_id)
