@@ -1,7 +1,7 @@
 """How fast training is: ours, transformers' Trainer as the stock example scripts set it up, and one tuned by an expert.
 
     OMP_NUM_THREADS=1 .venv/bin/python tests/benchmarks/training.py [--steps 30] [--sides ours,dropout,stock,tuned]
-        [--only causal,masked,classification,summarisation,tokenisation,overhead]
+        [--only causal,masked,classification,summarisation,tokenisation,overhead,products]
 
 All in one process: the same model, rows, batch size, learning rate and threads, one pass over the data. Real texts of
 `shared/data`, models from scratch. Speed is of processor time of all threads, so that a busy neighbour changes little.
@@ -39,6 +39,7 @@ from tests.benchmarks.races import (  # noqa: E402
 
 RATE = 1e-3
 SIDES = ("ours", "dropout", "stock", "tuned")
+PRODUCTS = ("mm", "addmm", "bmm", "baddbmm")
 
 
 def ours(race: Race, model: Any, folder: Path, *, dropout: bool = False) -> None:
@@ -174,6 +175,18 @@ def overhead(steps: int) -> str:
     return f"overhead: {share:.1%} of the processor time outside forward, backward and optimiser"
 
 
+def products(steps: int) -> str:
+    """Share of a training's processor time in matrix products, of which every side makes the same."""
+    from torch.profiler import profile
+
+    race = causal(max(2, steps // 8))
+    with tempfile.TemporaryDirectory() as folder, profile() as seen:
+        ours(race, race.model, Path(folder))
+    spent = {event.key: event.self_cpu_time_total for event in seen.key_averages()}
+    share = sum(spent.get(f"aten::{name}", 0.0) for name in PRODUCTS) / sum(spent.values())
+    return f"products: {share:.1%} of the time, so that the rest can make it {1 / share:.2f} times as fast at most"
+
+
 def _timed(work: Callable[..., Any], inside: list[float]) -> Callable[..., Any]:
     import functools
 
@@ -194,7 +207,11 @@ RACES: dict[str, Callable[[int], Race]] = {
     "classification": classification,
     "summarisation": summarisation,
 }
-SHARES: dict[str, Callable[[int], str]] = {"tokenisation": tokenisation, "overhead": overhead}
+SHARES: dict[str, Callable[[int], str]] = {
+    "tokenisation": tokenisation,
+    "overhead": overhead,
+    "products": products,
+}
 
 
 def lines(names: list[str], sides: list[str], steps: int, rounds: int) -> Iterator[str]:
