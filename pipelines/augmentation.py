@@ -113,7 +113,7 @@ def _with_slots(work: Work, augment: Augment, task: Task, rows: Sequence[Row]) -
 
     slots = Slots(slots_of(work.inputs["dataset"], str(augment.slots)))
     written = (task.target,) if task.answer == "text" else ()
-    columns = (*task.texts, *task.optional, *written, "refs", "attributes")
+    columns = (*task.texts, *task.optional, *written, "refs")
     for number in range(1, augment.copies + 1):
         for row in _each(rows, "rows"):
             texts = {column: row[column] for column in columns if row.get(column) is not None}

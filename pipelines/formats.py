@@ -145,7 +145,7 @@ class Rewriting(Written):
 
 
 class Generation(Written):
-    """A prompt and the text that should follow it; `attributes` may hold what the text must name."""
+    """A prompt and the text that should follow it; `attributes` may hold what the text must name, and is asked for."""
 
     model_config = _example(id="g1", prompt="A skirt, wool, checked", completion="Wrap up warm ...", lang="en")
     TEXTS = ("prompt",)

@@ -50,7 +50,7 @@ def examples(rows: Sequence[Mapping[str, Any]]) -> str:
     """The examples side by side: the text, the right answer, the candidate's and the champion's."""
     if not rows:
         return "None beside those of the review page."
-    texts = [name for name in TEXTS if name in rows[0]]
+    texts = ["asked"] if "asked" in rows[0] else [name for name in TEXTS if name in rows[0]]
     target = next(name for name in ("label", "labels", "reference") if name in rows[0])
     head = [*texts, target, "candidate", "champion"]
     return table(head, ([*(cell(row[name]) for name in (*texts, target)), *_answers(row)] for row in rows))

@@ -129,6 +129,7 @@ def _columns(task: Task) -> Schema:
         "timestamp": AnyType(),
         "messages": Array(Object([Property("role", text), Property("content", text)])),
         "context": Array(text),
+        "attributes": Array(text),
     }
     named = {name: name in task.inputs for name in task.columns}
     return Schema([ColSpec(kinds.get(name, text), name, required) for name, required in named.items()])

@@ -56,9 +56,8 @@ def _chance(seal: str, example: str) -> int:
 
 
 def _beside(task: Task, row: Row, ours: Prediction, theirs: Prediction) -> dict[str, Any]:
-    shown = {name: row[name] for name in task.columns if name in row}
-    asked = kind_of(task).shown(task, row, ours, theirs).get("prompt")
-    prompt = {"prompt": asked} if asked else {}
-    return {"id": row["id"], "input": {**shown, **prompt}} | {
+    asked = kind_of(task).shown(task, row, ours, theirs).get("asked")
+    shown = {"asked": asked} if asked else {name: row[name] for name in task.columns if name in row}
+    return {"id": row["id"], "input": shown} | {
         side: answer["prediction"] for side, answer in zip(SIDES, (ours, theirs), strict=True)
     }

@@ -63,6 +63,8 @@ def rows_of(task):
             if task.format == "dialog":
                 turns = [{"role": "user", "content": text}, {"role": "assistant", "content": text.split()[0]}]
                 texts = {"messages": turns, "context": [text]}
+            if task.format == "generation":
+                texts |= {"attributes": [text.split()[0]]} if number % 2 else {}
             if task.answer == "labels":
                 texts |= {"labels": [text.split()[0], text.split()[2]]}
             if task.answer == "click":

@@ -40,9 +40,9 @@ def test_from_rows_to_a_report_whose_examples_the_model_answers_when_served(task
     assert set(task.rivals) <= set(report["baselines"])
     assert bool(report["explanations"]) == (task.answer != "click")
     shown = report["examples"][0]
-    column = "prompt" if task.ask else task.texts[0]
+    column = "asked" if task.ask else task.texts[0]
     assert shown[column].split()[0] in (folder / "report.html").read_text()
     assert column in examples(report["examples"])
-    asked = {name: shown[name] for name in task.columns}
+    asked = {name: shown[name] for name in task.columns if name in shown}
     answer = load(tmp_path / "tuned", task.name)([asked])[0]
     assert answer["prediction"] == shown["prediction"]

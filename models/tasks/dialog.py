@@ -8,7 +8,7 @@ from typing import Any
 from models import text_metrics
 from models.prompt import Prompt
 from models.tasks import texts
-from models.tasks.task import Row, Task
+from models.tasks.task import Row, Task, texts_given
 
 # Plain text, so that any decoder can take it: a line for each turn, and the name of the one who is to speak.
 NAMES = {"system": "System", "user": "User", "assistant": "Assistant"}
@@ -62,9 +62,7 @@ def spoken(row: Row) -> list[Mapping[str, Any]]:
 
 def context(row: Row) -> list[str]:
     """The answers that were looked up, the best first; none where there is no such column."""
-    found = row.get("context")
-    # A table that is asked of a served model holds NaN where a row has none.
-    return [] if found is None or isinstance(found, float) else [str(text) for text in found]
+    return texts_given(row, "context")
 
 
 def _known(messages: Sequence[Mapping[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Generation: a prompt in, a text out."""
+"""Generation: a prompt in, and attributes that the text must name where a row has some; a text out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,26 @@ import re
 from collections.abc import Sequence
 
 from models import text_metrics, variety
+from models.prompt import Prompt
 from models.tasks import texts
-from models.tasks.task import Prediction, Row, Task
+from models.tasks.task import Prediction, Row, Task, texts_given
 
 # Attributes as shops write them: kind#value, with a star between them. One alone may be "C# in a day".
 ATTRIBUTES = re.compile(r"[^#*\n]+#[^#*\n]+(?:\*[^#*\n]+#[^#*\n]+)+")
+
+
+def asked(row: Row) -> Prompt:
+    """The prompt, to go on from; of a row with attributes, lines after it that name them and ask for the text.
+
+    What is too long loses its beginning: a prompt its first words, and attributes come last, so that they stay.
+    """
+    named = ", ".join(attributes(row))
+    return Prompt(f"{row['prompt']}\n\nAttributes: {named}\nText:" if named else str(row["prompt"]))
+
+
+def attributes(row: Row) -> list[str]:
+    """The attributes that a row asks for; none where it has no such column."""
+    return [text for text in texts_given(row, "attributes") if _value(text)]
 
 
 def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
@@ -25,16 +40,16 @@ def attribute_success(rows: Sequence[Row], answers: Sequence[str]) -> list[dict[
     """How many of the attributes that were asked for an answer names, and how many there are; nothing without any."""
     found = []
     for row, answer in zip(rows, answers, strict=True):
-        wanted = dict.fromkeys(_value(attribute) for attribute in _attributes(row))
+        wanted = dict.fromkeys(_value(attribute) for attribute in _wanted(row))
         named = sum(value in answer.casefold() for value in wanted)
         found.append({"attribute_success": [named, len(wanted)]} if wanted else {})
     return found
 
 
-def _attributes(row: Row) -> list[str]:
+def _wanted(row: Row) -> list[str]:
     """The row's own list, else a prompt that is nothing but attributes."""
-    if row.get("attributes"):
-        return list(row["attributes"])
+    if named := attributes(row):
+        return named
     prompt = str(row["prompt"]).strip()
     return prompt.split("*") if ATTRIBUTES.fullmatch(prompt) else []
 
@@ -46,12 +61,12 @@ def _value(attribute: str) -> str:
 GENERATION = Task(
     name="generation",
     format="generation",
-    version=1,
+    version=2,
     answer="text",
     texts=("prompt",),
     target="completion",
-    prompt="{prompt}",
-    keep="end",
+    optional=("attributes",),
+    ask=asked,
     primary="bits_per_byte",
     measures=(
         "bits_per_byte",

@@ -19,6 +19,18 @@ RowJudge = Callable[[Sequence[Row], Sequence[str]], Sequence[Mapping[str, Any]]]
 Prediction = Mapping[str, Any]
 
 
+def given(row: Row, column: str) -> Any:
+    """What a column that a row may lack holds; None where it does, as a table says it by NaN."""
+    found = row.get(column)
+    return None if isinstance(found, float) else found
+
+
+def texts_given(row: Row, column: str) -> list[str]:
+    """The texts of a list that a row may lack, and none where it does."""
+    found = given(row, column)
+    return [] if found is None else [str(text) for text in found]
+
+
 @dataclass(frozen=True)
 class Task:
     """A content task, as data and pure functions.
@@ -38,8 +50,7 @@ class Task:
     metrics: Callable[[Sequence[Prediction]], dict[str, float]]
     statistics: Callable[[Sequence[Prediction]], dict[str, Statistic]]  # the same metrics, for the bootstrap
     prompt: str = ""  # of a text to be written: the columns in braces, and what asks for the answer
-    keep: Literal["start", "end"] = "start"  # what stays of a text to be answered that is too long for the model
-    ask: Callable[[Row], Prompt] | None = None  # instead of `prompt`, where a row is no text with a form around it
+    ask: Callable[[Row], Prompt] | None = None  # instead of `prompt`, where rows are not all asked in one form
     reads: Callable[[Row], tuple[str, ...]] | None = None  # what `read` returns, where it is not the columns `texts`
     example: Callable[[Row], Row] | None = None  # what stands in the data as the inputs and the target; ValueError
     optional: tuple[str, ...] = ()  # columns that a row may have, and a model then reads
@@ -71,8 +82,6 @@ class Task:
         """What a writing model is to continue; what asks for the answer stands last, and is never lost."""
         if self.ask:
             return self.ask(row)
-        if self.keep == "end":
-            return Prompt(self.prompt.format_map(row))
         column = f"{{{self.texts[-1]}}}"
         before, _, after = self.prompt.partition(column)
         return Prompt(after.format_map(row), head=(before + column).format_map(row))

@@ -129,5 +129,5 @@ def mistakes(task: Task, predictions: Sequence[Prediction]) -> list[int]:
 
 
 def shown(task: Task, row: Row, _: Prediction, __: Prediction | None) -> dict[str, Any]:
-    """What a person wrote; and what was asked, where that is no column."""
-    return {"reference": row[task.target], **({"prompt": task.asked(row).text} if task.ask else {})}
+    """What a person wrote; and what was asked, where that is not one form around one column."""
+    return {"reference": row[task.target], **({"asked": task.asked(row).text} if task.ask else {})}
