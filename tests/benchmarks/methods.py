@@ -1,20 +1,23 @@
-"""What each way of fine-tuning costs: weights that learn, processor seconds a step.
+"""What each way of fine-tuning costs: weights that learn, processor seconds a step, memory, checkpoints.
 
     .venv/bin/python tests/benchmarks/methods.py [--steps 12] [--texts 32] [--length 32] [--only lora,fgm,...]
 
 On all-MiniLM-L6-v2 (extra `demo`), a classifier of four labels, random words. The best of the steps counts, in
-processor time of all threads, so that a busy neighbour changes little.
+processor time of all threads, so that a busy neighbour changes little. Memory is what the process held at most while
+it trained, above what it held before, the model loaded: gradients, optimiser, activations. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import multiprocessing
 import random
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,8 +48,19 @@ def variants() -> dict[str, dict[str, Any]]:
     return {f"method = {name}": {"method": name} for name in METHODS} | BESIDE
 
 
-def measure(base: Path, changes: dict[str, Any], args: argparse.Namespace) -> tuple[float, float, float]:
-    """Share of the weights that learn; processor seconds of a step, the best and the median."""
+@dataclass(frozen=True)
+class Cost:
+    """One row: the share of the weights that learn, processor seconds of a step, and megabytes."""
+
+    learns: float
+    best: float
+    median: float
+    memory: float
+    checkpoint: float
+
+
+def measure(base: Path, changes: dict[str, Any], args: argparse.Namespace) -> Cost:
+    """Train once, in a process of its own: what memory another row has left behind would be reused unseen."""
     from models import objectives
     from models.backbone import new_classifier
     from models.checkpoint import Checkpoints
@@ -71,10 +85,30 @@ def measure(base: Path, changes: dict[str, Any], args: argparse.Namespace) -> tu
         times.append(time.process_time())
         return plan.collate(items, epoch)
 
-    with tempfile.TemporaryDirectory() as folder:
-        train(model, replace(plan, collate=timed), pace, Checkpoints(Path(folder), 1e9))
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        before = forget_peak()
+        train(model, replace(plan, collate=timed), pace, Checkpoints(Path(folder), 1e9, steps=args.steps))
+        memory = held("VmHWM") - before
+        kept = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()) / 1e6
     steps = sorted(after - before for before, after in pairwise(times[2:]))
-    return learning / every, steps[0], steps[len(steps) // 2]
+    return Cost(learning / every, steps[0], steps[len(steps) // 2], memory, kept)
+
+
+def forget_peak() -> float:
+    """Have Linux count the most memory that was held from now on, see proc(5); what is held now, in megabytes."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return held("VmRSS")
+
+
+def held(what: str) -> float:
+    """Megabytes of memory as /proc/self/status names them."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return float(next(line for line in lines if line.startswith(what)).split()[1]) / 1e3
+
+
+def alone(base: Path, changes: dict[str, Any], args: argparse.Namespace) -> Cost:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measure, base, changes, args).result()
 
 
 def main() -> None:
@@ -89,12 +123,13 @@ def main() -> None:
     measured = {}
     for number, (name, changes) in enumerate(rows.items(), 1):
         print(f"{number} of {len(rows)}: {name}", file=sys.stderr, flush=True)
-        with contextlib.redirect_stdout(sys.stderr):
-            measured[name] = measure(base, changes, args)
-    full = next(iter(measured.values()))[1]
-    print("| `[finetune]` | learns | s a step, best | median | best / first row |\n|---|---|---|---|---|")
-    for name, (share, best, median) in measured.items():
-        print(f"| {name} | {share:.1%} | {best:.3f} | {median:.3f} | {best / full:.2f} |")
+        measured[name] = alone(base, changes, args)
+    first = next(iter(measured.values())).best
+    print("| `[finetune]` | learns | s a step, best | median | best / first row | memory, MB | checkpoint, MB |")
+    print("|" + "---|" * 7)
+    for name, cost in measured.items():
+        speed = f"{cost.best:.3f} | {cost.median:.3f} | {cost.best / first:.2f}"
+        print(f"| {name} | {cost.learns:.1%} | {speed} | {cost.memory:,.0f} | {cost.checkpoint:,.1f} |")
 
 
 if __name__ == "__main__":
