@@ -64,7 +64,8 @@ def sha256_file(path: Path) -> str:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically and readably; NaN is refused."""
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    part.write_text(text, encoding="utf-8")
     part.replace(path)
 
 

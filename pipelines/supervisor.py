@@ -115,7 +115,7 @@ class Supervisor:
         if code:
             self.failed = name
         else:
-            stamp_of(kept.server).write_text(sha256_file(ROOT / "requirements.lock"))
+            stamp_of(kept.server).write_text(sha256_file(ROOT / "requirements.lock"), encoding="ascii")
             kept.done = True
         say(f"{name}: ended with exit code {code}" if code else f"{name}: done")
 

@@ -1,11 +1,15 @@
 """An artifact is whole or it is not there."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pipelines.artifact import is_whole, publish, read_manifest, seal, verify
 from pipelines.errors import ScriptoriumError
+from pipelines.settings import ROOT
 
 
 @pytest.fixture
@@ -68,3 +72,12 @@ def test_publishing_replaces_what_stood_there_half_done(tmp_path):
     seal(folder, "finetune", {}, {})
     publish(folder, target)
     assert is_whole(str(target))
+
+
+def test_chinese_in_json_is_written_and_read_alike_whatever_the_locale(tmp_path):
+    script = "from pathlib import Path; from pipelines.artifact import *; import sys; p = Path(sys.argv[1]); "
+    script += "write_json(p, {'title': '\\u8d44\\u91d1'}); assert read_json(p) == {'title': '\\u8d44\\u91d1'}"
+    locale = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a.json")], env=os.environ | locale, check=True, cwd=ROOT
+    )
