@@ -57,6 +57,33 @@ def test_three_labels_have_no_auc():
     assert set(TASKS["pair_classification"].metrics(rows)) == {"accuracy", "f1", "ece"}
 
 
+def test_a_model_of_three_labels_is_as_sure_as_it_says_where_only_two_of_them_occur():
+    from models.tasks.labels import answer_of, certainty
+
+    said = ({"a": 0.6, "b": 0.3, "c": 0.1}, {"a": 0.2, "b": 0.7, "c": 0.1})
+    rows = [{"id": n, "label": "a", **answer_of(chances)} for n, chances in enumerate(said)]
+    confidence, correct = certainty(rows)
+    assert confidence.tolist() == [0.6, 0.7]
+    assert correct.tolist() == [1, 0]
+    assert "auc" not in TASKS["pair_classification"].metrics(rows), "the two probabilities are of two labels"
+
+
+def test_a_model_of_two_labels_is_as_sure_as_it_says_where_a_third_occurs():
+    from models.tasks.labels import answer_of, certainty
+
+    rows = [
+        {"id": n, "label": label, **answer_of({"no": 0.8, "yes": 0.2})}
+        for n, label in enumerate(("no", "maybe", "yes"))
+    ]
+    assert certainty(rows)[0].tolist() == [0.8, 0.8, 0.8]
+
+
+def test_rows_of_one_label_alone_have_no_metric_of_clicks():
+    rows = [{"id": str(n), "user_id": "u", "label": "1", "prediction": "1", "probability": 0.9} for n in range(3)]
+    assert TASKS["recommendation"].metrics(rows) == {}
+    assert TASKS["recommendation"].statistics(rows) == {}
+
+
 def test_one_true_label_has_no_auc_though_the_model_said_another():
     rows = [{"id": n, "label": "no", "prediction": said, "probability": 0.5} for n, said in enumerate(["no", "yes"])]
     task = TASKS["pair_classification"]

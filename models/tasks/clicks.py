@@ -36,9 +36,9 @@ def judged(rows: Sequence[Row], chances: Sequence[float]) -> list[dict[str, Any]
 
 
 def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
-    """AUC over all rows; ndcg_10 and hit_10 are means over the users with rows of both labels."""
-    found = {"auc": metrics.auc(_clicked(predictions), _chances(predictions))}
-    worth = list(_worth(predictions).values())
+    """AUC over all rows; ndcg_10 and hit_10 are means over the users with both labels. None without both."""
+    clicked, worth = _clicked(predictions), list(_worth(predictions).values())
+    found = {"auc": metrics.auc(clicked, _chances(predictions))} if len(set(clicked)) == 2 else {}
     return found | {name: sum(one[name] for one in worth) / len(worth) for name in MEASURES[1:] if worth}
 
 
@@ -47,8 +47,10 @@ def resampled(predictions: Sequence[Prediction]) -> dict[str, Statistic]:
 
     A user's worth stands at the first of the user's rows, which is drawn as often as the user.
     """
-    found = {"auc": statistics.auc(_clicked(predictions), _chances(predictions))}
-    worth = _worth(predictions)
+    clicked, worth = _clicked(predictions), _worth(predictions)
+    found: dict[str, Statistic] = {}
+    if len(set(clicked)) == 2:
+        found["auc"] = statistics.auc(clicked, _chances(predictions))
     sizes = [float(n in worth) for n in range(len(predictions))]
     for name in MEASURES[1:] if worth else ():
         found[name] = statistics.ratio([worth[n][name] if n in worth else 0.0 for n in range(len(predictions))], sizes)

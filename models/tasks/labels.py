@@ -41,10 +41,14 @@ def resampled(predictions: Sequence[Prediction]) -> dict[str, Statistic]:
 
 
 def answer_of(probabilities: Mapping[str, float]) -> dict[str, Any]:
-    """The label that a model's probabilities speak for, with the probability that `certainty` explains."""
+    """The label that a model's probabilities speak for, and one of them: of two labels the last's, else its own.
+
+    `probability_of` names whose it is: which labels the model knows cannot be seen from those that happen to occur.
+    """
     labels = sorted(probabilities)
     prediction = max(labels, key=lambda label: probabilities[label])
-    return {"prediction": prediction, "probability": probabilities[labels[-1] if len(labels) == 2 else prediction]}
+    known = labels[-1] if len(labels) == 2 else prediction
+    return {"prediction": prediction, "probability": probabilities[known], "probability_of": known}
 
 
 def columns(predictions: Sequence[Prediction]) -> tuple[list[str], list[str]]:
@@ -57,20 +61,21 @@ def probabilities(predictions: Sequence[Prediction]) -> list[float]:
 
 
 def positive_label(predictions: Sequence[Prediction]) -> str | None:
-    """The last of two labels in sorted order ("yes" of no and yes); None when there are not exactly two."""
+    """The last of two labels in sorted order ("yes" of no and yes), when each probability is of it; else None."""
     labels = sorted({str(p[column]) for p in predictions for column in ("label", "prediction")})
-    return labels[-1] if len(labels) == 2 else None
+    is_positive = len(labels) == 2 and all(p.get("probability_of", labels[-1]) == labels[-1] for p in predictions)
+    return labels[-1] if is_positive else None
 
 
 def certainty(predictions: Sequence[Prediction]) -> tuple[NDArray[Any], NDArray[Any]]:
     """How sure the model was of what it said, and whether that was right: two arrays of shape (examples,).
 
-    `probability` is that of the positive label when there are two labels, else that of the label predicted.
+    Without `probability_of`, a probability is the positive label's when there are two labels, else the predicted one's.
     """
     import numpy as np
 
     truth, answer = (np.array(column) for column in columns(predictions))
+    positive = positive_label(predictions)
+    known = np.array([str(p.get("probability_of", positive or p["prediction"])) for p in predictions])
     said = np.array(probabilities(predictions))
-    if positive := positive_label(predictions):
-        said = np.where(answer == positive, said, 1 - said)
-    return said, (truth == answer).astype(float)
+    return np.where(answer == known, said, 1 - said), (truth == answer).astype(float)

@@ -10,7 +10,7 @@ from models.tasks import TASKS
 from models.tasks.clicks import judged
 from models.tasks.task import Prediction, Row, Task
 from pipelines.errors import Refused
-from pipelines.examples import Load, Rows, Training, passes, training_rows, validation
+from pipelines.examples import Load, Rows, Training, passes, read_split, training_rows, validation
 from pipelines.loop_progress import progress
 from pipelines.steps import Work
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def training(work: Work) -> Training:
     """A new head over the encoder, which compares histories with candidates, and its AUC to validate with.
 
-    Raises Refused when the training or the validation rows are all of one label.
+    Raises Refused when the rows to learn from, to validate with or to test with are all of one label.
     """
     from models import objectives
     from models.backbone import new_classifier
@@ -31,6 +31,7 @@ def training(work: Work) -> Training:
     rows, held = training_rows(work)
     _require_both(work, rows, "train")
     _require_both(work, held, "validation")
+    _require_both(work, read_split(work, "test"), "test")
     known = Known.of(rows)
     model, tokenizer = new_classifier(work.inputs["model"] / "model", ["0", "1"], seed, settings.max_length, 2)
     texts, labels = [known.texts(row) for row in rows], [int(row["label"]) for row in rows]
