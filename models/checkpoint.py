@@ -47,6 +47,12 @@ def keep(part: Path, folder: Path) -> None:
         shutil.rmtree(old)
 
 
+def forget_all_but(folder: Path, best: int) -> None:
+    """Remove the weights of epochs that were the best before; the newest checkpoint knows of a better one."""
+    for path in set(folder.glob("best-*.safetensors")) - {folder / f"best-{best}.safetensors"}:
+        path.unlink()
+
+
 def require_space(folder: Path, parts: Iterable[Mapping[str, Any]]) -> None:
     """Raise NoSpace when the disk of `folder` has fewer bytes free than the tensors of a checkpoint take."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from models.arguments import arguments
 from models.checkpoint import (
     WEIGHTS,
     Checkpoints,
+    forget_all_but,
     keep,
     last_checkpoint,
     require_space,
@@ -203,7 +204,9 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
             row["validation"] = self.validation.measure(self.model)
             if self._is_best(row["validation"]):
                 self.record.best_epoch = number
-                save_whole(trainable(self.model), self.checkpoints.folder / f"best-{number}.safetensors")
+                weights = trainable(self.model)
+                require_space(self.checkpoints.folder, [weights])
+                save_whole(weights, self.checkpoints.folder / f"best-{number}.safetensors")
         self.record.epochs.append(row)
         self.watch(row)
         print(f"epoch {number}: {json.dumps(row)}", flush=True)
@@ -225,6 +228,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         for number, hook in enumerate(self.plan.hooks):
             save_file(hook.state(), part / HOOK.format(number))
         keep(part, folder)
+        forget_all_but(self.checkpoints.folder, self.record.best_epoch)
 
     def _get_output_dir(self, *_: Any, **__: Any) -> str:
         return str(self.checkpoints.folder / "part")

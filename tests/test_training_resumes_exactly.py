@@ -116,6 +116,8 @@ def test_a_training_that_stopped_early_is_not_gone_on_with(bases, tmp_path, monk
     again = backbone.new_classifier(bases["classifier"], ["no", "yes"], 1, 64, 2)[0]
     second = train.train(again, plan, Pace(1e-3), Checkpoints(tmp_path), validation)
     assert (first.best_epoch, len(first.epochs)) == (2, 4)
+    kept = [path.name for path in tmp_path.glob("best-*")]
+    assert kept == ["best-2.safetensors"], "the best epoch of before, which a checkpoint knows of no more, is removed"
     assert second == first
     assert all((p == weights[n]).all() for n, p in again.named_parameters())
 
