@@ -20,10 +20,13 @@ def load_masked(folder: Path) -> Pair:
 
 
 def load_causal(folder: Path) -> Pair:
-    """A decoder and its tokenizer, in eval mode. Raises ValueError when a weight is missing."""
+    """A decoder and its tokenizer, in eval mode. Raises ValueError when a weight is missing, or an end token."""
     from transformers import AutoModelForCausalLM
 
-    return load_whole(AutoModelForCausalLM, folder), load_tokenizer(folder)
+    if (tokenizer := load_tokenizer(folder)).eos_token is None:
+        cure = f'name the one that it learned as eos_token in tokenizer_config.json, such as "{tokenizer.sep_token}"'
+        raise ValueError(f"{folder}: its tokenizer names no token for the end of a text; {cure}")
+    return load_whole(AutoModelForCausalLM, folder), tokenizer
 
 
 def load_classifier(folder: Path) -> Pair:
@@ -87,10 +90,16 @@ def load_bi_encoder(folder: Path, max_length: int | None = None) -> Pair:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The fast tokenizer of a model folder; no code of the folder is run."""
+    """The fast tokenizer of a model folder; no code of the folder is run.
+
+    One without a token to fill up with, as GPT-2's, fills up with the end of a text: it is neither read nor learned.
+    """
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
 
 
 def require_no_template(folder: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models import stop
 from models.backbone import masked_states_and_head, room
+from models.losses import by_row
 from models.masking import chosen
 from models.packing import IGNORED, by_tokens, padded
 
@@ -27,7 +29,7 @@ BATCH_TOKENS = 4096
 Example = dict[str, list[int]]
 
 
-def bits_per_byte(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[tuple[float, int]]:
+def bits_per_byte(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[tuple[float, float]]:
     """Bits and bytes of each text, in order; computed in fp32. Texts longer than the model are cut at its length."""
     if model.config.is_encoder_decoder:
         return _hidden_bits(model, tokenizer, texts)
@@ -54,18 +56,19 @@ def bits_of(model: Any, examples: Sequence[Example], doing: str) -> list[float]:
     return bits
 
 
-def _hidden_bits(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[tuple[float, int]]:
+def _hidden_bits(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[tuple[float, float]]:
     from models.denoising import Blanks, corrupted
     from models.encoder_decoder import bits_of
 
     blanks, most = Blanks.of(tokenizer), min(512, room(model)) - 2
-    found, sizes = [], []
+    found, sizes = [], list[float]()
     for text in texts:
         encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         tokens, offsets = encoded["input_ids"][:most], encoded["offset_mapping"][:most]
         source, counted, spans = corrupted(tokens, blanks, SHARE, np.random.default_rng(zlib.crc32(text.encode())))
         found.append((source, counted))
-        sizes.append(sum(len(text[offsets[first][0] : offsets[last - 1][1]].encode()) for first, last in spans))
+        shares = byte_shares(text, offsets)
+        sizes.append(sum(sum(shares[first:last]) for first, last in spans))
     bits = [0.0] * len(texts)
     for batch in by_tokens([len(source[0]) for source, _ in found], BATCH_TOKENS, seed=0):
         stop.check("measuring bits per byte")
@@ -75,12 +78,12 @@ def _hidden_bits(model: Any, tokenizer: Any, texts: Sequence[str]) -> list[tuple
     return list(zip(bits, sizes, strict=True))
 
 
-def ratio(measured: Sequence[tuple[float, int]]) -> float:
+def ratio(measured: Sequence[tuple[float, float]]) -> float:
     """Bits per byte of all texts together."""
     return round(sum(bits for bits, _ in measured) / sum(size for _, size in measured), 6)
 
 
-def causal_example(tokenizer: Any, text: str, room: int) -> tuple[Example, int]:
+def causal_example(tokenizer: Any, text: str, room: int) -> tuple[Example, float]:
     """The end token begins a text, so that its first token is predicted too."""
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     tokens, offsets = encoded["input_ids"][: room - 1], encoded["offset_mapping"][: room - 1]
@@ -88,7 +91,7 @@ def causal_example(tokenizer: Any, text: str, room: int) -> tuple[Example, int]:
     return {"input_ids": [tokenizer.eos_token_id, *tokens], "labels": [IGNORED, *tokens]}, size
 
 
-def _masked_example(tokenizer: Any, text: str, room: int) -> tuple[Example, int]:
+def _masked_example(tokenizer: Any, text: str, room: int) -> tuple[Example, float]:
     """The places are decided by the text itself: the same in every model with this tokenizer."""
     encoded = tokenizer(text, truncation=True, max_length=room, return_offsets_mapping=True)
     tokens, offsets = encoded["input_ids"], encoded["offset_mapping"]
@@ -97,8 +100,17 @@ def _masked_example(tokenizer: Any, text: str, room: int) -> tuple[Example, int]
     inputs, labels = list(tokens), [IGNORED] * len(tokens)
     for place in places:
         inputs[place], labels[place] = tokenizer.mask_token_id, tokens[place]
-    size = sum(len(text[slice(*offsets[place])].encode()) for place in places)
-    return {"input_ids": inputs, "labels": labels}, size
+    shares = byte_shares(text, offsets)
+    return {"input_ids": inputs, "labels": labels}, sum(shares[place] for place in places)
+
+
+def byte_shares(text: str, offsets: Sequence[tuple[int, int]]) -> list[float]:
+    """UTF-8 bytes that each token stands for, given where each begins and ends in the text.
+
+    A character that was cut into several tokens, as byte-level vocabularies cut Chinese ones, is shared by them.
+    """
+    among = Counter(place for start, end in offsets for place in range(start, end))
+    return [sum(len(text[place].encode()) / among[place] for place in range(*offset)) for offset in offsets]
 
 
 def _bits(model: Any, examples: Sequence[Example], *, shift: bool) -> list[float]:
@@ -112,5 +124,4 @@ def _bits(model: Any, examples: Sequence[Example], *, shift: bool) -> list[float
             states, head = masked_states_and_head(model, batch["input_ids"], batch["attention_mask"])
         wanted = labels != IGNORED
         nats = torch.nn.functional.cross_entropy(head(states[wanted]).float(), labels[wanted], reduction="none")
-    sums = torch.zeros(labels.shape, dtype=torch.double, device=labels.device).masked_scatter(wanted, nats.double())
-    return [float(value) / math.log(2) for value in sums.sum(1)]
+    return [nat / math.log(2) for nat in by_row(nats, wanted)]

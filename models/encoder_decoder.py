@@ -10,7 +10,7 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models import stop
 from models.encoding import encode_prompt
-from models.losses import Loss
+from models.losses import Loss, by_row
 from models.objectives import Answers, batches, only_states
 from models.packing import IGNORED, padded
 from models.precision import autocast
@@ -84,10 +84,9 @@ def bits_of(model: Any, pad: int, sources: Sequence[Source], counted: Sequence[S
     wanted = batch["labels"] != IGNORED
     with torch.inference_mode():
         logits, labels = written_answers(model, batch)
-        nats = torch.nn.functional.cross_entropy(logits, labels, reduction="none").double()
-    sums = torch.zeros(wanted.shape, dtype=torch.double, device=wanted.device).masked_scatter(wanted, nats)
+        nats = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
     table = padded([{"input_ids": list(map(int, row))} for row in counted], {"input_ids": 0})["input_ids"]
-    return [float(value) / math.log(2) for value in (sums * table.to(sums.device)).sum(1)]
+    return [nat / math.log(2) for nat in by_row(nats * table.to(nats.device)[wanted], wanted)]
 
 
 def completion_bits(model: Any, pad: int, sources: Sequence[Source]) -> list[float]:

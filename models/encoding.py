@@ -47,3 +47,9 @@ def encode_completion(tokenizer: Any, prompt: Prompt | str, completion: str, roo
     answer = [*tokenizer(" " + completion, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id][: room - 1]
     asked = encode_prompt(tokenizer, prompt, room - len(answer))
     return asked + answer, len(asked)
+
+
+def within(tokenizer: Any, text: str, tokens: int) -> str:
+    """The beginning of a text that its first `tokens` tokens stand for."""
+    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    return text if len(offsets) <= tokens else text[: offsets[tokens - 1][1]]

@@ -28,9 +28,9 @@ def load_exported_writer(folder: Path) -> Any:
     with torch.device("meta"):
         model = type(plain.__name__, (ours, plain), {"__module__": plain.__module__})(config)
     model.generation_config = GenerationConfig.from_pretrained(folder, local_files_only=True)
-    model.decoder_graph = DecoderGraph(folder / DECODER)
+    model.decoder_graph, model.said = DecoderGraph(folder / DECODER), nn.Identity()
     if config.is_encoder_decoder:
-        model.reading, model.said = Reading(folder / ENCODER), nn.Identity()
+        model.reading = Reading(folder / ENCODER)
     return model.eval()
 
 
@@ -49,19 +49,27 @@ class DecoderGraph:
         return said["logits"], cache_of(_layers(PRESENT, said))
 
 
-class Writing:
-    """A decoder whose computing is a graph's."""
+class Graphs:
+    """What all that is computed by graphs has in common."""
 
     device = torch.device("cpu")
     rows_at_once = 1
     decoder_graph: DecoderGraph
+
+    def get_output_embeddings(self) -> Any:
+        """Logits go through it as they are, for whoever picks some of them (`models.objectives.only_states`)."""
+        return getattr(self, "said", None)
+
+
+class Writing(Graphs):
+    """A decoder whose computing is a graph's."""
 
     def forward(
         self, input_ids: torch.Tensor, past_key_values: Cache | None = None, **_: Any
     ) -> CausalLMOutputWithPast:
         """Logits of shape (1, new, vocabulary) of the tokens behind those that the cache holds."""
         logits, cache = self.decoder_graph(input_ids, past_key_values, {})
-        return CausalLMOutputWithPast(logits=logits, past_key_values=cache)
+        return CausalLMOutputWithPast(logits=self.get_output_embeddings()(logits), past_key_values=cache)
 
 
 class Reading(nn.Module):
@@ -76,21 +84,14 @@ class Reading(nn.Module):
         return BaseModelOutput(torch.zeros(*input_ids.shape, 1), hidden_states=self.graph(input_ids=input_ids))
 
 
-class Answering:
+class Answering(Graphs):
     """An encoder-decoder whose computing is that of two graphs."""
 
-    device = torch.device("cpu")
-    rows_at_once = 1
-    decoder_graph: DecoderGraph
     reading: Reading
 
     def get_encoder(self, modality: str | None = None) -> Reading:  # noqa: ARG002 - transformers asks so
         """What reads."""
         return self.reading
-
-    def get_output_embeddings(self) -> Any:
-        """Logits go through it as they are, for whoever picks some of them (`models.objectives.only_states`)."""
-        return getattr(self, "said", None)
 
     def forward(
         self,

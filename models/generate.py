@@ -10,7 +10,9 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models import encoder_decoder, stop
 from models.backbone import room
-from models.encoding import encode_completion, encode_prompt
+from models.encoding import encode_completion, encode_prompt, within
+from models.losses import by_row
+from models.objectives import only_states
 from models.precision import autocast
 from models.predict import rows_at_once
 from models.prompt import Prompt
@@ -67,6 +69,14 @@ def completion_bits(
     return _sorted(model, rows, lambda batch: _bits(model, batch))
 
 
+def bytes_read(model: Any, tokenizer: Any, completions: Sequence[str]) -> list[int]:
+    """UTF-8 bytes that `completion_bits` counts of each completion: all, unless the model has no room for them."""
+    if model.config.is_encoder_decoder:
+        most = reads(model, tokenizer) - sum(map(len, encoder_decoder.frame(tokenizer)))
+        return [len(within(tokenizer, text, most).encode()) for text in completions]
+    return [len(within(tokenizer, f" {text}", room(model) - 1).encode()) - 1 for text in completions]
+
+
 def _sorted(model: Any, rows: Sequence[Any], bits: Callable[[Sequence[Any]], list[float]]) -> list[float]:
     """The bits of each row, in the order of `rows`; a row's first part are the tokens that are read."""
     order = sorted(range(len(rows)), key=lambda number: (len(rows[number][0]), rows[number]))
@@ -108,14 +118,15 @@ def _continue(model: Any, tokenizer: Any, batch: Sequence[Prompt], max_new_token
 
 
 def _bits(model: Any, rows: Sequence[tuple[list[int], int]]) -> list[float]:
-    """Bits of the tokens after each row's prompt; the padding on the right is neither attended to nor counted."""
+    """Bits of the tokens after each row's prompt, which alone go through the vocabulary; padding is not attended to."""
     width = max(len(tokens) for tokens, _ in rows)
     tokens = torch.tensor([row + [0] * (width - len(row)) for row, _ in rows], device=model.device)
     places = torch.arange(width, device=model.device)
     lengths = torch.tensor([len(row) for row, _ in rows], device=model.device)[:, None]
     starts = torch.tensor([start for _, start in rows], device=model.device)[:, None]
-    with torch.inference_mode(), autocast(model.device):
-        logits = model(input_ids=tokens, attention_mask=(places < lengths).long()).logits
-    nats = torch.nn.functional.cross_entropy(logits[:, :-1].float().transpose(1, 2), tokens[:, 1:], reduction="none")
     counted = (places[1:] >= starts) & (places[1:] < lengths)
-    return [float(total) for total in (nats * counted).sum(1) / math.log(2)]
+    shown = only_states(model.get_output_embeddings(), torch.nn.functional.pad(counted, (0, 1)))
+    with torch.inference_mode(), autocast(model.device), shown:
+        logits = model(input_ids=tokens, attention_mask=(places < lengths).long(), use_cache=False).logits
+    nats = torch.nn.functional.cross_entropy(logits.float(), tokens[:, 1:][counted], reduction="none")
+    return [nat / math.log(2) for nat in by_row(nats, counted)]

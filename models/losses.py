@@ -84,6 +84,12 @@ class Loss:
         return (both + self.r_drop * apart(logits, again)) / 2
 
 
+def by_row(values: torch.Tensor, wanted: torch.Tensor) -> list[float]:
+    """The sum of each row's values, given one after another for the places that are `wanted`, shape (rows, places)."""
+    table = torch.zeros(wanted.shape, dtype=torch.double, device=wanted.device)
+    return [float(total) for total in table.masked_scatter(wanted, values.double()).sum(1)]
+
+
 def apart(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Mean over rows of the symmetric Kullback-Leibler divergence of two answers, given as logits (rows, labels)."""
     p, q = one.log_softmax(-1), other.log_softmax(-1)

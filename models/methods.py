@@ -148,10 +148,12 @@ def _behind(model: Any, kind: str, tokens: int) -> Any:
 def _linear(model: Any) -> list[str]:
     """The names of the backbone's linear layers that are not kept as they are."""
     from torch.nn import Linear
+    from transformers.pytorch_utils import Conv1D
 
+    kinds = (Linear, Conv1D)  # GPT-2 has the second, which is the first with its weights transposed
     # An encoder-decoder's backbone is all of it, its output layer too, which is tied to the embedding.
     backbone = {id(module) for module in model.base_model.modules()} - {id(model.get_output_embeddings())}
-    return [n for n, m in model.named_modules() if isinstance(m, Linear) and id(m) in backbone and _learns(m)]
+    return [n for n, m in model.named_modules() if isinstance(m, kinds) and id(m) in backbone and _learns(m)]
 
 
 def _learns(module: Any) -> bool:

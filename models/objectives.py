@@ -29,11 +29,17 @@ Cut = Callable[[Any, Sequence[str], int], Sequence[Tokens]]
 
 def tokenise(tokenizer: Any, texts: Sequence[str], block: int) -> list[list[int]]:
     """Pieces of at most `block` tokens of each text: framed as an encoder expects, or ended as a decoder does."""
-    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
     if tokenizer.mask_token_id is None:
-        return pieces([[*tokens, tokenizer.eos_token_id] for tokens in encoded], block)
+        return tokenise_ended(tokenizer, texts, block)
+    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
     frame = ([tokenizer.cls_token_id], [tokenizer.sep_token_id])
     return [[*frame[0], *piece, *frame[1]] for piece in pieces(encoded, block - 2)]
+
+
+def tokenise_ended(tokenizer: Any, texts: Sequence[str], block: int) -> list[list[int]]:
+    """Pieces for a decoder, whose tokenizer may be an encoder's, as those of many Chinese ones are."""
+    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    return pieces([[*tokens, tokenizer.eos_token_id] for tokens in encoded], block)
 
 
 def tokenise_words(tokenizer: Any, texts: Sequence[str], block: int) -> list[Words]:
@@ -57,7 +63,7 @@ def drawn(  # noqa: PLR0913, PLR0917
     """Hand `keep` pieces of texts in random order; return their numbers in the order that gives `tokens` tokens.
 
     When the texts hold fewer, they come again. Only as many texts are tokenised as are needed: a large corpus costs
-    nothing when little of it is read. `cut` is `tokenise` or `tokenise_words`.
+    nothing when little of it is read. `cut` is `tokenise` or one of its kin.
     """
     order = list(texts)
     shuffle = random.Random(seed).shuffle  # noqa: S311 - no secret is drawn

@@ -121,10 +121,14 @@ def groups(model: Any, pace: Pace) -> list[dict[str, Any]]:
     ]
 
 
+# What GPT-2 calls its embeddings of words and of places; all others have it in the name.
+EMBEDDINGS = ("wte", "wpe")
+
+
 def depth(key: str, layers: int) -> int:
     """How deep a weight lies: 0 for embeddings, 1 and up for the layers, one more than `layers` for all above."""
     parts = key.split(".")
-    if any("embed" in part for part in parts):
+    if any("embed" in part or part in EMBEDDINGS for part in parts):
         return 0
     numbers = [int(part) for part in parts if part.isdigit()]
     return numbers[0] + 1 if numbers else layers + 1

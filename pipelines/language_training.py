@@ -71,10 +71,11 @@ def _documents(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> Sequen
 
 def _drawn(work: Work, tokenizer: Any, amounts: Mapping[str, int], keep: Callable[[Any], None]) -> list[int]:
     """Hand the pieces of all corpora to `keep`; return their numbers in the order of learning."""
-    from models.objectives import drawn, tokenise, tokenise_words
+    from models.objectives import drawn, tokenise, tokenise_ended, tokenise_words
 
     settings, order, lengths = work.run.recipe.pretrain, list[int](), list[int]()
-    cut = tokenise if settings.masking == "token" else tokenise_words
+    whole = tokenise_ended if settings.objective == "causal" else tokenise
+    cut = whole if settings.masking == "token" else tokenise_words
 
     def counted(piece: Any) -> None:
         lengths.append(len(piece))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pipelines.errors import Refused
 from pipelines.language_training import Pair, text_plan
 from pipelines.steps import Work
 
@@ -49,7 +50,12 @@ def learner(work: Work, model: Any) -> Any:
     from models.methods import lora
 
     settings = work.run.recipe.pretrain
-    return lora(model, settings.rank, 0) if settings.method == "lora" and settings.tokens else model
+    if settings.method != "lora" or not settings.tokens:
+        return model
+    try:
+        return lora(model, settings.rank, 0)
+    except ValueError as error:
+        raise Refused(f"pretrain.method lora: {error}") from None
 
 
 def plain(learned: Any) -> Any:

@@ -260,3 +260,12 @@ def test_bits_of_a_completion_are_those_of_its_tokens_one_by_one():
     by_hand = -sum(chances[n - 1, tokens[n]].item() for n in range(start, len(tokens))) / 0.6931471805599453
     prompts, completions = ["Deletes the table", "Lists"], ["of the user.", "a much longer text about the region."]
     assert completion_bits(model, tokenizer, prompts, completions)[0] == pytest.approx(by_hand, rel=0.02)
+
+
+def test_of_a_completion_that_the_model_has_no_room_for_only_the_bytes_that_it_reads_are_counted():
+    from models.generate import bytes_read
+    from models.scratch import scratch
+
+    model, tokenizer = scratch("micro-decoder", TEXTS, 7)
+    short, long = "of the user.", "龘" * 1_000
+    assert bytes_read(model, tokenizer, [short, long]) == [len(short), pytest.approx(510, abs=3)]

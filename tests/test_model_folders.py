@@ -108,6 +108,64 @@ def test_bits_per_byte_of_a_decoder_that_knows_nothing_is_that_of_its_vocabulary
         assert bits == pytest.approx(len(tokenizer(text)["input_ids"]) * math.log2(len(tokenizer)), rel=1e-5)
 
 
+def test_the_tokens_of_a_text_share_its_bytes_also_where_a_character_is_cut_into_several():
+    from models.bits import byte_shares
+    from models.scratch import encoder_tokenizer
+
+    text = "龘龘 and 一"
+    offsets = encoder_tokenizer(["plain English only"], 300, 512)(text, return_offsets_mapping=True)["offset_mapping"]
+    shares = byte_shares(text, offsets)
+    assert sum(shares) == pytest.approx(len(text.encode()))
+    assert sum(share == 1 for share in shares) >= 9, "three bytes, three tokens, for each rare character"
+
+
+def test_gpt_2_keeps_its_embeddings_when_the_layers_below_are_frozen_and_takes_lora():
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from models import methods
+
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=50, n_embd=16, n_layer=2, n_head=2, n_positions=32))
+    learning = [n for n, p in methods.lora(model, 2, 10).named_parameters() if p.requires_grad]
+    assert {name.split(".")[-4] for name in learning} == {"c_attn", "c_proj", "c_fc"}
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=50, n_embd=16, n_layer=2, n_head=2, n_positions=32))
+    methods.freeze_bottom(model, 0)
+    frozen = [n for n, p in model.named_parameters() if not p.requires_grad]
+    assert frozen == ["transformer.wte.weight", "transformer.wpe.weight"]
+
+
+def test_a_decoder_without_a_token_to_fill_up_with_takes_the_end_of_a_text(tmp_path: Path):
+    from transformers import PreTrainedTokenizerFast
+
+    from models import backbone
+
+    plain = toy_models.decoder_tokenizer()
+    bare = PreTrainedTokenizerFast(tokenizer_object=plain.backend_tokenizer, eos_token=plain.eos_token)
+    toy_models.decoder(len(bare)).save_pretrained(tmp_path)
+    bare.save_pretrained(tmp_path)
+    _, tokenizer = backbone.load_causal(tmp_path)
+    assert tokenizer.pad_token == tokenizer.eos_token == plain.eos_token
+
+
+def test_a_decoder_whose_tokenizer_has_no_end_is_refused_with_what_to_do(tmp_path: Path):
+    from models import backbone
+
+    tokenizer = toy_models.word_pieces(toy_models.TEXTS)
+    toy_models.decoder(len(tokenizer)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"no token for the end of a text; name .* as eos_token .*\[SEP\]"):
+        backbone.load_causal(tmp_path)
+
+
+def test_the_texts_of_a_decoder_with_an_encoders_tokenizer_end_as_a_decoders_do():
+    from models.objectives import tokenise_ended
+
+    tokenizer = toy_models.word_pieces(toy_models.TEXTS)
+    tokenizer.eos_token = tokenizer.sep_token
+    (found,) = tokenise_ended(tokenizer, toy_models.TEXTS[:1], 64)
+    assert found[0] != tokenizer.cls_token_id
+    assert found[-1] == tokenizer.sep_token_id
+
+
 def test_bits_of_a_masked_model_do_not_depend_on_the_other_texts(tmp_path: Path):
     from models import backbone
     from models.bits import bits_per_byte

@@ -38,13 +38,16 @@ def training(work: Work) -> Training:
 
 def bits_measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
     """Bits per byte of the completions: writing them all after every epoch would take longer than the training."""
-    from models.generate import completion_bits
+    from models.generate import bytes_read, completion_bits
 
     prompts, completions = [task.asked(row) for row in rows], [row[task.target] for row in rows]
-    size = sum(len(text.encode()) for text in completions)
 
     def measure(model: Any) -> dict[str, float]:
-        return {"bits_per_byte": round(sum(completion_bits(model, tokenizer, prompts, completions)) / size, 6)}
+        bits, size = (
+            sum(completion_bits(model, tokenizer, prompts, completions)),
+            sum(bytes_read(model, tokenizer, completions)),
+        )
+        return {"bits_per_byte": round(bits / size, 6)}
 
     return measure
 
@@ -75,14 +78,16 @@ def predictions(
 
 
 def _likelihoods(task: Task, model: Any, tokenizer: Any, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """How many bits the model needs for each row's reference."""
-    from models.generate import completion_bits
+    """How many bits the model needs for each row's reference, or for what it has room for, and of how many bytes."""
+    from models.generate import bytes_read, completion_bits
 
     prompts, references = [task.asked(row) for row in rows], [row[task.target] for row in rows]
-    bits = completion_bits(model, tokenizer, prompts, references)
+    both = zip(
+        completion_bits(model, tokenizer, prompts, references), bytes_read(model, tokenizer, references), strict=True
+    )
     return [
-        {"id": row["id"], "reference": text, "bits": round(needed, 4), "bytes": len(text.encode())}
-        for row, text, needed in zip(rows, references, bits, strict=True)
+        {"id": row["id"], "reference": text, "bits": round(bits, 4), "bytes": size}
+        for row, text, (bits, size) in zip(rows, references, both, strict=True)
     ]
 
 
