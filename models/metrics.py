@@ -23,6 +23,8 @@ HIGHER_IS_BETTER = {
     "bleu": True,
     "chrf": True,
     "edit_f05": True,
+    "edit_precision": True,
+    "edit_recall": True,
     "gleu": True,
     "sari": True,
     "ter": False,

@@ -14,6 +14,7 @@ from pipelines.augment_files import slots_of, synonym_sets
 from pipelines.augment_recipe import Augment
 from pipelines.back_translation import back_translated
 from pipelines.examples import read_split
+from pipelines.formats import FORMATS, allowed_values
 from pipelines.loop_progress import progress
 from pipelines.near_duplicates import near_known
 from pipelines.rows import read_rows
@@ -113,7 +114,9 @@ def _with_slots(work: Work, augment: Augment, task: Task, rows: Sequence[Row]) -
 
     slots = Slots(slots_of(work.inputs["dataset"], str(augment.slots)))
     written = (task.target,) if task.answer == "text" else ()
-    columns = (*task.texts, *task.optional, *written, "refs")
+    # A column of fixed values names none of a slot's.
+    optional = [column for column in task.optional if not allowed_values(FORMATS[task.format], column)]
+    columns = (*task.texts, *optional, *written, "refs")
     for number in range(1, augment.copies + 1):
         for row in _each(rows, "rows"):
             texts = {column: row[column] for column in columns if row.get(column) is not None}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import types
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from pipelines.formats import Row
+from pipelines.formats import Row, allowed_values
 from pipelines.text_lines import Fault
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def outside_bounds(frame: pl.DataFrame, form: type[Row]) -> bool:
     for name, found in form.model_fields.items():
         if name == form.LABEL and not _named_once(frame[name]):
             return True
+        if (allowed := allowed_values(form, name)) and not frame[name].drop_nulls().is_in(allowed).all():
+            return True
         for bound in found.metadata:
             if getattr(bound, "min_length", None) and (frame[name].str.len_bytes() < bound.min_length).any():
                 return True
@@ -107,6 +109,8 @@ def _arrow(annotation: Any) -> Any:
 
     if get_origin(annotation) in (Union, types.UnionType):
         annotation = next(a for a in get_args(annotation) if a is not type(None))
+    if get_origin(annotation) is Literal:
+        return pa.string()
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) is list:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class ScriptoriumError(Exception):
@@ -37,5 +37,10 @@ class TryAgain(ScriptoriumError):
 def near_miss(word: str, allowed: Iterable[str]) -> str:
     """Say which allowed word was probably meant, or list them all when none is near."""
     allowed = sorted(allowed)
+    return meant(word, allowed) or f"allowed: {', '.join(allowed)}"
+
+
+def meant(word: str, allowed: Sequence[str]) -> str:
+    """Say which allowed word was probably meant; empty when none is near."""
     near = difflib.get_close_matches(word, allowed, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(allowed)}"
+    return f"did you mean {near[0]!r}?" if near else ""

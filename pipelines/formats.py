@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from models.tasks.rewriting import Kind
 
 # What a column of 64-bit numbers holds; a list is looked at up to its first wrong item, for it may have a million.
 Whole = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
@@ -39,6 +41,13 @@ class Row(BaseModel):
     KEY: ClassVar[tuple[str, ...]] = ()
     id: str = Field(min_length=1)
     licence: str | None = None
+
+
+def allowed_values(form: type[Row], column: str) -> tuple[str, ...]:
+    """The values of a column that takes no others; empty for one that takes any, or that is none of the format."""
+    found = form.model_fields.get(column)
+    kinds = (found.annotation, *get_args(found.annotation)) if found else ()
+    return next((get_args(kind) for kind in kinds if get_origin(kind) is Literal), ())
 
 
 class Written(Row):
@@ -134,13 +143,14 @@ class Faq(Written):
 
 
 class Rewriting(Written):
-    """A text and a better wording of it; `refs` may hold further right answers."""
+    """A text and a better wording of it; `kind` may say which is asked for, `refs` may hold further right answers."""
 
     model_config = _example(id="w1", source="He go home.", target="He goes home.", lang="en")
     TEXTS = ("source",)
     ANSWERS = ("target",)
     source: str
     target: str
+    kind: Kind | None = None
     refs: Texts | None = None
 
 

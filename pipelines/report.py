@@ -28,6 +28,8 @@ NAMES = {
     "bleu": "BLEU",
     "chrf": "chrF",
     "edit_f05": "F0.5 of edits",
+    "edit_precision": "Precision of edits",
+    "edit_recall": "Recall of edits",
     "gleu": "GLEU",
     "sari": "SARI",
     "ter": "TER",

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipelines.errors import Refused
-from pipelines.formats import FORMATS, Row
+from pipelines.errors import Refused, meant
+from pipelines.formats import FORMATS, Row, allowed_values
 
 __all__ = ["FORMATS", "Row", "lines", "parse", "problems", "read_rows", "required", "value"]
 
@@ -90,7 +90,12 @@ def _problem(error: Any, form: type[Row]) -> tuple[str, str, str]:
     column = ".".join(str(part) for part in error["loc"])
     if error["type"] == "missing":
         return "missing_fields", column, f"column {column!r} is missing; a row has {', '.join(required(form))}"
-    return "types", column, f"column {column!r} is {_kind(error['input'])}: {error['msg']}"
+    what = f"column {column!r} is {_kind(error['input'])}"
+    if error["type"] == "literal_error":
+        allowed = allowed_values(form, column)
+        near = meant(str(error["input"]), allowed)
+        return "types", column, f"{what} that is none of {', '.join(allowed)}" + (f"; {near}" if near else "")
+    return "types", column, f"{what}: {error['msg']}"
 
 
 def _kind(value: Any) -> str:

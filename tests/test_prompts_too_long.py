@@ -36,7 +36,7 @@ def size(tokenizer, text):
 def test_a_text_loses_its_end_and_the_line_that_asks_stays(tokenizer, name):
     task = TASKS[name]
     inputs = dict.fromkeys(task.inputs, "en") | {task.texts[0]: "First the table. " * 40 + "Last."}
-    line = task.prompt.format_map(inputs).rpartition("\n\n")[2]
+    line = task.asked(inputs).text.rpartition("\n\n")[2]
     kept = read(tokenizer, task.asked(inputs), 60)
     assert kept.startswith("First the table.")
     assert kept.endswith(f"\n\n{line}")

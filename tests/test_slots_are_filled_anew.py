@@ -120,6 +120,19 @@ def test_question_and_answer_of_a_dialog_name_the_same_value(tmp_path: Path):
     assert copy["context"] == [f"{product}: on Friday"]
 
 
+def test_what_a_text_must_name_changes_with_it_and_what_is_to_be_done_with_a_text_does_not(tmp_path: Path):
+    row = {"prompt": "Come", "attributes": ["name#Beta"], "completion": "Come for Beta."}
+    (copy,) = copies_of(
+        work(tmp_path / "told", "generation", [row], [{"prompt": "a", "completion": "b"}]), "generation"
+    )
+    assert copy["completion"] == f"Come for {copy['attributes'][0].removeprefix('name#')}." != row["completion"]
+    row = {"source": "We polish it.", "target": "We do polish it.", "kind": "polish"}
+    made = work(tmp_path / "kind", "rewriting", [row], [{"source": "a", "target": "b"}])
+    (made.inputs["dataset"] / "slots.jsonl").write_text('{"slot": "verb", "values": ["polish", "wash"]}')
+    (copy,) = copies_of(made, "rewriting")
+    assert (copy["source"], copy["target"], copy["kind"]) == ("We wash it.", "We do wash it.", "polish")
+
+
 def test_an_advertisement_names_the_value_that_its_prompt_asks_for(tmp_path: Path):
     rows = [
         {"prompt": "name#Beta*day#Monday", "completion": "Come on Monday for Beta.", "refs": ["Beta, Monday only."]},

@@ -51,15 +51,21 @@ def test_edits_count_what_was_mended_what_was_broken_and_what_was_left():
     task = TASKS["rewriting"]
     right, made, wanted = (sum(column) for column in zip(*found, strict=True))
     told = judged(task, rows(task), ANSWERS)
-    assert task.metrics(told)["edit_f05"] == pytest.approx(1.25 * right / (made + 0.25 * wanted))
+    scores = task.metrics(told)
+    assert scores["edit_f05"] == pytest.approx(1.25 * right / (made + 0.25 * wanted))
+    assert scores["edit_precision"] == pytest.approx(right / made)
+    assert scores["edit_recall"] == pytest.approx(right / wanted)
 
 
 def test_to_change_nothing_is_right_where_nothing_is_wrong_and_worth_nothing_elsewhere():
     copies = text_metrics.edits(SOURCES, REFERENCES, SOURCES)
     assert [row["edit_f05"][:2] for row in copies] == [[0, 0]] * 4
     task = TASKS["rewriting"]
-    assert task.metrics(judged(task, rows(task), SOURCES))["edit_f05"] == 0
-    assert task.metrics(judged(task, rows(task)[2:3], SOURCES[2:3]))["edit_f05"] == 1
+    names = ("edit_f05", "edit_precision", "edit_recall")
+    copied = task.metrics(judged(task, rows(task), SOURCES))
+    assert [copied[name] for name in names] == [0, 1, 0], "who changes nothing breaks nothing"
+    right = task.metrics(judged(task, rows(task)[2:3], SOURCES[2:3]))
+    assert [right[name] for name in names] == [1, 1, 1]
 
 
 def test_of_several_references_the_most_alike_counts():

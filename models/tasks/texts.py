@@ -47,7 +47,7 @@ def measured(predictions: Sequence[Prediction]) -> dict[str, float]:
 def resampled(predictions: Sequence[Prediction]) -> dict[str, Statistic]:
     """The metrics of `measured` as functions of resampling weights."""
     known = set.intersection(*(set(prediction) for prediction in predictions))
-    return {name: of(predictions, name) for name, (column, of) in METRICS.items() if column in known}
+    return {name: of(predictions, column) for name, (column, of) in METRICS.items() if column in known}
 
 
 def _mean(predictions: Sequence[Prediction], name: str) -> Statistic:
@@ -109,6 +109,16 @@ def _f_half(predictions: Sequence[Prediction], name: str) -> Statistic:
     return _of_sums(predictions, name, score)
 
 
+def _edit_precision(predictions: Sequence[Prediction], name: str) -> Statistic:
+    """Share of the edits made that were right; where none was made none was wrong."""
+    return _of_sums(predictions, name, lambda sums: sums[0] / sums[1] if sums[1] else 1.0)
+
+
+def _edit_recall(predictions: Sequence[Prediction], name: str) -> Statistic:
+    """Share of the edits asked for that were made; where none was asked for none is missing."""
+    return _of_sums(predictions, name, lambda sums: sums[0] / sums[2] if sums[2] else 1.0)
+
+
 def _of_sums(predictions: Sequence[Prediction], name: str, score: Callable[[NDArray[Any]], float]) -> Statistic:
     """A score of the sums over a resample of the numbers that are kept of each example."""
     import numpy as np
@@ -127,6 +137,8 @@ METRICS: dict[str, tuple[str, Callable[[Sequence[Prediction], str], Statistic]]]
     "attribute_success": ("attribute_success", _pooled),
     "bleu": ("bleu", _bleu),
     "edit_f05": ("edit_f05", _f_half),
+    "edit_precision": ("edit_f05", _edit_precision),
+    "edit_recall": ("edit_f05", _edit_recall),
     "gleu": ("gleu", _gleu),
     "ter": ("ter", _ter),
 }
