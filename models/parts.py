@@ -10,6 +10,7 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
 if TYPE_CHECKING:
+    from models.divergence import Course
     from models.record import Record
     from models.schedule import Batch, Plan
 
@@ -53,11 +54,13 @@ class StepBegin:
     losses: int
     epoch_losses: int
     tokens: int
+    courses: dict[str, Course]
 
     @classmethod
     def now(cls, step: int, record: Record) -> StepBegin:
         """As things stand."""
-        return cls(step, 0, _generators(), len(record.losses), len(record.epoch_losses), record.tokens)
+        counts = len(record.losses), len(record.epoch_losses), record.tokens
+        return cls(step, 0, _generators(), *counts, dict(record.courses))
 
     def come_back(self, model: Any, record: Record) -> None:
         """Undo what the step did: gradients, draws, and what was noted."""
@@ -67,7 +70,7 @@ class StepBegin:
         if torch.cuda.is_available():
             torch.cuda.set_rng_state_all(self.generators[1:])
         del record.losses[self.losses :], record.epoch_losses[self.epoch_losses :]
-        record.tokens, self.done = self.tokens, 0
+        record.tokens, record.courses, self.done = self.tokens, dict(self.courses), 0
 
 
 def _generators() -> list[torch.Tensor]:

@@ -27,7 +27,9 @@ from models.checkpoint import (
     save_whole,
     trainable,
 )
+from models.divergence import Diverged, run_of, told
 from models.each_step import EachStep
+from models.mixing import TASK
 from models.optimizers import OPTIMIZERS
 from models.parts import OutOfMemory, StepBegin, parts, ran_out
 from models.record import Record, Row, Validation, Watch
@@ -35,10 +37,6 @@ from models.schedule import Batch, Pace, Plan, groups, tokens_of
 
 RECORD = "record.json"
 HOOK = "hook-{}.safetensors"
-
-
-class Diverged(Exception):
-    """The loss is no number any more: the weights are lost, and trying again would lose them again."""
 
 
 def train(  # noqa: PLR0913, PLR0917 - what is trained, on what, how, and who looks on
@@ -52,10 +50,10 @@ def train(  # noqa: PLR0913, PLR0917 - what is trained, on what, how, and who lo
     """Train `model` in place through `plan`, from the last whole checkpoint on if there is one.
 
     With a validation, the weights of its best epoch are restored at the end. Raises Stopped, after saving a
-    checkpoint, when asked to stop, Diverged when the loss is no number (its batch lies beside the checkpoints),
-    NoSpace before a checkpoint that the disk has no room for, and OutOfMemory when batches cannot be cut further. The
-    same inputs end in the same weights, bit for bit, on the same machine with the same number of threads and as much
-    memory, however often it was stopped or killed.
+    checkpoint, when asked to stop, Diverged when the loss is no number or stays far above what it was (its batch lies
+    beside the checkpoints), NoSpace before a checkpoint that the disk has no room for, and OutOfMemory when batches
+    cannot be cut further. The same inputs end in the same weights, bit for bit, on the same machine with the same
+    number of threads and as much memory, however often it was stopped or killed.
     """
     if not len(plan):
         return Record()
@@ -105,6 +103,11 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         return self.state.global_step >= self.steps or self.is_stopped_early
 
     @property
+    def number(self) -> int:
+        """Of the batch that is learned from now, in the plan."""
+        return int(self.state.global_step) * self.pace.accumulation + self.begun.done
+
+    @property
     def is_stopped_early(self) -> bool:
         patience = self.validation.patience if self.validation else 0
         return patience > 0 and len(self.record.epochs) - self.record.best_epoch >= patience
@@ -123,17 +126,18 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
     def compute_loss(self, model: Any, inputs: Batch, *_: Any, **__: Any) -> Any:
         loss = self._loss(model, inputs)
         if not torch.isfinite(loss):
-            raise Diverged(self._diverged(loss.item(), inputs))
+            raise self._diverged(f"the loss became {loss.item()}", self.number)
         self.read_loss += self.weight * loss.item()
         self.record.tokens += tokens_of(inputs)
         return self.weight * sum((hook.penalty() for hook in self.plan.hooks), start=self.share * loss)
 
-    def _diverged(self, loss: float, inputs: Batch) -> str:
-        """Save the batch that did it, and say where."""
-        step = self.state.global_step + 1
+    def _diverged(self, what: str, number: int) -> Diverged:
+        """What to raise, once the batch of this number is saved."""
+        step = number // self.pace.accumulation + 1
         path = self.checkpoints.folder / f"diverged-{step}.safetensors"
-        save_whole({name: tensor.contiguous() for name, tensor in inputs.items() if torch.is_tensor(tensor)}, path)
-        return f"the loss became {loss} at step {step}; lower the learning rate. The batch that did it: {path}"
+        batch = {name: tensor.contiguous() for name, tensor in self.plan[number].items() if torch.is_tensor(tensor)}
+        save_whole(batch, path)
+        return Diverged(f"{what} at step {step}; lower the learning rate. The batch that did it: {path}")
 
     def _loss(self, model: Any, inputs: Batch) -> Any:
         with precision.autocast(model.device, bf16=self.record.bf16):
@@ -156,23 +160,23 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
 
     def _learn(self, model: Any, inputs: Batch) -> Any:
         """Add the gradients of the step's next batch: that of `inputs`, unless the step began again."""
-        number = self.state.global_step * self.pace.accumulation + self.begun.done
         self.read_loss = 0.0
-        cut = [(inputs, 1.0)] if self.record.parts == 1 else parts(self.plan, number, self.record.parts)
+        cut = [(inputs, 1.0)] if self.record.parts == 1 else parts(self.plan, self.number, self.record.parts)
         for part, weight in cut:
             self.weight = weight
             loss = super().training_step(model, part)
             for hook in self.plan.hooks:
                 hook.after_backward(partial(self._again, model, part))
-        self.record.losses.append(self.read_loss)
-        self.record.epoch_losses.append(self.read_loss)
+        run = run_of(len(self.plan))
+        course = self.record.note(self.read_loss, str(part.get(TASK, 0)), self.number, run)
+        if course.far == run:
+            raise self._diverged(told(course, self.read_loss), course.since)
         self.begun.done += 1
         return loss
 
     def _halve(self, model: Any) -> None:
         """Begin the step again with batches in twice as many parts. Raises OutOfMemory where that cannot be."""
-        step, done = self.state.global_step + 1, self.begun.done
-        items, _ = self.plan.items(self.state.global_step * self.pace.accumulation + done)
+        step, (items, _) = self.state.global_step + 1, self.plan.items(self.number)
         self.begun.come_back(model, self.record)
         for hook in self.plan.hooks:
             hook.forget()
@@ -202,7 +206,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         if self.validation:
             self.model.eval()
             row["validation"] = self.validation.measure(self.model)
-            if self._is_best(row["validation"]):
+            if self.record.is_best(row["validation"], self.validation):
                 self.record.best_epoch = number
                 weights = trainable(self.model)
                 require_space(self.checkpoints.folder, [weights])
@@ -210,13 +214,6 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
         self.record.epochs.append(row)
         self.watch(row)
         print(f"epoch {number}: {json.dumps(row)}", flush=True)
-
-    def _is_best(self, measured: dict[str, float]) -> bool:
-        validation, best = self.validation, self.record.best_epoch
-        if validation is None or not best:
-            return True
-        new, old = (v[validation.metric] for v in (measured, self.record.epochs[best - 1]["validation"]))
-        return new > old if validation.higher_is_better else new < old
 
     def _save_checkpoint(self, *arguments: Any) -> None:
         """Write a checkpoint aside, and give it its name when all of it has reached the disk."""

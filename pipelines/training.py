@@ -34,8 +34,8 @@ def refused_when_diverged() -> Iterator[None]:
     A full disk may be tried again.
     """
     from models.checkpoint import NoSpace
+    from models.divergence import Diverged
     from models.parts import OutOfMemory
-    from models.train import Diverged
 
     try:
         yield
