@@ -93,12 +93,14 @@ def load_tokenizer(folder: Path) -> Any:
     """The fast tokenizer of a model folder; no code of the folder is run.
 
     One without a token to fill up with, as GPT-2's, fills up with the end of a text: it is neither read nor learned.
+    What spells a special token in a text, as `</s>` of HTML does, is letters: it neither ends nor parts texts.
     """
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.split_special_tokens = True
     return tokenizer
 
 

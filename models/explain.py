@@ -96,13 +96,15 @@ def _apart(
 ) -> tuple[list[list[int]], list[list[Span]]]:
     """One text, or two joined ones, as the model reads each by itself; spans have their places in it.
 
-    As `separated` of models/pair_head.py cuts: up to the first separator; the first token, and the rest.
+    As `separated` of models/pair_head.py cuts: up to the first separator; the first token, and the rest, without the
+    second of RoBERTa's two separators.
     """
     if len(spans) == 1:
         return [list(ids)], [list(spans[0])]
     end = list(ids).index(tokenizer.sep_token_id) + 1
-    second = [Span(s.start, s.end, tuple(place - end + 1 for place in s.tokens)) for s in spans[1]]
-    return [list(ids[:end]), [ids[0], *ids[end:]]], [list(spans[0]), second]
+    begin = end + (ids[end] == tokenizer.sep_token_id)
+    second = [Span(s.start, s.end, tuple(place - begin + 1 for place in s.tokens)) for s in spans[1]]
+    return [list(ids[:end]), [ids[0], *ids[begin:]]], [list(spans[0]), second]
 
 
 def _headed(model: Any) -> Logits:

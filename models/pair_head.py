@@ -79,13 +79,17 @@ NOTHING = -1
 
 
 def separated(tokens: torch.Tensor, mask: torch.Tensor, separator: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """First and second texts of joined pairs, each framed as a text by itself; filled up with NOTHING."""
+    """First and second texts of joined pairs, each framed as a text by itself; filled up with NOTHING.
+
+    RoBERTa has two separators between them, of which the second belongs to neither text.
+    """
     tokens = tokens.masked_fill(mask == 0, NOTHING)
     ends = (tokens == separator).long()
     is_first = (ends.cumsum(1) - ends) == 0
     size = is_first.sum(1, keepdim=True)
     first = tokens.masked_fill(~is_first, NOTHING)[:, : int(size.max())]
-    places = size + torch.arange(tokens.shape[1] - int(size.min()), device=tokens.device)
+    between = size + (tokens.gather(1, size.clamp(max=tokens.shape[1] - 1)) == separator)
+    places = between + torch.arange(tokens.shape[1] - int(size.min()), device=tokens.device)
     rest = torch.nn.functional.pad(tokens, (0, tokens.shape[1]), value=NOTHING).gather(1, places)
     return first, torch.cat([tokens[:, :1], rest[:, : int((rest != NOTHING).sum(1).max())]], dim=1)
 

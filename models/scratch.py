@@ -39,6 +39,8 @@ SENTINELS = 32
 END = "<|end|>"
 # What its configuration calls a token, and what the tokenizer calls it.
 FRAMED = {"pad": "pad", "mask": "mask", "bos": "cls", "eos": "sep"}
+# What spells a special token in a text is letters.
+LETTERS = {"split_special_tokens": True}
 FRAME = {"pad_token": "<pad>", "cls_token": "<s>", "sep_token": "</s>", "mask_token": "<mask>"}
 
 
@@ -117,7 +119,7 @@ def decoder_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     pieces = train_byte_pairs(texts, vocabulary, [END])
-    return PreTrainedTokenizerFast(tokenizer_object=pieces, bos_token=END, eos_token=END, pad_token=END)
+    return PreTrainedTokenizerFast(tokenizer_object=pieces, bos_token=END, eos_token=END, pad_token=END, **LETTERS)
 
 
 def encoder_decoder_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
@@ -129,7 +131,12 @@ def encoder_decoder_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     pieces = train_byte_pairs(texts, vocabulary, [pad, end, *sentinels])
     pieces.post_processor = TemplateProcessing(single=f"$A {end}", special_tokens=[(end, pieces.token_to_id(end))])
     return PreTrainedTokenizerFast(
-        tokenizer_object=pieces, model_max_length=ROOM, pad_token=pad, eos_token=end, extra_special_tokens=sentinels
+        tokenizer_object=pieces,
+        model_max_length=ROOM,
+        pad_token=pad,
+        eos_token=end,
+        extra_special_tokens=sentinels,
+        **LETTERS,
     )
 
 
@@ -145,4 +152,4 @@ def encoder_tokenizer(texts: Iterable[str], vocabulary: int, room: int) -> Any:
         pair=f"{start} $A {end} $B {end}",
         special_tokens=[(token, pieces.token_to_id(token)) for token in (start, end)],
     )
-    return PreTrainedTokenizerFast(tokenizer_object=pieces, model_max_length=room, **FRAME)
+    return PreTrainedTokenizerFast(tokenizer_object=pieces, model_max_length=room, **FRAME, **LETTERS)

@@ -73,7 +73,12 @@ def asking(tokenizer: Any, template: str, texts: Sequence[str], masks: int, max_
     names = ["input_ids", *([MARKS] if masks else []), "attention_mask"]
     kept = {"pad_token": tokenizer.eos_token} | tokenizer.special_tokens_map
     return PreTrainedTokenizerFast(
-        tokenizer_object=backend, model_input_names=names, model_max_length=max_length, padding_side="right", **kept
+        tokenizer_object=backend,
+        model_input_names=names,
+        model_max_length=max_length,
+        padding_side="right",
+        split_special_tokens=True,
+        **kept,
     )
 
 

@@ -30,6 +30,35 @@ def test_joined_pairs_are_taken_apart_into_texts_as_the_tokenizer_frames_them(cl
         assert found == [tokenizer(pair[column])["input_ids"] for pair in PAIRS]
 
 
+def test_the_second_of_robertas_two_separators_belongs_to_neither_text():
+    import torch
+
+    from models.pair_head import NOTHING, separated
+
+    start, end = 0, 2
+    tokens = torch.tensor([[start, 7, 8, end, end, 9, end], [start, 7, end, end, 7, end, 1]])
+    mask = torch.tensor([[1] * 7, [1] * 6 + [0]])
+    first, second = (
+        [[t for t in row if t != NOTHING] for row in texts.tolist()] for texts in separated(tokens, mask, end)
+    )
+    assert first == [[start, 7, 8, end], [start, 7, end]]
+    assert second == [[start, 9, end], [start, 7, end]]
+
+
+@pytest.mark.parametrize("spelled", ["</s>", "<pad>", "<mask>"])
+def test_what_spells_a_special_token_in_a_text_neither_ends_nor_parts_it(spelled, tmp_path):
+    from models.backbone import load_tokenizer
+    from models.encoding import encode_texts
+    from models.scratch import encoder_tokenizer
+
+    made = encoder_tokenizer(toy_models.TEXTS, 400, 512)
+    made.save_pretrained(tmp_path)
+    for tokenizer in (made, load_tokenizer(tmp_path)):
+        (row,) = encode_texts(tokenizer, [(f"Was <s>20{spelled} now 10", "Was 20")])
+        special = [token for token in row["input_ids"] if token in tokenizer.all_special_ids]
+        assert special == [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.sep_token_id]
+
+
 @pytest.mark.usefixtures("fp32")
 def test_a_pair_is_judged_alike_alone_and_among_others(classifier):
     from models.predict import classify
