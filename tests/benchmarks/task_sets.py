@@ -78,6 +78,7 @@ SETS = (
     Set("rewrite_en_gec_jfleg", "rewriting", "en decoder", WRITING),
     Set("rewrite_en_simplify_asset", "rewriting", "en decoder", WRITING, most=1_000, test=100),
     Set("rewrite_zh_gec_mucgec", "rewriting", "zh decoder", WRITING),
+    Set("rewrite_zh_paraphrase_simclue", "rewriting", "zh decoder", _rate(1e-3, 3, 64), test=100),
     Set("faq_en_medquad", "retrieval", "MiniLM", _rate(1e-4, 1, 128, frozen_layers=0), most=2_000),
     Set("faq_zh_simclue_match", "retrieval", "zh encoder", _rate(5e-4, 3, 48)),
     Set("dialog_zh_crosswoz", "dialog", "zh decoder", WRITING),
