@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -25,7 +25,7 @@ def predict_lines(recipe: str, lines: Iterable[str], source: str, settings: Sett
     """
     with load_champion(recipe, settings) as model:
         task = TASKS[model.model_config["task"]]
-        rows = read_rows(lines, source, task)
+        rows = read_rows(lines, source, task, model.metadata.get_input_schema().input_names())
         while batch := list(islice(rows, BATCH)):
             predictions = model.predict([{name: row.get(name) for name in task.columns} for row in batch])
             for row, prediction in zip(batch, predictions, strict=True):
@@ -45,8 +45,13 @@ def load_champion(recipe: str, settings: Settings) -> Iterator[Any]:
         yield model
 
 
-def read_rows(lines: Iterable[str], source: str, task: Task) -> Iterator[dict[str, Any]]:
-    """Parse JSON lines, keeping the task's fields and `id`; blank lines are passed over."""
+def read_rows(
+    lines: Iterable[str], source: str, task: Task, takes: Collection[str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Parse JSON lines, keeping the task's fields and `id`; blank lines are passed over.
+
+    `takes` are the columns that a served version reads: MLflow drops others, and nobody would see it.
+    """
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -56,7 +61,12 @@ def read_rows(lines: Iterable[str], source: str, task: Task) -> Iterator[dict[st
             raise Refused(f"{source}, line {number}: not JSON ({error}); one object a line is expected") from None
         if problem := wrong(row, task):
             raise Refused(f"{source}, line {number}: {problem}")
-        yield {key: row[key] for key in ("id", *task.columns) if key in row}
+        kept = {key: row[key] for key in ("id", *task.columns) if key in row}
+        unread = [name for name in task.optional if takes is not None and name not in takes and kept.get(name)]
+        if unread:
+            why = f"the champion does not read {unread[0]!r}, for it was made before models did"
+            raise Refused(f"{source}, line {number}: {why}; leave it out, or train the recipe again")
+        yield kept
 
 
 def wrong(row: Any, task: Task) -> str | None:

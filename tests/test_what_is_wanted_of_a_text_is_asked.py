@@ -90,6 +90,15 @@ def test_a_served_model_is_asked_with_or_without_them():
         list(read_rows([json.dumps({"prompt": "A skirt", "attributes": "wool"})], "test", GENERATION))
 
 
+def test_a_champion_of_before_does_not_seem_to_obey():
+    """MLflow passes over a column that the signature of a version lacks."""
+    asked = [json.dumps(row) for row in ({"prompt": "A skirt"}, {"prompt": "A skirt", "attributes": ["wool"]})]
+    rows = read_rows(asked, "test", GENERATION, ["prompt"])
+    assert next(rows) == {"prompt": "A skirt"}
+    with pytest.raises(Refused, match=r"^test, line 2: the champion does not read 'attributes', .*; leave it out"):
+        next(rows)
+
+
 def test_a_model_rewrites_as_it_is_asked_to(tmp_path):
     answers = learned(tmp_path, REWRITING, REWORDED)
     assert answers(REWORDED) == [row["target"] for row in REWORDED]
