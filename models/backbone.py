@@ -33,10 +33,10 @@ def load_classifier(folder: Path) -> Pair:
     """A fine-tuned classifier and its tokenizer, in eval mode. Raises ValueError when a weight is missing."""
     from transformers import AutoModelForSequenceClassification
 
-    return load_whole(_own_classifier(folder) or AutoModelForSequenceClassification, folder), load_tokenizer(folder)
+    return load_whole(own_classifier(folder) or AutoModelForSequenceClassification, folder), load_tokenizer(folder)
 
 
-def _own_classifier(folder: Path) -> Any:
+def own_classifier(folder: Path) -> Any:
     """The kind of classifier of this project that a folder holds, or None."""
     from models.pair_head import PairClassifier
     from models.text_head import TextClassifier
@@ -46,21 +46,6 @@ def _own_classifier(folder: Path) -> Any:
         return _prompted(config, words["objective"])
     ours = {kind.__name__: kind for kind in (PairClassifier, TextClassifier)}
     return ours.get((config.architectures or [""])[0])
-
-
-def _under_a_new_head(folder: Path) -> Any:
-    """The encoder of a classifier under a new language-model head: what it learned of its task stays in the encoder."""
-    from transformers import AutoModelForMaskedLM
-
-    from models.inserted import insert
-
-    classifier, _ = load_classifier(folder)
-    model = AutoModelForMaskedLM.from_config(classifier.config, dtype=torch.float32)
-    insert(model, classifier.config)
-    left = model.base_model.load_state_dict(classifier.encoder.state_dict(), strict=False)
-    if left.missing_keys or left.unexpected_keys:
-        raise ValueError(f"{folder}: its encoder lacks {[*left.missing_keys, *left.unexpected_keys][0]}")
-    return model.eval()
 
 
 def _prompted(config: Any, objective: str) -> Any:
@@ -124,9 +109,11 @@ def masked_from_encoder(folder: Path, seed: int) -> tuple[Any, Any, bool]:
     """
     from transformers import AutoModelForMaskedLM
 
+    from models.new_head import under_a_new_head
+
     torch.manual_seed(seed)
-    if _own_classifier(folder):
-        return _under_a_new_head(folder), load_tokenizer(folder), True
+    if own_classifier(folder):
+        return under_a_new_head(folder, AutoModelForMaskedLM), load_tokenizer(folder), True
     model, info = _from_pretrained(AutoModelForMaskedLM, folder)
     missing = sorted(info["missing_keys"])
     if others := [name for name in missing if not name.startswith(HEADS)]:
@@ -147,12 +134,6 @@ def room(model: Any) -> int:
     if hasattr(model.config, "relative_attention_num_buckets"):
         return RELATIVE
     return int(model.config.max_position_embeddings) - length(model.config)
-
-
-def freeze_backbone(model: Any) -> None:
-    """Let only a language-model head learn; the word embeddings that its output is tied to stay as they are."""
-    for parameter in model.base_model.parameters():
-        parameter.requires_grad = False
 
 
 def masked_states_and_head(
@@ -176,11 +157,21 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
 
 
 def new_classifier(folder: Path, labels: Sequence[str], seed: int, max_length: int, texts: int) -> Pair:
-    """A classifier of one text, or two, over the encoder of a model folder, with a new head for the sorted `labels`."""
+    """A classifier of one text, or two, over the model of a folder without its head; the new one is for the `labels`.
+
+    The mean of an encoder's states stands for a text, of a decoder's the last. Raises ValueError for a tokenizer that
+    cannot part two texts, or end one.
+    """
+    from models.ended import ended
     from models.pair_head import PairClassifier
     from models.text_head import TextClassifier
+    from models.text_state import looks_back, tell_last
+    from models.verbaliser import frame
 
     encoder, tokenizer = load_encoder(folder)
+    if looks_back(encoder):
+        tokenizer = ended(tokenizer, max_length)
+        tell_last(encoder.config, len(frame(tokenizer)[0]))
     if texts == 2 and tokenizer.sep_token_id is None:
         raise ValueError(f"{folder}: pairs of texts need an encoder whose tokenizer has a separator token")
     tokenizer.model_max_length = max_length

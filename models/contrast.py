@@ -12,6 +12,7 @@ from models.encoding import encode_texts
 from models.losses import Loss
 from models.packing import by_count, padded
 from models.schedule import Batch, Passes, Plan
+from models.text_state import text_state
 
 # Cosines lie between -1 and 1: without a factor, a perfect model would be hardly surer than a bad one.
 SCALE = 20.0
@@ -62,19 +63,17 @@ def _answers_of(questions: Sequence[str], right: Sequence[int]) -> list[set[int]
 
 def contrast_answers(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Scaled cosines of shape (questions, passages), and the place of each question's answer (van den Oord 2018)."""
-    asked = means(model, batch["input_ids"], batch["attention_mask"])
-    told = means(model, batch["passage_input_ids"], batch["passage_attention_mask"])
+    asked = directions(model, batch["input_ids"], batch["attention_mask"])
+    told = directions(model, batch["passage_input_ids"], batch["passage_attention_mask"])
     # In bf16 a cosine has two digits, too few to order answers by.
     with torch.autocast(asked.device.type, enabled=False):
         cosines = asked @ told.T
     return (SCALE * cosines).masked_fill(batch["unseen"], UNSEEN), batch["labels"]
 
 
-def means(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean of an encoder's last states over the tokens of each text, of length 1; shape (texts, width)."""
-    states = model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-    weights = mask[..., None]
-    return torch.nn.functional.normalize((states * weights).sum(1) / weights.sum(1), dim=-1)
+def directions(model: Any, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The state that stands for each text, as a vector of length 1; shape (texts, width)."""
+    return torch.nn.functional.normalize(text_state(model, mask, input_ids=ids), dim=-1)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from models.generate import reads
 from models.predict import SEVERAL
 from models.prompt import Prompt
 from models.spans import Span, in_words, of_decoded
+from models.text_state import is_last, starts, text_state
 from models.verbaliser import VERBALISER
 
 # Logits of shape (n, labels) from the embeddings of each sequence.
@@ -46,7 +47,7 @@ def label_parts(model: Any, tokenizer: Any, texts: Sequence[str], label: str) ->
     if hasattr(model.config, VERBALISER):
         logits, sequences, own = _asked(model, encoded), [encoded["input_ids"]], [[s for text in spans for s in text]]
     else:
-        logits, (sequences, own) = _headed(model), _apart(tokenizer, encoded["input_ids"], spans)
+        logits, (sequences, own) = _headed(model), _apart(model.config, encoded["input_ids"], spans)
     forward = _log_odds(logits, model.config.label2id[label], alone=model.config.problem_type == SEVERAL)
     inputs, masked = embedded(model, tokenizer, sequences, own)
     shares, losses = (by(forward, inputs, masked, own) for by in (gradients, occlusion))
@@ -68,7 +69,7 @@ def passage_parts(encoder: Any, tokenizer: Any, question: str, passage: str) -> 
     inputs, masked = embedded(encoder, tokenizer, [encoded["input_ids"] for encoded, _ in read], spans)
 
     def forward(asked: torch.Tensor, told: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.cosine_similarity(_mean(encoder, asked), _mean(encoder, told))
+        return torch.nn.functional.cosine_similarity(_state(encoder, asked), _state(encoder, told))
 
     found: list[Part] = [{"occlusion": loss} for loss in occlusion(forward, inputs, masked, spans)]
     with torch.inference_mode():
@@ -92,31 +93,31 @@ def answer_parts(model: Any, tokenizer: Any, prompt: Prompt, answer: str) -> dic
 
 
 def _apart(
-    tokenizer: Any, ids: Sequence[int], spans: Sequence[Sequence[Span]]
+    config: Any, ids: Sequence[int], spans: Sequence[Sequence[Span]]
 ) -> tuple[list[list[int]], list[list[Span]]]:
     """One text, or two joined ones, as the model reads each by itself; spans have their places in it.
 
-    As `separated` of models/pair_head.py cuts: up to the first separator; the first token, and the rest, without the
-    second of RoBERTa's two separators.
+    As `separated` of models/pair_head.py cuts: up to the first separator; what stands before every text, and the rest,
+    without the second of RoBERTa's two separators.
     """
     if len(spans) == 1:
         return [list(ids)], [list(spans[0])]
-    end = list(ids).index(tokenizer.sep_token_id) + 1
-    begin = end + (ids[end] == tokenizer.sep_token_id)
-    second = [Span(s.start, s.end, tuple(place - begin + 1 for place in s.tokens)) for s in spans[1]]
-    return [list(ids[:end]), [ids[0], *ids[begin:]]], [list(spans[0]), second]
+    before = list(ids[: starts(config)])
+    end = list(ids).index(config.sep_token_id, len(before)) + 1
+    begin = end + (ids[end] == config.sep_token_id and not is_last(config))
+    second = [Span(s.start, s.end, tuple(place - begin + len(before) for place in s.tokens)) for s in spans[1]]
+    return [list(ids[:end]), [*before, *ids[begin:]]], [list(spans[0]), second]
 
 
 def _headed(model: Any) -> Logits:
     """The answers of models/text_head.py and models/pair_head.py."""
-    return lambda *texts: model.head(*(_mean(model.encoder, text) for text in texts))
+    return lambda *texts: model.head(*(_state(model.encoder, text) for text in texts))
 
 
-def _mean(encoder: Any, embeddings: torch.Tensor) -> torch.Tensor:
-    """The mean state of each text, as the heads and the scores take it."""
+def _state(encoder: Any, embeddings: torch.Tensor) -> torch.Tensor:
+    """The state that stands for each text, as the heads and the scores take it."""
     mask = torch.ones(embeddings.shape[:2], dtype=torch.long, device=embeddings.device)
-    states: torch.Tensor = encoder(inputs_embeds=embeddings, attention_mask=mask).last_hidden_state
-    return states.float().mean(1)
+    return text_state(encoder, mask, inputs_embeds=embeddings)
 
 
 def _asked(model: Any, encoded: Any) -> Logits:

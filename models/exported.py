@@ -60,6 +60,6 @@ class Reader:
 
     def _apart(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **_: torch.Tensor) -> Tensors:
         """The two texts of a joined pair, as a graph takes them."""
-        texts = dict(zip(PLACES, separated(input_ids, attention_mask, self.config.sep_token_id), strict=True))
+        texts = dict(zip(PLACES, separated(input_ids, attention_mask, self.config), strict=True))
         ids = {f"{place}_input_ids": text for place, text in texts.items()}
         return ids | {f"{place}_attention_mask": torch.ones_like(text) for place, text in texts.items()}

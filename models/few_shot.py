@@ -10,7 +10,7 @@ from typing import Any
 import torch  # noqa: TID253 - this module is itself imported lazily
 from torch.nn.functional import mse_loss  # noqa: TID253
 
-from models.contrast import means
+from models.contrast import directions
 from models.encoding import encode_texts
 from models.losses import Loss
 from models.packing import by_count, padded
@@ -67,7 +67,7 @@ class CosineLoss(Loss):
 
 def cosines(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosines of shape (pairs,), and what they ought to be; a batch's first half of rows is paired with its second."""
-    one, other = means(model.encoder, batch["input_ids"], batch["attention_mask"]).chunk(2)
+    one, other = directions(model.encoder, batch["input_ids"], batch["attention_mask"]).chunk(2)
     return (one * other).sum(-1), batch["labels"]
 
 

@@ -10,6 +10,7 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 from torch import nn  # noqa: TID253
 
 from models.encoding import encode_texts
+from models.text_state import text_state
 
 # The file of a classifier's graph, or of an encoder's.
 READER = "model.onnx"
@@ -21,18 +22,16 @@ SAMPLE = ("a text", "another, longer text")
 LARGEST = 2_000_000_000
 
 
-class MeanState(nn.Module):
-    """An encoder that says the mean of its last states."""
+class TextState(nn.Module):
+    """An encoder, or a decoder without its head, that says the state that stands for a text."""
 
     def __init__(self, encoder: Any) -> None:
         super().__init__()
         self.encoder = encoder
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Tokens of shape (texts, length) to means of shape (texts, width)."""
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state.float()
-        mask = attention_mask[..., None]
-        return {"sentence_embedding": (states * mask).sum(1) / mask.sum(1)}
+        """Tokens of shape (texts, length) to states of shape (texts, width)."""
+        return {"sentence_embedding": text_state(self.encoder, attention_mask, input_ids=input_ids)}
 
 
 class TwoTexts(nn.Module):
@@ -40,12 +39,12 @@ class TwoTexts(nn.Module):
 
     def __init__(self, classifier: Any) -> None:
         super().__init__()
-        self.read, self.head = MeanState(classifier.encoder), classifier.head
+        self.read, self.head = TextState(classifier.encoder), classifier.head
 
     def forward(self, **texts: torch.Tensor) -> dict[str, torch.Tensor]:
         """Tokens of two texts, each of shape (pairs, length), to logits of shape (pairs, labels)."""
-        means = [self.read(*(texts[f"{place}_{name}"] for name in READ)) for place in PLACES]
-        return {"logits": self.head(*(mean["sentence_embedding"] for mean in means))}
+        states = [self.read(*(texts[f"{place}_{name}"] for name in READ)) for place in PLACES]
+        return {"logits": self.head(*(state["sentence_embedding"] for state in states))}
 
 
 def export(model: Any, tokenizer: Any, folder: Path) -> None:
@@ -62,7 +61,7 @@ def export(model: Any, tokenizer: Any, folder: Path) -> None:
 
     if isinstance(model, CausalAnswer):
         name = type(model).__name__
-        raise ValueError(f"a {name} that is asked for words cannot become an ONNX file; only an encoder can")  # noqa: TRY004
+        raise ValueError(f"a {name} that is asked for words cannot become an ONNX file; one with a head can")  # noqa: TRY004
     _require_room(model)
     writes = isinstance(model, GenerationMixin) and model.can_generate()
     if writes and length(model.config):
@@ -88,7 +87,7 @@ def _reading(model: Any, tokenizer: Any) -> tuple[Any, dict[str, torch.Tensor]]:
         return TwoTexts(model), _of_two(_sample(tokenizer))
     if isinstance(model, MaskedAnswer):
         return model, _padded(tokenizer, [SAMPLE, SAMPLE[::-1]])
-    return model if isinstance(model, TextClassifier) else MeanState(model), _sample(tokenizer)
+    return model if isinstance(model, TextClassifier) else TextState(model), _sample(tokenizer)
 
 
 def _require_room(model: Any) -> None:

@@ -1,4 +1,4 @@
-"""A classifier of pairs of texts over any encoder: it compares what the two texts mean."""
+"""A classifier of pairs of texts over any encoder or decoder: it compares what the two texts mean."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from torch import nn  # noqa: TID253
 from transformers import AutoModel, PreTrainedModel  # noqa: TID253
 from transformers.modeling_outputs import SequenceClassifierOutput  # noqa: TID253
 
+from models.text_state import is_last, starts, text_state
+
 
 class Comparison(nn.Module):
-    """Logits from the means u and v of two texts: a layer on [u; v; |u - v|; u * v; cosine], plus the cosine itself.
+    """Logits from the states u and v of two texts: a layer on [u; v; |u - v|; u * v; cosine], plus the cosine itself.
 
     The features are those of Conneau et al. 2017. The scaled cosine goes straight to the last label, so that the first
     step already knows what the encoder's pretraining knows.
@@ -33,12 +35,13 @@ class Comparison(nn.Module):
 
 
 class PairClassifier(PreTrainedModel):  # type: ignore[misc]
-    """An encoder that reads each text by itself, the mean of its states, and a head that compares two means.
+    """An encoder that reads each text by itself, the mean of its states, and a head that compares two of them.
 
     This is how sentence encoders were pretrained (Reimers and Gurevych 2019), so that the comparison means something
     from the first step on: on the example's data it learns from 4,000 pairs what a cross-encoder does not learn from
-    twice as many. Each distinct text of a batch is read once. Any encoder with a separator token serves: config.json
-    and model.safetensors say all, and no code of the model folder is run.
+    twice as many. Each distinct text of a batch is read once. Any encoder with a separator token serves, and any
+    decoder, whose last state stands for a text: config.json and model.safetensors say all, and no code of the model
+    folder is run.
     """
 
     base_model_prefix = "encoder"
@@ -61,37 +64,37 @@ class PairClassifier(PreTrainedModel):  # type: ignore[misc]
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **_: torch.Tensor
     ) -> SequenceClassifierOutput:
         """Logits of shape (pairs, labels) in fp32, from joined pairs of shape (pairs, length)."""
-        means = (self._means(texts) for texts in separated(input_ids, attention_mask, self.config.sep_token_id))
-        return SequenceClassifierOutput(logits=self.head(*means))
+        states = (self._states(texts) for texts in separated(input_ids, attention_mask, self.config))
+        return SequenceClassifierOutput(logits=self.head(*states))
 
-    def _means(self, texts: torch.Tensor) -> torch.Tensor:
-        """Mean state of each text, shape (texts, width)."""
+    def _states(self, texts: torch.Tensor) -> torch.Tensor:
+        """The state that stands for each text, shape (texts, width)."""
         distinct, place = torch.unique(texts, dim=0, return_inverse=True)
         mask = (distinct != NOTHING).long()
-        encoded = self.encoder(input_ids=distinct.clamp(min=0), attention_mask=mask)
-        states = encoded.last_hidden_state.float()
-        means: torch.Tensor = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        return means[place]
+        return text_state(self.encoder, mask, input_ids=distinct.clamp(min=0))[place]
 
 
 # Stands where a text has no token; a padding token of the tokenizer could be part of a text.
 NOTHING = -1
 
 
-def separated(tokens: torch.Tensor, mask: torch.Tensor, separator: int) -> tuple[torch.Tensor, torch.Tensor]:
+def separated(tokens: torch.Tensor, mask: torch.Tensor, config: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """First and second texts of joined pairs, each framed as a text by itself; filled up with NOTHING.
 
-    RoBERTa has two separators between them, of which the second belongs to neither text.
+    `config` says which token parts them, and how many stand before every text. RoBERTa has two separators between them,
+    of which the second belongs to neither text; to a decoder it is the end of a second text without a word.
     """
     tokens = tokens.masked_fill(mask == 0, NOTHING)
-    ends = (tokens == separator).long()
+    ends = (tokens == config.sep_token_id).long()
+    ends[:, : starts(config)] = 0  # to some decoders it is the token before every text as well
     is_first = (ends.cumsum(1) - ends) == 0
     size = is_first.sum(1, keepdim=True)
     first = tokens.masked_fill(~is_first, NOTHING)[:, : int(size.max())]
-    between = size + (tokens.gather(1, size.clamp(max=tokens.shape[1] - 1)) == separator)
+    follows = tokens.gather(1, size.clamp(max=tokens.shape[1] - 1))
+    between = size + ((follows == config.sep_token_id) & (not is_last(config)))
     places = between + torch.arange(tokens.shape[1] - int(size.min()), device=tokens.device)
     rest = torch.nn.functional.pad(tokens, (0, tokens.shape[1]), value=NOTHING).gather(1, places)
-    return first, torch.cat([tokens[:, :1], rest[:, : int((rest != NOTHING).sum(1).max())]], dim=1)
+    return first, torch.cat([tokens[:, : starts(config)], rest[:, : int((rest != NOTHING).sum(1).max())]], dim=1)
 
 
 def without_pooler(encoder: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Label texts and pairs of texts with a fine-tuned encoder."""
+"""Label texts and pairs of texts with a fine-tuned encoder or decoder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models.encoding import encode_texts
 from models.precision import autocast
+from models.text_state import text_state
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,20 +84,19 @@ def _logits(model: Any, tokenizer: Any, batch: Sequence[Texts]) -> torch.Tensor:
 
 
 def embed(model: Any, tokenizer: Any, texts: Sequence[str], progress: Progress | None = None) -> NDArray[Any]:
-    """Mean of an encoder's last hidden states over the tokens of each text, shape (texts, width)."""
+    """The state of an encoder, or of a decoder without its head, that stands for each text; shape (texts, width)."""
 
-    def means(batch: Sequence[Texts]) -> list[NDArray[Any]]:
+    def states(batch: Sequence[Texts]) -> list[NDArray[Any]]:
         encoded = tokenizer([text for (text,) in batch], truncation=True, padding=True, return_tensors="pt")
-        return list(_means(model, encoded.to(model.device)).cpu().numpy())
+        return list(_states(model, encoded.to(model.device)).cpu().numpy())
 
-    return np.stack(each_once([(text,) for text in texts], means, progress, rows_at_once(model)))
+    return np.stack(each_once([(text,) for text in texts], states, progress, rows_at_once(model)))
 
 
-def _means(model: Any, encoded: Any) -> torch.Tensor:
-    """Mean state of each text; an exported encoder says nothing else."""
+def _states(model: Any, encoded: Any) -> torch.Tensor:
+    """The state of each text; an exported encoder says nothing else."""
     with torch.inference_mode(), autocast(model.device):
-        found = model(**encoded)
-    if hasattr(found, "sentence_embedding"):
-        return torch.as_tensor(found.sentence_embedding)
-    mask = encoded["attention_mask"][..., None]
-    return torch.as_tensor((found.last_hidden_state.float() * mask).sum(1) / mask.sum(1))
+        if hasattr(model, "graph"):
+            return torch.as_tensor(model(**encoded).sentence_embedding)
+        read = dict(encoded)
+        return text_state(model, read.pop("attention_mask"), **read)

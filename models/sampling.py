@@ -62,19 +62,19 @@ def chosen(unsure: Sequence[float], vectors: Array, count: int, seed: int) -> li
 
 
 def states(model: Any, tokenizer: Any, rows: Sequence[tuple[str, ...]]) -> Array:
-    """What a classifier's backbone makes of each text, or pair: the mean of its last states, shape (rows, width)."""
+    """What a classifier's backbone makes of each text, or pair: one state, shape (rows, width)."""
     import torch
 
     from models.encoding import encode_texts
     from models.precision import autocast
     from models.predict import each_once
+    from models.text_state import text_state
 
-    def means(batch: Sequence[tuple[str, ...]]) -> list[Array]:
+    def read(batch: Sequence[tuple[str, ...]]) -> list[Array]:
         encoded = tokenizer.pad(encode_texts(tokenizer, batch), return_tensors="pt")
         inputs = {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}
         with torch.inference_mode(), autocast(model.device):
-            hidden = model.base_model(**inputs).last_hidden_state.float()
-        mask = inputs["attention_mask"][..., None]
-        return list(((hidden * mask).sum(1) / mask.sum(1)).cpu().numpy())
+            found = text_state(model.base_model, inputs["attention_mask"], input_ids=inputs["input_ids"])
+        return list(found.cpu().numpy())
 
-    return np.stack(each_once(rows, means))
+    return np.stack(each_once(rows, read))

@@ -1,4 +1,4 @@
-"""A classifier of texts over any encoder: one layer on the mean of its states."""
+"""A classifier of texts over any encoder or decoder: one layer on the state that stands for the text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from transformers import AutoModel, PreTrainedModel  # noqa: TID253
 from transformers.modeling_outputs import SequenceClassifierOutput  # noqa: TID253
 
 from models.pair_head import without_pooler
+from models.text_state import text_state
 
 
 class TextClassifier(PreTrainedModel):  # type: ignore[misc]
-    """An encoder, the mean of its states, and a linear layer.
+    """An encoder and the mean of its states, or a decoder and its last state, and a linear layer.
 
     The mean and not the first token: sentence encoders were pretrained to say what a text means by it, and what
-    continued masked pretraining leaves behind has no trained first token either.
+    continued masked pretraining leaves behind has no trained first token either. Of a decoder the last token alone has
+    seen the whole text (Radford et al. 2018).
     """
 
     base_model_prefix = "encoder"
@@ -30,7 +32,7 @@ class TextClassifier(PreTrainedModel):  # type: ignore[misc]
 
     @classmethod
     def over(cls, encoder: Any) -> TextClassifier:
-        """A classifier with a new head over an encoder whose config has the labels."""
+        """A classifier with a new head over an encoder or a decoder whose config has the labels."""
         model = cls(encoder.config)
         model.encoder = without_pooler(encoder)
         return model
@@ -39,6 +41,5 @@ class TextClassifier(PreTrainedModel):  # type: ignore[misc]
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **_: torch.Tensor
     ) -> SequenceClassifierOutput:
         """Logits of shape (texts, labels) in fp32, from tokens of shape (texts, length)."""
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state.float()
-        mask = attention_mask[..., None]
-        return SequenceClassifierOutput(logits=self.head((states * mask).sum(1) / mask.sum(1)).float())
+        state = text_state(self.encoder, attention_mask, input_ids=input_ids)
+        return SequenceClassifierOutput(logits=self.head(state).float())

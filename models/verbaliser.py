@@ -90,7 +90,7 @@ def _parts(tokenizer: Any, template: str, texts: Sequence[str], masks: int) -> t
     found = fields(template)
     follows = [n for n, (_, name) in enumerate(found) if name in texts and n]
     spaced = _keeps_spaces(tokenizer) and bool(follows) and all(found[n][0].endswith(" ") for n in follows)
-    begin, end = _frame(tokenizer)
+    begin, end = frame(tokenizer)
     parts: list[tuple[str, Tokens]] = [("begin", begin)]
     for number, (literal, name) in enumerate(found):
         is_spaced = name == MASK or spaced or not _keeps_spaces(tokenizer)
@@ -105,7 +105,7 @@ def _parts(tokenizer: Any, template: str, texts: Sequence[str], masks: int) -> t
     return [(name, ids) for name, ids in parts if ids or name.startswith("$")], spaced
 
 
-def _frame(tokenizer: Any) -> tuple[Tokens, Tokens]:
+def frame(tokenizer: Any) -> tuple[Tokens, Tokens]:
     """What stands before and after a text."""
     framed, bare = tokenizer("a")["input_ids"], _tokens(tokenizer, "a")
     start = next(n for n in range(len(framed)) if framed[n : n + len(bare)] == bare)

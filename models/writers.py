@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
-from models.backbone import Pair, config_of, load_causal, load_masked, load_tokenizer, load_whole, masked_from_encoder
+import torch  # noqa: TID253 - this module is itself imported lazily
+
+from models.backbone import (
+    Pair,
+    config_of,
+    load_causal,
+    load_encoder,
+    load_masked,
+    load_tokenizer,
+    load_whole,
+    masked_from_encoder,
+    own_classifier,
+)
 from models.pair_head import without_pooler
+from models.text_state import looks_back
 
 
 def load_encoder_decoder(folder: Path) -> Pair:
@@ -36,6 +50,40 @@ def load_language_model(folder: Path, objective: str) -> Pair:
     """The kind of model that an objective trains, and its tokenizer. Raises ValueError when a weight is missing."""
     kinds = {"masked": load_masked, "causal": load_causal, "denoising": load_encoder_decoder}
     return kinds[objective](folder)
+
+
+def decoder_from(folder: Path, seed: int) -> tuple[Any, Any, bool]:
+    """A decoder, its tokenizer, and whether its head is new, because the folder has a classifier's instead.
+
+    Raises ValueError for an encoder, which would see what it is asked for.
+    """
+    if own_classifier(folder):
+        return _decoder_of_classifier(folder, seed)
+    _require_decoder(load_encoder(folder)[0], folder)
+    return *load_causal(folder), False
+
+
+def _decoder_of_classifier(folder: Path, seed: int) -> tuple[Any, Any, bool]:
+    from transformers import AutoModelForCausalLM
+
+    from models.ended import unended
+    from models.new_head import under_a_new_head
+
+    torch.manual_seed(seed)
+    model = under_a_new_head(folder, AutoModelForCausalLM)
+    _require_decoder(model.base_model, folder)
+    backbone = {id(parameter) for parameter in model.base_model.parameters()}
+    is_new = any(id(parameter) not in backbone for parameter in model.parameters())
+    return model, unended(load_tokenizer(folder)), is_new
+
+
+def _require_decoder(model: Any, folder: Path) -> None:
+    if not looks_back(model):
+        kind = model.config.model_type
+        raise ValueError(
+            f"{folder} holds a {kind} that reads both ways, an encoder; take a decoder, or set pretrain.objective to "
+            "'masked' where the task lets you"
+        )
 
 
 def warm_started(folder: Path, seed: int) -> Pair:

@@ -47,16 +47,20 @@ def auxiliary_problems(recipe: Recipe, task: Task) -> Iterator[str]:
             whose = "the recipe's own" if folder == taken[0] else "another auxiliary task's"
             yield f"{key}.examples: {one.examples!r} are {whose} examples; name each folder once"
         taken.append(folder)
-        if (other := TASKS[one.task]).objectives != task.objectives:
+        other = TASKS[one.task]
+        if (other.answer == "text") != (task.answer == "text"):
             yield (
                 f"{key}.task: {other.name} needs {_kind(other)}, and {task.name}, the recipe's task, {_kind(task)}; "
                 "one model cannot learn both"
             )
+        elif (objective := recipe.pretrain.objective) not in other.objectives and objective in task.objectives:
+            needed = " or ".join(map(repr, other.objectives))
+            yield f"{key}.task: {other.name} needs pretrain.objective {needed}, and it is {objective!r}"
     yield from _ways_problems(finetune, task)
 
 
 def _kind(task: Task) -> str:
-    return "a model that writes" if task.answer == "text" else "an encoder"
+    return "a model that writes" if task.answer == "text" else "one that reads"
 
 
 def _ways_problems(finetune: Finetune, task: Task) -> Iterator[str]:

@@ -49,12 +49,13 @@ def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
 
 
 def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
-    """A pretrained model; an encoder without a language-model head gets one, fitted with the encoder frozen."""
-    from models.backbone import config_of, freeze_backbone, masked_from_encoder, require_no_template
+    """A pretrained model; one without a language-model head gets one, fitted with all else frozen."""
+    from models.backbone import config_of, masked_from_encoder, require_no_template
+    from models.new_head import freeze_backbone
     from models.record import Record
     from models.schedule import Pace
     from models.virtual_tokens import require_none
-    from models.writers import load_language_model, warm_started
+    from models.writers import decoder_from, load_encoder_decoder, warm_started
 
     recipe = work.run.recipe
     folder = find_base(recipe.base, work.settings)
@@ -63,10 +64,11 @@ def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
         require_no_template(folder)
         if recipe.base.warm_start:
             model, tokenizer, is_new = *warm_started(folder, recipe.seed), False
-        elif recipe.pretrain.objective != "masked":
-            model, tokenizer, is_new = *load_language_model(folder, recipe.pretrain.objective), False
+        elif recipe.pretrain.objective == "denoising":
+            model, tokenizer, is_new = *load_encoder_decoder(folder), False
         else:
-            model, tokenizer, is_new = masked_from_encoder(folder, recipe.seed)
+            found = {"masked": masked_from_encoder, "causal": decoder_from}[recipe.pretrain.objective]
+            model, tokenizer, is_new = found(folder, recipe.seed)
     except ValueError as error:
         raise Refused(f"base {name}: {error}") from None
     require_room(model, recipe)
@@ -74,7 +76,7 @@ def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
         return model, tokenizer, Record()
     if not recipe.base.tokens:
         raise Refused(f"base {name} has no language-model head; set base.tokens, on which one is fitted")
-    print("the encoder has no language-model head: fitting one, with the encoder frozen", flush=True)
+    print("the base has no language-model head: fitting one, with all else frozen", flush=True)
     freeze_backbone(model)
     amounts = dict.fromkeys((recipe.data.replay.corpus, recipe.data.corpus), recipe.base.tokens // 2)
     return model, tokenizer, train_on_text(work, (model, tokenizer), amounts, Pace(recipe.base.learning_rate))

@@ -68,7 +68,7 @@ def _student_itself(distil: Distil, task: Task) -> Iterator[str]:
         if student.startswith("models:/"):
             yield f"distil.student is {student!r}; it takes hf://org/name, a folder, or {{ scratch = name }}"
     elif student.scratch not in (known := [name for one in task.objectives for name in names(one)]):
-        kind = "writer" if task.answer == "text" else "encoder"
+        kind = "writer" if task.answer == "text" else "encoder or decoder"
         yield f"distil.student.scratch is {student.scratch!r}, no {kind} of ours; {near_miss(student.scratch, known)}"
     elif distil.sha256:
         yield "distil.sha256 is the digest of a student that is found, and this one is made here; leave it out"

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from models.tasks import TASKS
 from pipelines.artifact import publish, read_manifest, seal, verify, write_json
 from pipelines.errors import Refused
 from pipelines.mirror import here
@@ -28,8 +27,8 @@ def export(
     run = decided(recipe, changes, "export", settings)
     if student or run.recipe.releases_student:
         require_section(run.recipe)
-    elif TASKS[run.recipe.task].answer != "text" and run.recipe.pretrain.objective == "causal":
-        raise Refused(f"{recipe}: a decoder that is asked for words cannot become an ONNX file; only an encoder can")
+    elif run.recipe.finetune.prompt and run.recipe.pretrain.objective == "causal":
+        raise Refused(f"{recipe}: a decoder that is asked for words cannot become an ONNX file; one with a head can")
     require_new(out)
     model = original(run, settings)
     name = f"{recipe}-student" if student else recipe

@@ -72,11 +72,8 @@ def misfits(recipe: Recipe) -> Iterator[str]:
 
 
 def _base_problems(recipe: Recipe, task: Task) -> Iterator[str]:
-    able = task.objectives
     objective: str = recipe.pretrain.objective
-    if recipe.finetune.prompt and task.answer == "label":
-        able = (*able, "causal")  # a prompt asks a decoder for a label as well as an encoder
-    if objective not in able:
+    if objective not in task.objectives:
         needed = " or ".join(map(repr, task.objectives))
         yield f"pretrain.objective is {objective!r}; the task {task.name} needs {needed}"
         objective = task.objective

@@ -20,16 +20,19 @@ def retention(work: Work) -> None:
 
 
 def tuned_language_model(work: Work) -> tuple[Any, Any]:
-    """The fine-tuned model as a language model: an encoder under the head that its adapted model had."""
-    from models.backbone import load_classifier, load_encoder, load_masked
+    """The fine-tuned model as a language model: one with another head under that of the adapted model."""
+    from models.backbone import config_of, load_classifier, load_encoder
     from models.inserted import insert
-    from models.writers import load_writer
+    from models.verbaliser import VERBALISER
+    from models.writers import load_language_model, load_writer
 
-    if work.run.recipe.pretrain.objective != "masked":
-        return load_writer(work.inputs["tuned"] / "model")
-    model, tokenizer = load_masked(work.inputs["adapted"] / "model")
-    load_tuned = load_classifier if TASKS[work.run.recipe.task].answer in ("click", "label", "labels") else load_encoder
-    tuned, _ = load_tuned(work.inputs["tuned"] / "model")
+    answer, objective = TASKS[work.run.recipe.task].answer, work.run.recipe.pretrain.objective
+    folder = work.inputs["tuned"] / "model"
+    if answer == "text" or (objective == "causal" and hasattr(config_of(folder), VERBALISER)):
+        return load_writer(folder)
+    model, tokenizer = load_language_model(work.inputs["adapted"] / "model", objective)
+    load_tuned = load_classifier if answer in ("click", "label", "labels") else load_encoder
+    tuned, _ = load_tuned(folder)
     insert(model, tuned.config)
     left = model.base_model.load_state_dict(tuned.base_model.state_dict(), strict=False)
     if left.missing_keys:

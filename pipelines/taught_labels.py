@@ -32,7 +32,7 @@ def lessons(work: Work) -> Lessons:
 
 
 def _student(work: Work, teacher: Any, rows: Rows) -> Pair:
-    """A smaller encoder with a new head for the teacher's labels, and its tokenizer."""
+    """A smaller encoder or decoder with a new head for the teacher's labels, and its tokenizer."""
     from models.backbone import new_classifier, room
     from models.methods import count
 
@@ -41,7 +41,7 @@ def _student(work: Work, teacher: Any, rows: Rows) -> Pair:
     with TemporaryDirectory() as made:
         folder = student_folder(work, [text for row in rows for text in task.read(row)], Path(made))
         try:
-            require_encoder(folder)
+            require_reader(folder)
             student, tokenizer = new_classifier(folder, labels, recipe.seed, length, len(task.texts))
         except ValueError as error:
             raise Refused(f"distil.student: {error}") from None
@@ -49,15 +49,15 @@ def _student(work: Work, teacher: Any, rows: Rows) -> Pair:
     return student, tokenizer
 
 
-def require_encoder(folder: Path) -> None:
-    """Raise ValueError for a model folder that is no plain encoder."""
-    from models.backbone import config_of, load_tokenizer, require_no_template
+def require_reader(folder: Path) -> None:
+    """Raise ValueError for a model folder that is no plain encoder or decoder."""
+    from models.backbone import config_of, require_no_template
     from models.virtual_tokens import require_none
 
-    require_none(config_of(folder))
+    require_none(config := config_of(folder))
     require_no_template(folder)
-    if load_tokenizer(folder).mask_token_id is None:
-        raise ValueError(f"{folder} is no encoder: its tokenizer has no token for a masked word; name one that is")
+    if config.is_encoder_decoder:
+        raise ValueError(f"{folder} holds a {config.model_type}, an encoder-decoder; name an encoder or a decoder")
 
 
 def _plan(work: Work, teacher: Pair, student: Pair, rows: Rows) -> Plan:

@@ -19,7 +19,7 @@ from tests.evidence import RECIPE
 from tests.small_evaluation import settings as settings  # noqa: PLC0414 - the fixture
 from tests.stopping import stopped_in_the_third_step
 from tests.test_exported_models import report_of
-from tests.toy_models import decoder, decoder_tokenizer, encoder_folder
+from tests.toy_models import decoder, decoder_tokenizer, encoder_folder, written_by
 
 GATES = [{"metric": "accuracy", "at_least": 0.0}, {"metric": "accuracy", "at_least": 1.1}]
 
@@ -133,15 +133,17 @@ def test_a_student_no_smaller_than_its_teacher_is_refused(settings, tmp_path):
         written(Original(run, report, settings), tmp_path / "out")
 
 
-def test_a_student_that_is_no_encoder_is_refused(tmp_path):
+def test_a_student_that_reads_and_writes_with_two_halves_is_refused(tmp_path):
     from models import backbone
-    from pipelines.taught_labels import require_encoder
+    from pipelines.taught_labels import require_reader
 
-    require_encoder(encoder_folder(tmp_path / "encoder"))
+    require_reader(encoder_folder(tmp_path / "encoder"))
     words = decoder_tokenizer()
     backbone.save(decoder(len(words)), words, tmp_path / "decoder")
-    with pytest.raises(ValueError, match="is no encoder: its tokenizer has no token for a masked word"):
-        require_encoder(tmp_path / "decoder")
+    require_reader(tmp_path / "decoder")
+    backbone.save(*written_by("t5"), tmp_path / "t5")
+    with pytest.raises(ValueError, match="holds a t5, an encoder-decoder; name an encoder or a decoder"):
+        require_reader(tmp_path / "t5")
 
 
 def test_a_recipe_without_a_student_is_refused():
@@ -159,7 +161,10 @@ def test_a_recipe_without_a_student_is_refused():
             "distil.corpus: texts of a corpus stand alone, and pair_classification",
         ),
         ({"distil": distil("models:/a@champion")}, "distil.student is 'models:/a@champion'; it takes hf://org/name"),
-        ({"distil": distil({"scratch": "micro-decoder"})}, "distil.student.scratch is 'micro-decoder', no encoder"),
+        (
+            {"distil": distil({"scratch": "micro-encoder-decoder"})},
+            "distil.student.scratch is 'micro-encoder-decoder', no encoder or decoder of ours",
+        ),
         ({"distil": distil({"scratch": "micro-encoder"}, sha256="0" * 64)}, "distil.sha256 is the digest of a student"),
         ({"distil": distil("small", weight=0.0)}, "distil.weight: Input should be greater than 0"),
         ({"distil": distil("small", temperature=0.0)}, "distil.temperature: Input should be greater than 0"),

@@ -274,7 +274,6 @@ GOOD = {"template": TEMPLATE["masked"], "words": WORDS}
         ({"finetune.prompt": {**GOOD, "words": {"a": "good"}}}, "at least 2"),
         ({"task": "retrieval"}, "finetune.prompt is for tasks that answer with a label"),
         ({"finetune.prompt": None, "finetune.epochs": 0}, "only finetune.prompt answers untrained"),
-        ({"finetune.prompt": None, "pretrain.objective": "causal"}, "the task classification needs 'masked'"),
     ],
 )
 def test_what_does_not_go_with_a_prompt_is_refused_before_anything_runs(changes: dict[str, object], problem: str):

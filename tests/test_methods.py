@@ -9,6 +9,7 @@ import pytest
 
 from models.methods import METHODS, adalora, bottleneck, count, freeze_bottom, ia3, merged
 from tests import toy_models
+from tests.small_decoders import decoder_folder
 
 pytestmark = pytest.mark.slow
 
@@ -23,8 +24,9 @@ def prepared(kind: str, folder: Path) -> tuple[Any, Any, Any]:
     from models.schedule import Passes
 
     passes = Passes(8, 1, 1)
-    if kind == "classifier":
-        model, tokenizer = backbone.new_classifier(toy_models.encoder_folder(folder), ["no", "yes"], 1, 64, 2)
+    if kind != "writer":
+        made = {"classifier": toy_models.encoder_folder, "decoder with a head": decoder_folder}[kind](folder)
+        model, tokenizer = backbone.new_classifier(made, ["no", "yes"], 1, 64, 2)
         return model, tokenizer, objectives.label_plan(tokenizer, PAIRS, [n % 2 for n in range(96)], passes)
     tokenizer = toy_models.decoder_tokenizer()
     model = toy_models.decoder(len(tokenizer))
@@ -48,7 +50,7 @@ def answer(model: Any, plan: Any) -> Any:
     return model(**{name: tensor for name, tensor in plan[0].items() if name != "labels"}).logits.detach()
 
 
-@pytest.mark.parametrize("kind", ["classifier", "writer"])
+@pytest.mark.parametrize("kind", ["classifier", "decoder with a head", "writer"])
 @pytest.mark.parametrize("method", METHODS)
 def test_what_was_trained_answers_the_same_when_it_is_loaded(method: str, kind: str, tmp_path: Path):
     import torch
@@ -61,7 +63,7 @@ def test_what_was_trained_answers_the_same_when_it_is_loaded(method: str, kind: 
     learning, every = count(adapted)
     said = answer(adapted, plan)
     backbone.save(merged(adapted), tokenizer, tmp_path / "saved")
-    load = backbone.load_classifier if kind == "classifier" else backbone.load_causal
+    load = backbone.load_causal if kind == "writer" else backbone.load_classifier
     plain = load(tmp_path / "saved")[0]
     assert (learning == every) == (method == "full")
     assert not any(name in key for name in ("lora", "ia3") for key, _ in plain.named_parameters())

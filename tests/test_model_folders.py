@@ -52,12 +52,12 @@ def test_an_encoder_without_a_head_is_not_taken_for_a_language_model(tmp_path: P
 def test_fitting_a_head_leaves_the_encoder_as_it_was(tmp_path: Path):
     import torch
 
-    from models import backbone, objectives, train
+    from models import backbone, new_head, objectives, train
     from models.checkpoint import Checkpoints
     from models.schedule import Pace
 
     model, tokenizer, is_new = backbone.masked_from_encoder(toy_models.encoder_folder(tmp_path), seed=1)
-    backbone.freeze_backbone(model)
+    new_head.freeze_backbone(model)
     before = {n: p.clone() for n, p in model.named_parameters()}
     plan = objectives.masked_plan(tokenizer, objectives.tokenise(tokenizer, toy_models.TEXTS, 64), 0.15, 256, 1)
     train.train(model, plan, Pace(1e-2), Checkpoints(tmp_path / "checkpoints"))

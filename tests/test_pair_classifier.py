@@ -1,6 +1,7 @@
 """The classifier reads each text of a pair by itself, each distinct one once."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -21,10 +22,10 @@ def test_joined_pairs_are_taken_apart_into_texts_as_the_tokenizer_frames_them(cl
     from models.packing import padded
     from models.pair_head import NOTHING, separated
 
-    tokenizer = classifier[1]
+    model, tokenizer = classifier
     rows = [{"input_ids": row["input_ids"]} for row in encode_texts(tokenizer, PAIRS)]
     batch = padded(rows, {"input_ids": tokenizer.pad_token_id})
-    texts = separated(batch["input_ids"], batch["attention_mask"], tokenizer.sep_token_id)
+    texts = separated(batch["input_ids"], batch["attention_mask"], model.config)
     for column, tokens in enumerate(texts):
         found = [[token for token in row if token != NOTHING] for row in tokens.tolist()]
         assert found == [tokenizer(pair[column])["input_ids"] for pair in PAIRS]
@@ -38,9 +39,8 @@ def test_the_second_of_robertas_two_separators_belongs_to_neither_text():
     start, end = 0, 2
     tokens = torch.tensor([[start, 7, 8, end, end, 9, end], [start, 7, end, end, 7, end, 1]])
     mask = torch.tensor([[1] * 7, [1] * 6 + [0]])
-    first, second = (
-        [[t for t in row if t != NOTHING] for row in texts.tolist()] for texts in separated(tokens, mask, end)
-    )
+    texts = separated(tokens, mask, SimpleNamespace(sep_token_id=end))
+    first, second = ([[t for t in row if t != NOTHING] for row in text.tolist()] for text in texts)
     assert first == [[start, 7, 8, end], [start, 7, end]]
     assert second == [[start, 9, end], [start, 7, end]]
 

@@ -127,7 +127,7 @@ def test_a_gate_with_two_conditions_is_refused(path):
             "finetune.schedule: Input should be 'linear', 'cosine', 'constant' or 'wsd'",
         ),
         ("epochs = 2", "warm_up = 0.6", "finetune.warm_up: Input should be less than or equal to 0.5"),
-        ('"masked"', '"causal"', "pretrain.objective is 'causal'; the task pair_classification needs 'masked'"),
+        ('"masked"', '"denoising"', "is 'denoising'; the task pair_classification needs 'masked' or 'causal'"),
         ('"pair_classification"', '"generation"', "pretrain.objective is 'masked'; the task generation needs 'causal'"),
         ('model = "hf://org/name"', 'model = { scratch = "tiny-decoder" }', "takes another; did you mean"),
     ],

@@ -62,7 +62,9 @@ class Task:
     @property
     def objectives(self) -> tuple[str, ...]:
         """The pretrainings of models that can give its answers, the usual first."""
-        return ("causal", "denoising") if self.answer == "text" else ("masked",)
+        if self.answer == "text":
+            return ("causal", "denoising")
+        return ("masked", "causal") if self.answer in ("label", "labels") else ("masked",)
 
     @property
     def objective(self) -> str:
