@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from enum import StrEnum
@@ -19,12 +18,14 @@ from pipelines.cli_explain import explain
 from pipelines.cli_gates import gates
 from pipelines.cli_ingest import ingest
 from pipelines.cli_labels import label_answers, label_queue
+from pipelines.cli_look_up import look_up
 from pipelines.cli_search import search
 from pipelines.cli_smaller import distil, export
 from pipelines.cli_trace import quarantine
 from pipelines.cli_validate import validate
 from pipelines.errors import ScriptoriumError
 from pipelines.failure import ended
+from pipelines.json_lines import open_text, print_rows
 from pipelines.settings import VARIABLES, home_folder, read_settings
 
 app = typer.Typer(
@@ -44,6 +45,7 @@ app.command()(ingest)
 app.command()(search)
 app.command()(label_queue)
 app.command()(label_answers)
+app.command()(look_up)
 app.command()(explain)
 app.command()(export)
 app.command()(distil)
@@ -174,9 +176,8 @@ def predict(
     """Put the champion to work: one JSON line in, one JSON line out."""
     from pipelines.predict import predict_lines
 
-    name, lines = terminal.open_text(source)
-    for row in predict_lines(recipe, lines, name, read_settings()):
-        print(json.dumps(row, ensure_ascii=False))
+    name, lines = open_text(source)
+    print_rows(predict_lines(recipe, lines, name, read_settings()))
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pipelines import terminal
+from pipelines.json_lines import open_text
 from pipelines.settings import read_settings
 
 
@@ -20,7 +21,7 @@ def explain(
     from pipelines.explained_rows import explain_rows
     from pipelines.predict import read_rows
 
-    name, lines = terminal.open_text(source)
+    name, lines = open_text(source)
     with terminal.aside(as_json):
         found = explain_rows(recipe, lambda task: read_rows(lines, name, task), read_settings())
     if as_json:

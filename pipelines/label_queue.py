@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from pipelines.errors import Refused, near_miss
 from pipelines.label_formats import LABEL_FORMATS, Queued
 from pipelines.mirror import here
 from pipelines.near_duplicates import near_known
+from pipelines.new_file import require_free, write_new
 from pipelines.predict import wrong
 from pipelines.recipe import Recipe
 from pipelines.recipe_file import recipe_named
@@ -40,7 +40,7 @@ def label_queue(  # noqa: PLR0913
     task, known = _label_task(recipe, settings), recipe_named(recipe, settings)
     setup = out.with_name(out.name + ".xml") if LABEL_FORMATS[form].setup else None
     for path in filter(None, (out, setup)):
-        _require_free(path)
+        require_free(path)
     if not pool.is_file():
         raise Refused(f"--pool {pool} is no file; name one of JSON lines, a row of the task in each")
     rows, left_out = unlabelled(task, pool_rows(task, known, pool), labelled_texts(task, known, settings))
@@ -50,27 +50,12 @@ def label_queue(  # noqa: PLR0913
     threads.use(settings.threads)
     queue, labels = ranked(task, folder, rows, count, uncertainty, seed)
     if setup and (tell := LABEL_FORMATS[form].setup):
-        _write(setup, tell(task, labels))
-    _write(out, LABEL_FORMATS[form].write(task, queue))
+        write_new(setup, tell(task, labels))
+    write_new(out, LABEL_FORMATS[form].write(task, queue))
     return {
         "queued": len(queue), "model": source, "left_out": left_out, "file": str(out), "labels": labels,
         "setup": str(setup) if setup else None, "uncertainty": [q.uncertainty for q in queue],
     }  # fmt: skip
-
-
-def _require_free(path: Path) -> None:
-    """Raise Refused where a file exists or could not be written: before the work, not after it."""
-    if path.exists():
-        raise Refused(f"{path} exists; name a file that does not")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise Refused(f"--out: {path.parent} is no folder that can be written in; make it, or name another")
-
-
-def _write(path: Path, text: str) -> None:
-    """Aside first: a file of that name is whole."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _label_task(recipe: str, settings: Settings) -> Task:
@@ -178,7 +163,7 @@ def label_answers(recipe: str, file: Path, out: Path, settings: Settings, form: 
     Refused for a file that is not of that format, for a label that the recipe does not know, and when `out` exists.
     """
     task, known = _label_task(recipe, settings), recipe_named(recipe, settings).data.labels
-    _require_free(out)
+    require_free(out)
     found, left_out = [], Counter[str]()
     for row, labels in _answers(task, file, form):
         label = _agreed(labels)
@@ -190,7 +175,7 @@ def label_answers(recipe: str, file: Path, out: Path, settings: Settings, form: 
         if known is not None and label not in known:
             raise Refused(f"{file}: {row['id']} is labelled {label[:40]!r}; {near_miss(label, known)}")
         found.append({**row, task.target: label})
-    _write(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found))
+    write_new(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found))
     return {"rows": len(found), "left_out": dict(left_out), "file": str(out), "labels": dict(_counted(task, found))}
 
 

@@ -9,8 +9,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -41,30 +40,6 @@ def _change(pair: str) -> tuple[str, Any]:
         return key, tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return key, text
-
-
-def open_text(source: str) -> tuple[str, Iterator[str]]:
-    """A name for messages, and the lines of a UTF-8 file, or of standard input for "-"; only newlines end a line.
-
-    Raises Refused, at once or while the lines are read, for what cannot be read.
-    """
-    if source == "-":
-        return "standard input", _decoded("standard input", sys.stdin.buffer)
-    try:
-        return source, _decoded(source, Path(source).open("rb"))
-    except OSError as error:
-        cure = "give --input a file of JSON lines, or - for standard input"
-        raise Refused(f"{source} cannot be read: {error.strerror}; {cure}") from None
-
-
-def _decoded(name: str, file: BinaryIO) -> Iterator[str]:
-    with file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield line.decode()
-            except UnicodeDecodeError as error:
-                place = f"{name}, line {number}: byte {error.start + 1}"
-                raise Refused(f"{place} is not UTF-8; convert it, for example with iconv") from None
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import Refused
+from pipelines.json_lines import open_text
 from pipelines.settings import ROOT
-from pipelines.terminal import open_text
 
 
 @pytest.fixture

@@ -50,6 +50,18 @@ def example(row: Row) -> Row:
     return {**row, "messages": messages[:-1], "reply": messages[-1]["content"]}
 
 
+def unanswered(row: Row) -> Row:
+    """A dialog up to the question: as it is asked, and of one as it is stored all but the answer.
+
+    Raises ValueError for messages that are neither.
+    """
+    messages = spoken(row)
+    is_stored = bool(messages) and messages[-1]["role"] == "assistant"
+    found = example(row) if is_stored else row
+    asked(found)
+    return found
+
+
 def question(row: Row) -> tuple[str, ...]:
     """What the user said last."""
     return (str(spoken(row)[-1]["content"]),)
