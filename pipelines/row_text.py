@@ -9,8 +9,10 @@ from pipelines.text_form import spaced
 
 ABOUT = frozenset(
     ("id", "lang", "source_lang", "target_lang", "label", "labels", "split", "domain", "group", "category", "role",
-     "licence", "timestamp", "user_id", "item_id")
+     "licence", "timestamp", "user_id", "item_id", "context_from")
 )  # fmt: skip
+# What was looked up for a row is somebody else's word: many rows have it, and are no copies of one another.
+GIVEN = frozenset(("context",))
 TELLING = 24  # characters in spaced form: shorter texts ("Thank you!") stand in many rows that have nothing in common
 
 
@@ -21,7 +23,7 @@ def texts_of(row: Mapping[str, Any]) -> list[str]:
 
 def telling(row: Mapping[str, Any]) -> list[str]:
     """The texts by which copies of a row are known: its longest one, and each that is more than a phrase."""
-    texts = texts_of(row)
+    texts = list(strings_in(dict(row), ABOUT | GIVEN))
     longest = max(texts, key=len, default="")
     return [text for text in texts if text and (text == longest or len(spaced(text)) >= TELLING)]
 

@@ -14,6 +14,8 @@ from pipelines.formats import FORMATS
 from pipelines.look_up import looked_up, problem_of, searched
 from pipelines.new_file import new_file
 from pipelines.predict import read_rows
+from pipelines.row_search import by_text
+from pipelines.row_text import telling
 from pipelines.rows import problems
 from pipelines.settings import ROOT
 
@@ -59,6 +61,18 @@ def test_a_context_is_replaced_only_where_that_is_said():
 )
 def test_where_nothing_can_be_looked_up_the_reason_is_said(row, why):
     assert why in problem_of(row, replace=True)
+
+
+def test_dialogs_with_the_same_known_answer_are_no_copies_but_hold_one():
+    """So that to forget a dialog names no stranger's, and to forget a known answer names the dialogs that hold it."""
+    answer = "The branch in the old town opens at nine in the morning."
+    texts = ("When does the branch in the old town open, please?", "Is the old town's branch still closed at ten?")
+    one, other = (
+        {"messages": [{"role": "user", "content": text}], "context": [answer], "context_from": "models:/finder/12"}
+        for text in texts
+    )
+    assert list(by_text(telling(one))([other])) == []
+    assert list(by_text(telling({"id": "f1", "question": "When?", "answer": answer}))([one])) == [(0, "same text")]
 
 
 def test_a_new_file_is_whole_or_not_there(tmp_path):
