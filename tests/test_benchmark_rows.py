@@ -9,7 +9,7 @@ import pytest
 
 from models.stop import Stopped
 from tests.benchmarks.side_by_side import done
-from tests.benchmarks.task_rows import by_subject, few, question_pairs
+from tests.benchmarks.task_rows import by_subject, few, looked_up, question_pairs
 from tests.benchmarks.task_sets import COMPARED, SETS
 
 
@@ -57,6 +57,18 @@ def test_a_subject_with_one_answer_makes_no_pair():
 def test_few_takes_the_first_rows_of_each_label():
     rows = [{"label": label, "n": n} for n, label in enumerate("aabbbca")]
     assert [row["n"] for row in few(rows, 2)] == [0, 1, 2, 3, 5]
+
+
+def test_dialogs_get_replies_of_other_training_rows_as_context():
+    def row(asked, reply):
+        return {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": reply}]}
+
+    train = [row("Do you like tea?", "I like tea."), row("Which tea?", "Green tea."), row("Which one?", "Green tea.")]
+    train += [row("Coffee?", "No coffee."), row("And milk?", "Milk, yes.")]
+    found = looked_up({"train": train, "test": [row("Is green tea good?", "It is.")]})
+    assert found["test"][0]["context"][0] == "Green tea."
+    assert all(len(row["context"]) == 3 for rows in found.values() for row in rows)
+    assert [row["messages"][-1]["content"] in row["context"] for row in found["train"][:2]] == [False, True]
 
 
 def test_every_row_of_the_table_has_a_name_of_its_own():

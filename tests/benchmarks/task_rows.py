@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models.tasks import TASKS
+from models.tasks.dialog import question, unanswered
 from tests.benchmarks.task_sets import Set
 
 Row = dict[str, Any]
@@ -32,7 +33,8 @@ def splits_of(one: Set, data: Path) -> dict[str, list[Row]]:
     if one.few:
         parts = (*(few(rows, one.few) for rows in parts[:2]), parts[2])
     most = (one.most, one.test, one.test)
-    return {name: rows[:n] for name, rows, n in zip(SPLITS, parts, most, strict=True)}
+    cut = {name: rows[:n] for name, rows, n in zip(SPLITS, parts, most, strict=True)}
+    return looked_up(cut) if one.looked_up else cut
 
 
 def is_example(one: Set, row: Row) -> bool:
@@ -42,6 +44,32 @@ def is_example(one: Set, row: Row) -> bool:
         return example is None or bool(example(row))
     except ValueError:
         return False
+
+
+def looked_up(splits: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    """Dialogs with the three replies of training rows that BM25 ranks first for their question.
+
+    Never the reply of the row itself, unless another training row has the same: a test row's own is not among them
+    either, and what is learned has to hold there.
+    """
+    from models.keywords import bm25
+    from models.ranking import best
+
+    replies = Counter(_reply(row) for row in splits["train"])
+    pool = list(replies)
+    scores = bm25(pool)
+
+    def context(row: Row, split: str) -> list[str]:
+        (found,) = scores(question(unanswered(row)))
+        ranked = (pool[place] for place in best(found, 4))
+        is_own = split == "train" and replies[_reply(row)] == 1
+        return [text for text in ranked if not (is_own and text == _reply(row))][:3]
+
+    return {name: [row | {"context": context(row, name)} for row in rows] for name, rows in splits.items()}
+
+
+def _reply(row: Row) -> str:
+    return str(row["messages"][-1]["content"])
 
 
 def attributes(row: Row) -> Row:

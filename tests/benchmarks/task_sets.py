@@ -33,6 +33,7 @@ class Set:
     most: int = 1_500  # training rows: the first in the order of the split; so few that all sets take less than an hour
     test: int = 300
     few: int = 0  # so many training and validation rows of each label; 0: as many as there are
+    looked_up: bool = False  # dialogs with the context that BM25 finds among the replies of the training rows
     derived: bool = False  # rows of another task, made of the set's own: tests/benchmarks/task_rows.py
 
     @property
@@ -44,7 +45,8 @@ class Set:
 
     @property
     def name(self) -> str:
-        more = (self.method.replace(", ", "-").replace(" ", "-"), self.task if self.derived else "")
+        found = "context" if self.looked_up else ""
+        more = (self.method.replace(", ", "-").replace(" ", "-"), self.task if self.derived else "", found)
         return self.file + "".join(f"__{value}" for value in more if value)
 
 
@@ -83,6 +85,7 @@ SETS = (
     Set("faq_zh_simclue_match", "retrieval", "zh encoder", _rate(5e-4, 3, 48)),
     Set("dialog_zh_crosswoz", "dialog", "zh decoder", WRITING),
     Set("dialog_zh_en_chatterbot", "dialog", "zh decoder", WRITING),
+    Set("dialog_zh_en_chatterbot", "dialog", "zh decoder", WRITING, looked_up=True),
     Set("rec_movielens_small", "recommendation", "MiniLM", _rate(2e-4, 1, 64), test=1_952),
 )
 

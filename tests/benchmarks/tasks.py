@@ -103,7 +103,8 @@ def _evaluated(one: Set, base: str, data: Path, settings: Settings) -> dict[str,
     names = read_json(rivals / "metrics.json")
     against = {n: comparison.opponent(ours, read_rows(rivals / f"predictions_{n}.jsonl")) for n in names}
     return {
-        **{key: getattr(one, key) for key in ("file", "task", "backbone", "finetune", "method")},
+        "file": one.name if one.looked_up else one.file,  # as the table shows it
+        **{key: getattr(one, key) for key in ("task", "backbone", "finetune", "method")},
         "primary": task.primary,
         "rows": {split: len(read_rows(here(inputs["dataset"]) / "tasks/set" / f"{split}.jsonl")) for split in SPLITS},
         "ours": comparison.intervals(ours),
