@@ -75,13 +75,13 @@ def rows_of(task):
     return rows
 
 
-def models(task, folder):
-    """The files of a base and of a tuned model."""
+def models(task, folder, objective=None):
+    """The files of a base and of a tuned model, of the kind that an objective trains: the task's usual one."""
     from models import backbone
     from models.ranking import write_answers
-    from models.scratch import scratch
+    from models.scratch import KINDS, scratch
 
-    kind = "micro-encoder" if task.objective == "masked" else "micro-decoder"
+    kind = f"micro-{KINDS[objective or task.objective]}"
     for name in ("base", "tuned"):
         (folder / name).mkdir()
     model, tokenizer = scratch(kind, TEXTS, 7)

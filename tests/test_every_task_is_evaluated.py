@@ -15,16 +15,22 @@ from tests.small_evaluation import settings as settings  # noqa: PLC0414 - the f
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
-def test_from_rows_to_a_report_whose_examples_the_model_answers_when_served(task, settings, tmp_path):
+# Every task with the usual kind of model, and what is written from a text also with one that reads before it writes.
+KINDS_OF = [(task, task.objective) for task in TASKS.values()]
+KINDS_OF += [(TASKS[name], "denoising") for name in ("summarisation", "translation")]
+
+
+@pytest.mark.parametrize(("task", "objective"), KINDS_OF, ids=[f"{task.name}-{kind}" for task, kind in KINDS_OF])
+def test_from_rows_to_a_report_whose_examples_the_model_answers_when_served(task, objective, settings, tmp_path):
+    from models.scratch import KINDS
     from models.serving import load
 
-    base, tuned = models(task, tmp_path)
+    base, tuned = models(task, tmp_path, objective)
     run = frozen(
         settings,
         task=task.name,
-        pretrain={"objective": task.objective, "tokens": 1000},
-        base={"model": {"scratch": "micro-encoder" if task.objective == "masked" else "micro-decoder"}},
+        pretrain={"objective": objective, "tokens": 1000},
+        base={"model": {"scratch": f"micro-{KINDS[objective]}"}},
         gates=[{"metric": task.primary, "above": "baseline"}],
     )
     made = {"dataset": artifact(settings, run, "dataset", {}, dataset(rows_of(task)))}

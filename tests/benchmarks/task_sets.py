@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.tasks import TASKS
+
 # Backbones: what `[base]` says, and the corpora they learn language from. One is made once and serves all its sets.
 ENGLISH = ("corpus_en_finance_reuters",)
 CHINESE = ("corpus_zh_law", "corpus_zh_ecommerce_reviews")
@@ -19,6 +21,7 @@ BACKBONES: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "en decoder": ({"model": {"scratch": "tiny-decoder"}, **SCRATCH}, ENGLISH),
     "zh encoder": ({"model": {"scratch": "tiny-encoder"}, **SCRATCH}, CHINESE),
     "zh decoder": ({"model": {"scratch": "tiny-decoder"}, **SCRATCH}, CHINESE),
+    "zh encoder-decoder": ({"model": {"scratch": "tiny-encoder-decoder"}, **SCRATCH}, CHINESE),
 }
 
 
@@ -44,9 +47,15 @@ class Set:
         return f"{few}, {self.few} labels each" if self.few else asked
 
     @property
+    def objective(self) -> str:
+        """What the backbone learned language by."""
+        return "denoising" if self.backbone.endswith("encoder-decoder") else TASKS[self.task].objective
+
+    @property
     def name(self) -> str:
         found = "context" if self.looked_up else ""
-        more = (self.method.replace(", ", "-").replace(" ", "-"), self.task if self.derived else "", found)
+        reads = "encoder-decoder" if self.objective == "denoising" else ""  # the same set has a row of a decoder
+        more = (self.method.replace(", ", "-").replace(" ", "-"), self.task if self.derived else "", found, reads)
         return self.file + "".join(f"__{value}" for value in more if value)
 
 
@@ -86,6 +95,8 @@ SETS = (
     Set("dialog_zh_crosswoz", "dialog", "zh decoder", WRITING),
     Set("dialog_zh_en_chatterbot", "dialog", "zh decoder", WRITING),
     Set("dialog_zh_en_chatterbot", "dialog", "zh decoder", WRITING, looked_up=True),
+    Set("sum_zh_csl_title", "summarisation", "zh encoder-decoder", WRITING, test=100),
+    Set("mt_en_zh_tatoeba", "translation", "zh encoder-decoder", _rate(1e-3, 3, 64), most=2_500, test=200),
     Set("rec_movielens_small", "recommendation", "MiniLM", _rate(2e-4, 1, 64), test=1_952),
 )
 

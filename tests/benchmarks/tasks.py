@@ -135,7 +135,7 @@ def frozen(name: str, one: Set, settings: Settings, suffix: str = "", **more: An
         "task": one.task,
         "data": DATA,
         "base": base,
-        "pretrain": {"objective": TASKS[one.task].objective, "tokens": 0},
+        "pretrain": {"objective": one.objective, "tokens": 0},
         "finetune": one.finetune,
         "review": {"reviewers": ["reviewer"]},
         **more,
