@@ -88,6 +88,21 @@ def test_a_recipe_goes_from_a_decoder_to_scores_and_what_is_left_of_its_language
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("student", [decoder_folder, toy_models.encoder_folder])
+def test_it_teaches_a_smaller_decoder_and_an_encoder(student, data, adapted, tmp_path):
+    from models import backbone
+    from models.text_state import is_last
+    from pipelines.distil import distil
+
+    backbone.save(*backbone.new_classifier(adapted / "model", ["read", "write"], 1, 48, 1), tmp_path / "teacher/model")
+    of = recipe(task="classification", distil={"student": str(student(tmp_path / "small")), "epochs": 1, "corpus": 5})
+    distil(work_of(of, tmp_path / "work", {"dataset": data, "teacher": tmp_path / "teacher"}))
+    found = read_json(tmp_path / "work/out/metrics.json")
+    assert found["parameters"] < found["teacher_parameters"]
+    assert is_last(backbone.config_of(tmp_path / "work/out/model")) == (student is decoder_folder)
+
+
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_to_the_same_weights(data, adapted, tmp_path, monkeypatch):
     from pipelines.finetune import finetune
 
