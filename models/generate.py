@@ -30,23 +30,35 @@ def generate(
     prompts: Sequence[Prompt] | Sequence[str],
     progress: Progress | None = None,
     *,
-    max_new_tokens: int = NEW_TOKENS,
+    max_new_tokens: int | None = None,
 ) -> list[str]:
     """The likeliest continuation of each prompt, token by token, up to the end of the text, in the order of `prompts`.
 
     Each distinct prompt is continued once, in batches made of the sorted prompts: a prompt's answer does not depend on
-    the order it came in. Prompts too long for the model are cut as `Prompt` says.
+    the order it came in. Prompts too long for the model are cut as `Prompt` says; an answer ends with `max_new_tokens`,
+    by itself those that the model was trained to write.
     """
+    most = max_new_tokens or most_written(model)
     asked = [Prompt(prompt) if isinstance(prompt, str) else prompt for prompt in prompts]
     distinct = sorted(set(asked), key=lambda prompt: (len(prompt.text), prompt))
     answers: dict[Prompt, str] = {}
     size = rows_at_once(model, BATCH)
     for start in range(0, len(distinct), size):
         batch = distinct[start : start + size]
-        answers |= zip(batch, _continue(model, tokenizer, batch, max_new_tokens), strict=True)
+        answers |= zip(batch, _continue(model, tokenizer, batch, most), strict=True)
         if progress:
             progress(_size(answers), _size(distinct))
     return [answers[prompt] for prompt in asked]
+
+
+def most_written(model: Any) -> int:
+    """Tokens after which an answer of a model is cut, as its generation_config.json says."""
+    return int(model.generation_config.max_new_tokens or NEW_TOKENS)
+
+
+def too_long(tokenizer: Any, texts: Sequence[str], most: int) -> int:
+    """How many of the texts a model that writes `most` tokens could not write to their end."""
+    return sum(len(tokenizer(f" {text}", add_special_tokens=False)["input_ids"]) >= most for text in texts)
 
 
 def _size(prompts: Iterable[Prompt]) -> int:

@@ -113,6 +113,7 @@ class Finetune(Section):
     batch_size: int = Field(32, ge=1, le=4096)
     accumulation: int = Field(1, ge=1, description="Parts that a batch is cut into where memory is short")
     max_length: int = Field(128, ge=16, le=4096, description="Tokens after which a text is cut")
+    max_new_tokens: int = Field(64, ge=1, le=4096, description="Tokens after which a text that is written is cut")
     weight_decay: float = Field(0.01, ge=0, lt=1)
     layer_decay: float = Field(1.0, gt=0, le=1, description="Learning rate of a layer as a share of the one above")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of activations dropped while training")

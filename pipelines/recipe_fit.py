@@ -165,6 +165,8 @@ def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:
         for key in ("class_weights", "focal"):
             if getattr(finetune, key):
                 yield f"finetune.{key} is for tasks that answer with a label; {task.name} does not; leave it out"
+    if task.answer != "text" and finetune.max_new_tokens != type(finetune).model_fields["max_new_tokens"].default:
+        yield f"finetune.max_new_tokens is for tasks that write texts; {task.name} does not; leave it out"
     if task.answer == "passage":
         yield from _contrast_problems(finetune, task)
     if finetune.contrastive:

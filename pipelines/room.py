@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.tasks import TASKS
 from pipelines.errors import Refused
 from pipelines.recipe import Recipe
 from pipelines.recipe_fit import VIRTUAL
@@ -16,10 +17,13 @@ def require_room(model: Any, recipe: Recipe) -> None:
     most, tuning = room(model), recipe.finetune
     virtual = tuning.rank if tuning.method in VIRTUAL else 0
     beside = f" and {virtual} virtual ones stand before them (finetune.rank)" if virtual else ""
-    for key, tokens, left in (
+    asked = [
         ("pretrain.block", recipe.pretrain.block, most),
         ("finetune.max_length", tuning.max_length, most - virtual),
-    ):
+    ]
+    if TASKS[recipe.task].answer == "text" and not model.config.is_encoder_decoder:
+        asked.append(("finetune.max_new_tokens", tuning.max_new_tokens, most - virtual - 1))  # beside the prompt
+    for key, tokens, left in asked:
         if tokens > left:
             told = beside if left < most else ""
             raise Refused(

@@ -51,6 +51,7 @@ def _student(work: Work, parameters: int, rows: Rows) -> Pair:
         except ValueError as error:
             raise Refused(f"distil.student: {error}") from None
     require_smaller(student[0], room(student[0]), parameters, recipe)
+    student[0].generation_config.max_new_tokens = recipe.finetune.max_new_tokens
     return student
 
 
@@ -69,17 +70,25 @@ def require_writer(folder: Path) -> None:
 
 
 def _taught(work: Work, teacher: Pair, rows: Rows) -> list[str]:
-    """What the teacher writes for each row, which is laid beside the student; the reference where it writes nothing."""
-    from models.generate import NEW_TOKENS
+    """What the teacher writes for each row, which is laid beside the student.
 
+    Where it writes nothing, or is cut before its end, the reference: a student would learn to stop in mid-sentence.
+    """
+    from models.generate import most_written, too_long
+
+    model, tokenizer = teacher
+    most = most_written(model)
     task = TASKS[work.run.recipe.task]
     prompts = [task.asked(row) for row in rows]
-    told = written(lambda: teacher, prompts, work.checkpoints / "answers", NEW_TOKENS)
+    told = written(lambda: teacher, prompts, work.checkpoints / "answers", most)
     lines = (canonical({"id": row["id"], "answer": answer}) + "\n" for row, answer in zip(rows, told, strict=True))
     (work.out / "answers.jsonl").write_text("".join(lines), encoding="utf-8")
-    if empty := told.count(""):
-        print(f"the teacher wrote nothing for {empty:,} of {len(told):,} prompts, which keep their references")
-    return [answer or str(row[task.target]) for row, answer in zip(rows, told, strict=True)]
+    whole = [answer if answer and not too_long(tokenizer, [answer], most) else "" for answer in told]
+    if left := whole.count(""):
+        print(
+            f"the teacher wrote nothing, or no end, for {left:,} of {len(told):,} prompts, which keep their references"
+        )
+    return [answer or str(row[task.target]) for row, answer in zip(rows, whole, strict=True)]
 
 
 def _plan(work: Work, student: Pair, rows: Rows, taught: Sequence[str]) -> Plan:

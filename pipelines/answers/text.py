@@ -32,8 +32,18 @@ def training(work: Work) -> Training:
     pairs = [(task.asked(row), row[task.target]) for row in rows]
     of_pairs = encoder_decoder.pair_plan if model.config.is_encoder_decoder else objectives.completion_plan
     plan = of_pairs(tokenizer, pairs, room, passes(work))
+    model.generation_config.max_new_tokens = most = work.run.recipe.finetune.max_new_tokens
+    _tell_of_long(tokenizer, [row[task.target] for row in rows], most)
     print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
     return model, tokenizer, plan, validation(work, bits_measure(task, tokenizer, held), task.validated)
+
+
+def _tell_of_long(tokenizer: Any, texts: Sequence[str], most: int) -> None:
+    from models.generate import too_long
+
+    if cut := too_long(tokenizer, texts, most):
+        told = f"{cut:,} of {len(texts):,} texts to learn from have {most} tokens or more, after which an answer is cut"
+        print(f"{told}; to have such texts written, raise finetune.max_new_tokens", flush=True)
 
 
 def bits_measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
