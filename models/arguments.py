@@ -13,7 +13,7 @@ from models.schedule import Pace
 
 def arguments(pace: Pace, checkpoints: Path) -> Any:
     """The Trainer's arguments for a pace, and for the folder of its checkpoints."""
-    return TrainingArguments(
+    found = TrainingArguments(
         output_dir=str(checkpoints),
         per_device_train_batch_size=1,
         gradient_accumulation_steps=pace.accumulation,
@@ -28,5 +28,13 @@ def arguments(pace: Pace, checkpoints: Path) -> Any:
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
-        use_cpu=not torch.cuda.is_available(),
+        use_cpu=device() == "cpu",
     )
+    # With several GPUs, Trainer would read as many batches at once and drop all but the first: a plan makes its own.
+    found._n_gpu = min(1, found.n_gpu)  # noqa: SLF001 - it takes no other word for it
+    return found
+
+
+def device() -> str:
+    """Where a training computes: on a GPU, where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -238,7 +238,7 @@ class PlanTrainer(Trainer):  # type: ignore[misc]
     def _load_from_checkpoint(self, resume_from_checkpoint: str, *_: Any) -> None:
         restore(self.model, Path(resume_from_checkpoint) / WEIGHTS)
         for number, hook in enumerate(self.plan.hooks):
-            hook.restore(load_file(Path(resume_from_checkpoint) / HOOK.format(number)))
+            hook.restore(load_file(Path(resume_from_checkpoint) / HOOK.format(number), device=str(self.model.device)))
 
     def resume_record(self, checkpoint: str | None) -> None:
         """Take over what the training had done at a checkpoint."""

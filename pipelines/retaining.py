@@ -20,8 +20,11 @@ KNOWN_TOKENS = 20_000
 
 def holding(work: Work, pair: Pair) -> Callable[[Plan], Plan]:
     """What is added to a plan, so that the base, given with its tokenizer, keeps its weights or its answers."""
+    from models.arguments import device
+
     model, tokenizer = pair
     settings = work.run.recipe.pretrain
+    model.to(device())  # before its weights and its answers are noted, which are compared with those that learn
 
     def hold(plan: Plan) -> Plan:
         from models.continual import Remembering, WeightAnchor, fisher
