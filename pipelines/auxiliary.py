@@ -42,7 +42,7 @@ def _work_of(work: Work, auxiliary: Auxiliary) -> Work:
     """The same fine-tuning, as if the auxiliary task were the recipe's own."""
     recipe = work.run.recipe
     data = recipe.data.model_copy(update={"examples": auxiliary.examples, "labels": None})
-    finetune = recipe.finetune.model_copy(update={"augment": None, "hard_negatives": None})
+    finetune = recipe.finetune.model_copy(update={"augment": None, "hard_negatives": None, "validation_texts": 0})
     mine = recipe.model_copy(update={"task": auxiliary.task, "data": data, "finetune": finetune})
     return replace(work, run=work.run.model_copy(update={"recipe": mine}))
 

@@ -72,6 +72,12 @@ def passes(work: Work, grouped: Rows | None = None) -> Passes:
     return Passes(settings.batch_size // settings.accumulation, settings.epochs, work.run.recipe.seed, groups)
 
 
+def validated_by(recipe: Recipe) -> str:
+    """The metric of the validation rows by which epochs and settings are compared."""
+    task = TASKS[recipe.task]
+    return task.primary if recipe.finetune.validation_texts else task.validated
+
+
 def validation(work: Work, measure: Callable[[Any], dict[str, float]], metric: str) -> Validation:
     """Each epoch judged by `measure`; the best by `metric` is kept."""
     from models.metrics import HIGHER_IS_BETTER

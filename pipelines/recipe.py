@@ -121,6 +121,9 @@ class Finetune(Section):
         None, ge=0, description="Lowest layers that stay as they are, the embeddings with them; 0: these alone"
     )
     early_stopping: int = Field(0, ge=0, description="Epochs without a better validation score; 0 never stops")
+    validation_texts: int = Field(
+        0, ge=0, le=10_000, description="Texts written to validate an epoch by the task's own metric; 0: bits per byte"
+    )
     contrastive: int = Field(
         0, ge=0, le=1000, description="Pairs of each example with its label's, and with others; 0: a head is trained"
     )

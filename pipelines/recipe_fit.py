@@ -165,13 +165,19 @@ def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:
         for key in ("class_weights", "focal"):
             if getattr(finetune, key):
                 yield f"finetune.{key} is for tasks that answer with a label; {task.name} does not; leave it out"
-    if task.answer != "text" and finetune.max_new_tokens != type(finetune).model_fields["max_new_tokens"].default:
-        yield f"finetune.max_new_tokens is for tasks that write texts; {task.name} does not; leave it out"
+    yield from _writing_problems(finetune, task)
     if task.answer == "passage":
         yield from _contrast_problems(finetune, task)
     if finetune.contrastive:
         yield from _few_shot_problems(finetune, task)
     yield from _idle_keys(finetune)
+
+
+def _writing_problems(finetune: Finetune, task: Task) -> Iterator[str]:
+    if task.answer != "text" and finetune.max_new_tokens != type(finetune).model_fields["max_new_tokens"].default:
+        yield f"finetune.max_new_tokens is for tasks that write texts; {task.name} does not; leave it out"
+    if finetune.validation_texts and task.validated == task.primary:
+        yield f"finetune.validation_texts: epochs of {task.name} are compared by {task.primary} as it is; leave it out"
 
 
 def _idle_keys(finetune: Finetune) -> Iterator[str]:

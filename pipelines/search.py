@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.metrics import HIGHER_IS_BETTER
-from models.tasks import TASKS
 from pipelines import mirror, search_study
 from pipelines.errors import Refused
+from pipelines.examples import validated_by
 from pipelines.recipe import Recipe
 from pipelines.recipe_file import recipe_named
 from pipelines.run import Run, freeze, read_run
@@ -115,7 +115,7 @@ def place_of(run: Run, inputs: Mapping[str, str], settings: Settings) -> Place:
     """Where the study of a run lies: the same for all runs whose trials can be compared."""
     found = sought(run.recipe)
     facts = made_from("finetune", run, {name: mirror.manifest_of(uri).digest for name, uri in inputs.items()})
-    metric = TASKS[run.recipe.task].validated
+    metric = validated_by(run.recipe)
     folder = settings.home / "searches" / run.recipe.name / search_study.key_of_study(facts, found)[:16]
     return Place(Path(folder), run.recipe, found, HIGHER_IS_BETTER[metric])
 
@@ -137,7 +137,7 @@ def _tell(trial: Trial, result: Result, place: Place) -> None:
 
 
 def _standing(study: Study, result: Result, place: Place) -> str:
-    said = f"{TASKS[place.recipe.task].validated} {result.value:.4f}" if result.value is not None else result.why[:160]
+    said = f"{validated_by(place.recipe)} {result.value:.4f}" if result.value is not None else result.why[:160]
     if search_study.whole(study):
         best: FrozenTrial = study.best_trial
         said += f"; best {best.value:.4f} (trial {best.number + 1})"

@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from models.tasks import TASKS
 from pipelines import search_study
+from pipelines.examples import validated_by
 from pipelines.locks import lock
 from pipelines.page import write_page
 from pipelines.search_page import search_page
@@ -39,7 +39,7 @@ def outcome(run: Run, place: Place) -> dict[str, Any]:
         "recipe": run.recipe.name,
         "study": place.folder.name,
         "dataset_md5": run.dataset_md5,
-        "metric": TASKS[run.recipe.task].validated,
+        "metric": validated_by(run.recipe),
         "higher_is_better": place.higher_is_better,
         "space": {key: values.model_dump(exclude_none=True) for key, values in place.search.space.items()},
         "spent": search_study.spent(study, place.search),

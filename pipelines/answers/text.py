@@ -11,7 +11,7 @@ from models.tasks import TASKS
 from models.tasks.task import Prediction, Row, Task
 from pipelines.augmentation import augmented
 from pipelines.base_source import find
-from pipelines.examples import Load, Rows, Training, passes, training_rows, validation
+from pipelines.examples import Load, Rows, Training, by_chance, passes, training_rows, validated_by, validation
 from pipelines.loop_progress import progress
 from pipelines.steps import Work
 
@@ -35,7 +35,7 @@ def training(work: Work) -> Training:
     model.generation_config.max_new_tokens = most = work.run.recipe.finetune.max_new_tokens
     _tell_of_long(tokenizer, [row[task.target] for row in rows], most)
     print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
-    return model, tokenizer, plan, validation(work, bits_measure(task, tokenizer, held), task.validated)
+    return model, tokenizer, plan, validation(work, _measure(work, tokenizer, held), validated_by(work.run.recipe))
 
 
 def _tell_of_long(tokenizer: Any, texts: Sequence[str], most: int) -> None:
@@ -44,6 +44,21 @@ def _tell_of_long(tokenizer: Any, texts: Sequence[str], most: int) -> None:
     if cut := too_long(tokenizer, texts, most):
         told = f"{cut:,} of {len(texts):,} texts to learn from have {most} tokens or more, after which an answer is cut"
         print(f"{told}; to have such texts written, raise finetune.max_new_tokens", flush=True)
+
+
+def _measure(work: Work, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
+    """Bits per byte, and where the recipe wants texts the task's own metric of so many, drawn by chance."""
+    from models.generate import generate
+    from models.tasks.texts import judged
+
+    task, bits = TASKS[work.run.recipe.task], bits_measure(TASKS[work.run.recipe.task], tokenizer, rows)
+    chosen = [rows[n] for n in by_chance(rows)[: work.run.recipe.finetune.validation_texts]]
+
+    def written(model: Any) -> dict[str, float]:
+        answers = generate(model, tokenizer, [task.asked(row) for row in chosen], progress("texts"))
+        return {task.primary: round(task.metrics(judged(task, chosen, answers))[task.primary], 6)}
+
+    return lambda model: bits(model) | (written(model) if chosen else {})
 
 
 def bits_measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
