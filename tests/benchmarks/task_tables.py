@@ -67,10 +67,10 @@ def said(found: Mapping[str, Result]) -> str:
 METHODS = """
 ## Methods
 
-The same rows (600 of `cls_en_finphrasebank`, 1,500 of `cls_zh_hotel_sentiment`; 300 to test), batches and epochs with
-each method; adapters at their own higher rate. Where it says "16 labels each", the first 16 rows of each class were
-learned from, some twenty times each in batches of 8, and as many validated. What learns, how long the
-training took on a machine on which others worked too (compare roughly), and the score.
+The same rows (600 of `cls_en_finphrasebank` and of `tox_en_davidson`, 1,500 of `cls_zh_hotel_sentiment`; 300 to
+test), batches and epochs with each method; adapters at their own higher rate. Where it says "16 labels each", the
+first 16 rows of each class were learned from, some twenty times each in batches of 8, and as many validated. What
+learns, how long the training took on a machine on which others worked too (compare roughly), and the score.
 """
 
 
