@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 
 Pair = tuple[Any, Any]
 RELATIVE = 4096
+# A log-probability below that of any spelling by letters.
+NEVER = -1e4
 
 
 def load_masked(folder: Path) -> Pair:
@@ -24,7 +27,8 @@ def load_causal(folder: Path) -> Pair:
     from transformers import AutoModelForCausalLM
 
     if (tokenizer := load_tokenizer(folder)).eos_token is None:
-        cure = f'name the one that it learned as eos_token in tokenizer_config.json, such as "{tokenizer.sep_token}"'
+        such = f', such as "{tokenizer.sep_token}"' if tokenizer.sep_token else ""
+        cure = f"name the one that it learned as eos_token in tokenizer_config.json{such}"
         raise ValueError(f"{folder}: its tokenizer names no token for the end of a text; {cure}")
     return load_whole(AutoModelForCausalLM, folder), tokenizer
 
@@ -86,7 +90,19 @@ def load_tokenizer(folder: Path) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.split_special_tokens = True
+    if type(tokenizer.backend_tokenizer.model).__name__ == "Unigram":
+        _never_spell_special(tokenizer)
     return tokenizer
+
+
+def _never_spell_special(tokenizer: Any) -> None:
+    """Have no text end in special tokens: Unigram holds them as its likeliest pieces, beside their own list."""
+    from tokenizers import Tokenizer
+
+    special = set(tokenizer.all_special_tokens)
+    state = json.loads(tokenizer.backend_tokenizer.to_str())
+    state["model"]["vocab"] = [[piece, NEVER if piece in special else p] for piece, p in state["model"]["vocab"]]
+    tokenizer._tokenizer = Tokenizer.from_str(json.dumps(state))  # noqa: SLF001 - it cannot be set otherwise
 
 
 def require_no_template(folder: Path) -> None:

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from models.prompt import Prompt
+from models.verbaliser import frame
 
 
 def encode_texts(tokenizer: Any, rows: Sequence[tuple[str, ...]]) -> list[dict[str, list[int]]]:
@@ -27,10 +28,11 @@ def encode_prompt(tokenizer: Any, prompt: Prompt | str, room: int, *, bare: bool
     Before them stands what a decoder's tokenizer begins every text with, unless they are to be `bare`.
     """
     asked = Prompt(prompt) if isinstance(prompt, str) else prompt
-    whole: list[int] = tokenizer(asked.text, add_special_tokens=not bare)["input_ids"]
+    start = [] if bare else frame(tokenizer)[0]
+    whole: list[int] = [*start, *tokenizer(asked.text, add_special_tokens=False)["input_ids"]]
     if len(whole) <= room:
         return whole
-    start = [] if bare else tokenizer("")["input_ids"][:room]
+    start = start[:room]
     head, *turns, tail = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in asked.parts)
     tail = tail[max(0, len(tail) + len(start) - room) :]
     spare = room - len(start) - len(tail)

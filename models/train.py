@@ -49,11 +49,11 @@ def train(  # noqa: PLR0913, PLR0917 - what is trained, on what, how, and who lo
 ) -> Record:
     """Train `model` in place through `plan`, from the last whole checkpoint on if there is one.
 
-    With a validation, the weights of its best epoch are restored at the end. Raises Stopped, after saving a
-    checkpoint, when asked to stop, Diverged when the loss is no number or stays far above what it was (its batch lies
-    beside the checkpoints), NoSpace before a checkpoint that the disk has no room for, and OutOfMemory when batches
-    cannot be cut further. The same inputs end in the same weights, bit for bit, on the same machine with the same
-    number of threads and as much memory, however often it was stopped or killed.
+    With a validation, the weights of its best epoch are restored at the end. Raises Stopped when asked to stop, after
+    saving a checkpoint unless it was judging an epoch, Diverged when the loss is no number or stays far above what it
+    was (its batch lies beside the checkpoints), NoSpace before a checkpoint that the disk has no room for, and
+    OutOfMemory when batches cannot be cut further. The same inputs end in the same weights, bit for bit, on the same
+    machine with the same number of threads and as much memory, however often it was stopped or killed.
     """
     if not len(plan):
         return Record()

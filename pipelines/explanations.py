@@ -87,7 +87,8 @@ def _label(task: Task, folder: Path) -> Explain:
     def explain(row: Row, known: Prediction | None) -> list[dict[str, Any]]:
         texts = task.read(row)
         answer = known or answer_of(classify(model, tokenizer, [texts])[0])
-        said = {"prediction": answer["prediction"], "probability": round(answer["probability"], 6)}
+        said = {**answer, "probability": round(answer["probability"], 6)}
+        said = {name: said[name] for name in ("prediction", "probability", "probability_of") if name in said}
         right = {"label": row[task.target]} if task.target in row else {}
         return [{**said, **right, **label_parts(model, tokenizer, texts, answer["prediction"])}]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -36,7 +37,9 @@ def _decoded(name: str, file: BinaryIO) -> Iterator[str]:
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], file: TextIO | None = None) -> None:
-    """Print each row on a line, to a file or to standard output."""
+    """Print each row on a line, to a file or to standard output, there in UTF-8 too: the next command reads that."""
+    if file is None and isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
     for row in rows:
         print(json.dumps(row, ensure_ascii=False), file=file)
     # Here, not at the interpreter's end, where it is too late to say nothing of a reader that has gone.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -12,7 +11,7 @@ from models.tasks import TASKS
 from models.tasks.task import Row, Task
 from pipelines.errors import Refused
 from pipelines.formats import FORMATS
-from pipelines.rows import problems
+from pipelines.rows import problems, value
 from pipelines.settings import Settings
 
 BATCH = 64
@@ -74,9 +73,9 @@ def parsed(lines: Iterable[str], source: str, problem_of: Callable[[Any], str | 
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise Refused(f"{source}, line {number}: not JSON ({error}); one object a line is expected") from None
+            row = value(line.encode())
+        except ValueError as error:
+            raise Refused(f"{source}, line {number}: {error}; one object a line is expected") from None
         if problem := problem_of(row):
             raise Refused(f"{source}, line {number}: {problem}")
         yield row

@@ -147,9 +147,10 @@ def summary(report: Report) -> str:
 
 
 def positive(examples: Sequence[Mapping[str, Any]]) -> str | None:
-    """The label whose probability the examples show; None for texts, and for more than two labels."""
+    """The label whose probability all examples show; None for texts, and where each shows that of its own answer."""
     labels = sorted({row[key] for row in examples for key in ("label", "prediction") if "label" in row})
-    return labels[-1] if len(labels) == 2 else None
+    others = {label for row in examples for label in row.get("probability_of", ())} - set(labels[-1:])
+    return labels[-1] if len(labels) == 2 and not others else None
 
 
 def rivals(report: Report) -> list[dict[str, Any]]:

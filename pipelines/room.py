@@ -21,8 +21,10 @@ def require_room(model: Any, recipe: Recipe) -> None:
         ("pretrain.block", recipe.pretrain.block, most),
         ("finetune.max_length", tuning.max_length, most - virtual),
     ]
-    if TASKS[recipe.task].answer == "text" and not model.config.is_encoder_decoder:
-        asked.append(("finetune.max_new_tokens", tuning.max_new_tokens, most - virtual - 1))  # beside the prompt
+    if TASKS[recipe.task].answer == "text":
+        asked.append(
+            ("finetune.max_new_tokens", tuning.max_new_tokens, most - virtual - 1)
+        )  # behind the prompt or the start
     for key, tokens, left in asked:
         if tokens > left:
             told = beside if left < most else ""

@@ -102,7 +102,9 @@ def search_misfits(recipe: Recipe) -> Iterator[str]:
     for key in unknown:
         dotted = key if "." in key else f"{TABLE}.{key}"
         yield f"search.space: {key[:40]!r} cannot be searched, only keys of [{TABLE}]; {near_miss(dotted, known)}"
-    if not unknown:
+    if (judges := f"{TABLE}.validation_texts") in recipe.search.space:
+        yield f"search.space: {judges} says what trials are compared by, and is the same for all; set it in [{TABLE}]"
+    elif not unknown:
         yield from islice(_that_cannot_be(recipe, recipe.search.space), 1)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from models.tasks import TASKS
 from pipelines.base_source import find
 from pipelines.corpus import training_texts
 from pipelines.distil_recipe import Distil, Scratch
@@ -60,6 +61,8 @@ def require_smaller(student: Any, most: int, parameters: int, recipe: Recipe) ->
         raise Refused(f"distil.student has {ours:,} parameters, no fewer than the {parameters:,} of its teacher")
     if length > most:
         raise Refused(f"finetune.max_length is {length}, but distil.student reads {most} tokens at once; take another")
+    if TASKS[recipe.task].answer == "text" and (written := recipe.finetune.max_new_tokens) >= most:
+        raise Refused(f"finetune.max_new_tokens is {written}, but distil.student reads {most} tokens; take another")
 
 
 def passes(recipe: Recipe, drawn: list[list[int]] | None = None) -> Passes:

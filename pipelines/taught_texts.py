@@ -57,13 +57,14 @@ def _student(work: Work, parameters: int, rows: Rows) -> Pair:
 
 def require_writer(folder: Path) -> None:
     """Raise ValueError for a model folder that is no plain decoder or encoder-decoder."""
-    from models.backbone import config_of, load_tokenizer, require_no_template
+    from models.backbone import config_of, load_encoder, load_tokenizer, require_no_template
+    from models.text_state import looks_back
     from models.virtual_tokens import require_none
 
     require_none(config := config_of(folder))
     require_no_template(folder)
     tokenizer = load_tokenizer(folder)
-    if not config.is_encoder_decoder and tokenizer.mask_token_id is not None:
+    if not config.is_encoder_decoder and not looks_back(load_encoder(folder)[0]):
         raise ValueError(f"{folder} writes no texts: it is an encoder; name a decoder or an encoder-decoder")
     if tokenizer.eos_token_id is None or tokenizer.pad_token_id is None:
         raise ValueError(f"{folder}: its tokenizer has no token for the end of a text, or none to fill up with")

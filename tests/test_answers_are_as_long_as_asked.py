@@ -68,8 +68,7 @@ def test_a_training_lays_it_beside_the_weights_and_says_how_many_texts_are_longe
     tuned = here(make("finetune", run, made | {"model": base}))
     assert load_writer(tuned / "model")[0].generation_config.max_new_tokens == 2
     assert (
-        "have 2 tokens or more, after which an answer is cut; to have such texts written, raise"
-        in capfd.readouterr().out
+        "have 2 tokens or more, after which an answer is cut; raise finetune.max_new_tokens" in capfd.readouterr().out
     )
 
 
@@ -85,3 +84,17 @@ def test_more_than_the_base_reads_is_refused_with_what_it_takes():
     )
     with pytest.raises(Refused, match=r"finetune.max_new_tokens is 512, but the base reads 512 .* set it to 511 or"):
         require_room(model, recipe)
+
+
+@pytest.mark.parametrize("max_new_tokens", [64, 128])
+def test_more_than_a_student_reads_is_refused(max_new_tokens):
+    from pipelines.student import require_smaller
+
+    told = {"max_new_tokens": max_new_tokens, "max_length": 64}
+    recipe = parse_recipe(tomllib.loads(RECIPE) | WRITER | {"finetune": told}, "writer")
+    model, _ = babbler()
+    if max_new_tokens == 64:
+        require_smaller(model, 128, 10**9, recipe)
+    else:
+        with pytest.raises(Refused, match=r"max_new_tokens is 128, but distil.student reads 128 tokens; take another"):
+            require_smaller(model, 128, 10**9, recipe)

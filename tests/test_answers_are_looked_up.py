@@ -104,3 +104,23 @@ def test_one_task_reads_a_context_and_one_kind_of_task_finds_answers():
     """`look-up` joins these two; another that does either has to be joined too."""
     assert [name for name, task in TASKS.items() if "context" in task.columns] == ["dialog"]
     assert [name for name, task in TASKS.items() if task.answer == "passage"] == ["retrieval"]
+
+
+def test_rows_are_printed_as_the_next_command_reads_them_whatever_the_locale():
+    script = "from pipelines.json_lines import print_rows; print_rows([{'id': '\\u4e2d'}])"
+    environment = os.environ | {"PYTHONIOENCODING": "gbk"}
+    found = subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, check=True)
+    assert found.stdout.decode() == '{"id": "\N{CJK UNIFIED IDEOGRAPH-4E2D}"}\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"messages": [], "score": NaN}', "no JSON number"),
+        ('{"messages": [], "messages": []}', "messages"),
+        ('{"messages": [], "note": "\\ud800"}', "is no character"),
+    ],
+)
+def test_a_line_that_is_no_json_is_refused_and_not_handed_on(line, why):
+    with pytest.raises(Refused, match=rf"pipe, line 1: not JSON.*{why}"):
+        list(read_rows([line], "pipe", DIALOG))

@@ -45,15 +45,38 @@ def test_the_second_of_robertas_two_separators_belongs_to_neither_text():
     assert second == [[start, 9, end], [start, 7, end]]
 
 
+def unigram_tokenizer():
+    """One as XLM-RoBERTa's: its special tokens are pieces of the vocabulary too, and the likeliest."""
+    from tokenizers import Tokenizer, models
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    letters = sorted(set("Was now 0123456789<>/" + "".join(special)))
+    pieces = Tokenizer(models.Unigram([*((p, 0.0) for p in special), *((p, -5.0) for p in letters)], unk_id=3))
+    pieces.post_processor = TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    names = {
+        "cls_token": "<s>",
+        "pad_token": "<pad>",
+        "sep_token": "</s>",
+        "unk_token": "<unk>",
+        "mask_token": "<mask>",
+    }
+    return PreTrainedTokenizerFast(tokenizer_object=pieces, **names)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "unigram"])
 @pytest.mark.parametrize("spelled", ["</s>", "<pad>", "<mask>"])
-def test_what_spells_a_special_token_in_a_text_neither_ends_nor_parts_it(spelled, tmp_path):
+def test_what_spells_a_special_token_in_a_text_neither_ends_nor_parts_it(spelled, kind, tmp_path):
     from models.backbone import load_tokenizer
     from models.encoding import encode_texts
     from models.scratch import encoder_tokenizer
 
-    made = encoder_tokenizer(toy_models.TEXTS, 400, 512)
+    made = encoder_tokenizer(toy_models.TEXTS, 400, 512) if kind == "bytes" else unigram_tokenizer()
     made.save_pretrained(tmp_path)
-    for tokenizer in (made, load_tokenizer(tmp_path)):
+    for tokenizer in (*([made] if kind == "bytes" else []), load_tokenizer(tmp_path)):
         (row,) = encode_texts(tokenizer, [(f"Was <s>20{spelled} now 10", "Was 20")])
         special = [token for token in row["input_ids"] if token in tokenizer.all_special_ids]
         assert special == [tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.sep_token_id]

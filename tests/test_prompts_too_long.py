@@ -95,3 +95,14 @@ def test_the_beginning_of_text_that_a_tokenizer_sets_stays_with_what_is_cut(toke
     for task, column in (("generation", "prompt"), ("summarisation", "document")):
         assert encode_prompt(Marked(), TASKS[task].asked({column: "the table " * 40}), 20)[0] == 1
     assert encode_prompt(Marked(), Prompt("the table"), 1)
+
+
+def test_a_prompt_does_not_end_where_an_encoders_tokenizer_ends_its_texts():
+    """Many Chinese decoders have one."""
+    from tests.toy_models import word_pieces
+
+    tokenizer = word_pieces(["Deletes the table."])
+    for room in (64, 4):
+        tokens = encode_prompt(tokenizer, "Deletes the table", room)
+        assert tokens[0] == tokenizer.cls_token_id
+        assert tokenizer.sep_token_id not in tokens

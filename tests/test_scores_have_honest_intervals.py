@@ -244,3 +244,12 @@ def test_ten_thousand_resamples_of_a_hundred_thousand_examples_take_seconds():
     interval(gap, range(100_000), seed=0)
     interval(right, range(100_000), seed=0)
     assert time.process_time() - start < 10, "of all threads; tests/benchmarks/bootstrap.py says how long it is"
+
+
+def test_the_report_names_the_label_whose_probability_is_shown_only_where_it_is_one():
+    from pipelines.report import positive
+
+    two = [{"label": "no", "prediction": "yes", "probability_of": ["yes"]}]
+    assert positive(two) == "yes"
+    assert positive([*two, {"label": "yes", "prediction": "no", "probability_of": ["no", "yes"]}]) is None
+    assert positive([{"prediction": "a text"}]) is None

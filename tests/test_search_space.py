@@ -31,6 +31,7 @@ REFUSED = {
     'space."finetune.method" = ["lora", "lra"]': "finetune.method may be 'lra'",
     'space."finetune.accumulation" = [1, 3]': "finetune.accumulation must divide finetune.batch_size",
     'space."finetune.r_drop" = [0, 1]': "finetune.r_drop = 1 do not go together",
+    'space."finetune.validation_texts" = [0, 50]': "says what trials are compared by",
     "trials = 3": "search.space is missing",
     'space."finetune.epochs" = [1, 2]\nminutes = 0': "search.minutes",
     'space."finetune.epochs" = [1, 2]\npruning = "medium"': "search.pruning",

@@ -147,4 +147,5 @@ def mistakes(_: Task, predictions: Sequence[Prediction]) -> list[int]:
 def shown(task: Task, row: Row, ours: Prediction, theirs: Prediction | None) -> dict[str, Any]:
     """How sure both were, and the right label."""
     said = {"probability": ours["probability"], "champion_probability": theirs["probability"] if theirs else None}
-    return {**said, "label": row[task.target]}
+    known = [p["probability_of"] for p in (ours, theirs) if p and "probability_of" in p]
+    return {**said, "probability_of": sorted(set(known)), "label": row[task.target]}

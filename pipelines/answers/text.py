@@ -43,7 +43,7 @@ def _tell_of_long(tokenizer: Any, texts: Sequence[str], most: int) -> None:
 
     if cut := too_long(tokenizer, texts, most):
         told = f"{cut:,} of {len(texts):,} texts to learn from have {most} tokens or more, after which an answer is cut"
-        print(f"{told}; to have such texts written, raise finetune.max_new_tokens", flush=True)
+        print(f"{told}; raise finetune.max_new_tokens, and max_length with it, to have such texts written", flush=True)
 
 
 def _measure(work: Work, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
