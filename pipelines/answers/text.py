@@ -51,14 +51,17 @@ def _measure(work: Work, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str
     from models.generate import generate
     from models.tasks.texts import judged
 
-    task, bits = TASKS[work.run.recipe.task], bits_measure(TASKS[work.run.recipe.task], tokenizer, rows)
-    chosen = [rows[n] for n in by_chance(rows)[: work.run.recipe.finetune.validation_texts]]
+    task, most = TASKS[work.run.recipe.task], work.run.recipe.finetune.validation_texts
+    bits = bits_measure(task, tokenizer, rows)
+    if not most:
+        return bits
+    chosen = [rows[n] for n in by_chance(rows)[:most]]
 
     def written(model: Any) -> dict[str, float]:
         answers = generate(model, tokenizer, [task.asked(row) for row in chosen], progress("texts"))
         return {task.primary: round(task.metrics(judged(task, chosen, answers))[task.primary], 6)}
 
-    return lambda model: bits(model) | (written(model) if chosen else {})
+    return lambda model: bits(model) | written(model)
 
 
 def bits_measure(task: Task, tokenizer: Any, rows: Rows) -> Callable[[Any], dict[str, float]]:
