@@ -35,4 +35,4 @@ def test_a_recipe_may_name_it_and_must_use_its_metrics(task):
 
 @pytest.mark.slow
 def test_it_goes_from_rows_to_a_report_and_to_a_served_answer(task, settings, tmp_path):
-    evaluated_and_served(task, settings, tmp_path)
+    evaluated_and_served(task, task.objective, settings, tmp_path)
