@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
+from models.tokenizer import load_tokenizer
+
 Pair = tuple[Any, Any]
 RELATIVE = 4096
-# A log-probability below that of any spelling by letters.
-NEVER = -1e4
 
 
 def load_masked(folder: Path) -> Pair:
@@ -76,33 +75,6 @@ def load_bi_encoder(folder: Path, max_length: int | None = None) -> Pair:
     encoder, tokenizer = load_encoder(folder)
     tokenizer.model_max_length = max_length or min(tokenizer.model_max_length, room(encoder))
     return without_pooler(encoder), tokenizer
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """The fast tokenizer of a model folder; no code of the folder is run.
-
-    One without a token to fill up with, as GPT-2's, fills up with the end of a text: it is neither read nor learned.
-    What spells a special token in a text, as `</s>` of HTML does, is letters: it neither ends nor parts texts.
-    """
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.split_special_tokens = True
-    if type(tokenizer.backend_tokenizer.model).__name__ == "Unigram":
-        _never_spell_special(tokenizer)
-    return tokenizer
-
-
-def _never_spell_special(tokenizer: Any) -> None:
-    """Have no text end in special tokens: Unigram holds them as its likeliest pieces, beside their own list."""
-    from tokenizers import Tokenizer
-
-    special = set(tokenizer.all_special_tokens)
-    state = json.loads(tokenizer.backend_tokenizer.to_str())
-    state["model"]["vocab"] = [[piece, NEVER if piece in special else p] for piece, p in state["model"]["vocab"]]
-    tokenizer._tokenizer = Tokenizer.from_str(json.dumps(state))  # noqa: SLF001 - it cannot be set otherwise
 
 
 def require_no_template(folder: Path) -> None:

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
-from models.backbone import Pair, config_of, load_tokenizer
+from models.backbone import Pair, config_of
 from models.onnx import PLACES, READER
 from models.onnx_writers import DECODER
 from models.pair_head import separated
+from models.tokenizer import load_tokenizer
 
 Tensors = dict[str, torch.Tensor]
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models import stop
-from models.backbone import load_tokenizer
+from models.tokenizer import load_tokenizer
 
 Pieces = tuple[str, ...]
 Pair = tuple[str, str]

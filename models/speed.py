@@ -29,8 +29,8 @@ def main() -> None:
 
 def _tokens(folder: Path, task: str) -> Callable[[str], int] | None:
     """How many tokens of the model's own a written text has; None for a model that writes none."""
-    from models.backbone import load_tokenizer
     from models.tasks import TASKS
+    from models.tokenizer import load_tokenizer
 
     if TASKS[task].answer != "text":
         return None

@@ -14,13 +14,13 @@ from models.backbone import (
     load_causal,
     load_encoder,
     load_masked,
-    load_tokenizer,
     load_whole,
     masked_from_encoder,
     own_classifier,
 )
 from models.pair_head import without_pooler
 from models.text_state import looks_back
+from models.tokenizer import load_tokenizer
 
 
 def load_encoder_decoder(folder: Path) -> Pair:

@@ -57,8 +57,9 @@ def _student(work: Work, parameters: int, rows: Rows) -> Pair:
 
 def require_writer(folder: Path) -> None:
     """Raise ValueError for a model folder that is no plain decoder or encoder-decoder."""
-    from models.backbone import config_of, load_encoder, load_tokenizer, require_no_template
+    from models.backbone import config_of, load_encoder, require_no_template
     from models.text_state import looks_back
+    from models.tokenizer import load_tokenizer
     from models.virtual_tokens import require_none
 
     require_none(config := config_of(folder))

@@ -80,7 +80,8 @@ def test_states_read_in_blocks_are_those_read_at_once_and_have_length_one(tmp_pa
 
 
 def test_a_text_longer_than_the_encoder_can_read_is_cut_though_its_tokenizer_names_no_limit(tmp_path):
-    from models.backbone import load_bi_encoder, load_tokenizer
+    from models.backbone import load_bi_encoder
+    from models.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(encoder_folder(tmp_path))
     tokenizer.model_max_length = 10**30

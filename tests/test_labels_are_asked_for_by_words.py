@@ -66,7 +66,7 @@ def tokenizers() -> dict[str, object]:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["word pieces", "bytes, encoder", "bytes, decoder"])
 def test_a_prompt_is_written_in_the_tokens_that_the_same_text_has_elsewhere(kind: str, tmp_path: Path):
-    from models.backbone import load_tokenizer
+    from models.tokenizer import load_tokenizer
     from models.verbaliser import asking
 
     tokenizer = tokenizers()[kind]

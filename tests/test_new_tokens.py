@@ -10,6 +10,7 @@ from models import backbone
 from models.bits import bits_per_byte, ratio
 from models.new_tokens import extended, found, joined
 from models.scratch import train_byte_pairs
+from models.tokenizer import load_tokenizer
 from pipelines.artifact import read_json
 from pipelines.errors import Refused
 from pipelines.recipe_file import load_recipe
@@ -101,7 +102,7 @@ def test_numbers_that_stand_for_no_token_are_left_so(tokenizer, tmp_path):
     state = json.loads(path.read_text())
     state["model"]["vocab"] = {t: n if n < 300 else n + 50 for t, n in state["model"]["vocab"].items()}
     path.write_text(json.dumps(state))
-    gaps = backbone.load_tokenizer(tmp_path)
+    gaps = load_tokenizer(tmp_path)
     model = toy_models.decoder(len(gaps) + 50)
     larger, pairs = extended(model, gaps, LAW, 5)
     numbers = sorted(larger.get_vocab().values())

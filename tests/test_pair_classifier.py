@@ -70,9 +70,9 @@ def unigram_tokenizer():
 @pytest.mark.parametrize("kind", ["bytes", "unigram"])
 @pytest.mark.parametrize("spelled", ["</s>", "<pad>", "<mask>"])
 def test_what_spells_a_special_token_in_a_text_neither_ends_nor_parts_it(spelled, kind, tmp_path):
-    from models.backbone import load_tokenizer
     from models.encoding import encode_texts
     from models.scratch import encoder_tokenizer
+    from models.tokenizer import load_tokenizer
 
     made = encoder_tokenizer(toy_models.TEXTS, 400, 512) if kind == "bytes" else unigram_tokenizer()
     made.save_pretrained(tmp_path)
