@@ -13,7 +13,7 @@ setup: ## make .venv from requirements.lock (the others do it themselves)
 demo: setup ## the whole job on this machine; REVIEW=approve or REVIEW=reject answers the review
 	@$(bin)/scriptorium demo $(if $(REVIEW),--review=$(REVIEW))
 
-test: setup ## the default tests, about two minutes
+test: setup ## the default tests, two to five minutes
 	@# A worker a core, and so no more than one thread in each.
 	@OMP_NUM_THREADS=1 $(bin)/pytest --numprocesses=logical --maxprocesses=8 --dist=worksteal
 
