@@ -23,7 +23,7 @@ def require_free(path: Path) -> None:
 def new_file(path: Path) -> Iterator[TextIO]:
     """A file to write into, aside until the end: under its own name it is whole. After an error nothing is left."""
     require_free(path)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")  # two at once write two, each whole
     try:
         with part.open("w", encoding="utf-8", newline="\n") as file:
             yield file

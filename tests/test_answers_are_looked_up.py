@@ -75,6 +75,18 @@ def test_dialogs_with_the_same_known_answer_are_no_copies_but_hold_one():
     assert list(by_text(telling({"id": "f1", "question": "When?", "answer": answer}))([one])) == [(0, "same text")]
 
 
+def test_of_two_that_write_one_file_at_once_each_writes_a_whole_one(tmp_path, monkeypatch):
+    path = tmp_path / "rows.jsonl"
+    with new_file(path) as mine:
+        mine.write("mi")
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+        with new_file(path) as other:
+            other.write("other\n")
+        assert path.read_text() == "other\n"
+        mine.write("ne\n")
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"rows.jsonl": "mine\n"}
+
+
 def test_a_new_file_is_whole_or_not_there(tmp_path):
     path = tmp_path / "rows.jsonl"
     with pytest.raises(ValueError, match="on the way"), new_file(path) as file:
