@@ -60,6 +60,7 @@ def misfits(recipe: Recipe) -> Iterator[str]:
         yield "finetune.accumulation must divide finetune.batch_size"
     tasks = (task, *(TASKS[one.task] for one in recipe.finetune.auxiliary))
     yield from dict.fromkeys(problem for one in tasks for problem in _method_problems(recipe.finetune, one))
+    yield from _writing_problems(recipe.finetune, task)
     if recipe.evaluate.encoder and task.answer != "text":
         yield f"evaluate.encoder compares written texts, and {task.name} writes none; leave it out"
     if recipe.evaluate.encoder and recipe.evaluate.encoder.model.startswith(REGISTRY):
@@ -165,7 +166,6 @@ def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:
         for key in ("class_weights", "focal"):
             if getattr(finetune, key):
                 yield f"finetune.{key} is for tasks that answer with a label; {task.name} does not; leave it out"
-    yield from _writing_problems(finetune, task)
     if task.answer == "passage":
         yield from _contrast_problems(finetune, task)
     if finetune.contrastive:
@@ -174,6 +174,7 @@ def _method_problems(finetune: Finetune, task: Task) -> Iterator[str]:
 
 
 def _writing_problems(finetune: Finetune, task: Task) -> Iterator[str]:
+    """Of the recipe's own task alone: auxiliary tasks choose no epoch, and nothing is written for them."""
     if task.answer != "text" and finetune.max_new_tokens != type(finetune).model_fields["max_new_tokens"].default:
         yield f"finetune.max_new_tokens is for tasks that write texts; {task.name} does not; leave it out"
     if finetune.validation_texts and task.validated == task.primary:

@@ -57,6 +57,14 @@ def test_a_task_that_is_decided_by_bits_per_byte_does_not_take_it(task, metric):
         parse_recipe(told, "writer")
 
 
+def test_a_task_that_is_learned_beside_does_not_choose_the_epoch_and_may_be_decided_by_bits_per_byte():
+    beside = [{"task": "generation", "examples": "tasks/further"}]
+    gate = {"metric": "rouge_l", "at_least": 0.0}
+    told = tomllib.loads(RECIPE) | WRITER | {"task": "summarisation", "gates": [gate]}
+    found = parse_recipe(told | {"finetune": {"validation_texts": 9, "auxiliary": beside}}, "writer")
+    assert found.finetune.validation_texts == 9
+
+
 def test_a_search_compares_its_trials_by_the_same_metric():
     from pipelines.examples import validated_by
 
