@@ -1,8 +1,10 @@
 """The trigger form of a training DAG: typed, with the recipe's own values as defaults."""
 
+from typing import get_args
+
 from airflow.sdk import Param
 
-from pipelines.recipe import Recipe
+from pipelines.recipe import Method, Recipe
 from pipelines.recipe_file import form_values
 
 
@@ -19,7 +21,7 @@ def trigger_form(recipe: Recipe) -> dict[str, Param]:
         ),
         "method": Param(
             values["method"],
-            enum=["full", "head", "lora", "dora", "adalora", "ia3", "bottleneck"],
+            enum=list(get_args(Method)),
             title="Fine-tuning method",
             description="full: every weight; head: the last layer; others: few weights beside them (docs/methods.md).",
             section="Model",
@@ -35,7 +37,8 @@ def trigger_form(recipe: Recipe) -> dict[str, Param]:
         "epochs": Param(
             values["epochs"],
             type="integer",
-            minimum=1,
+            # A language model that is asked for labels by words may answer as it came.
+            minimum=0 if recipe.finetune.prompt else 1,
             maximum=100,
             title="Fine-tuning, epochs",
             description="How often every training example is seen.",

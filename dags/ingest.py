@@ -13,7 +13,7 @@ from pipelines.announce import announced
 from pipelines.errors import Refused
 from pipelines.recipe import Recipe
 from pipelines.recipe_file import load_recipe
-from pipelines.routing import NAMES
+from pipelines.routing import targets
 from pipelines.settings import read_settings
 
 
@@ -64,7 +64,7 @@ def form(recipe: Recipe) -> dict[str, Param]:
         ),
         "into": Param(
             "",
-            enum=["", *NAMES],
+            enum=["", *targets(recipe)],
             title="Into",
             description="Where all of it belongs; empty: the names of its folders and files say it.",
             section="Data",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from models import threads
@@ -78,5 +79,7 @@ def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
         raise Refused(f"base {name} has no language-model head; set base.tokens, on which one is fitted")
     print("the base has no language-model head: fitting one, with all else frozen", flush=True)
     freeze_backbone(model)
-    amounts = dict.fromkeys((recipe.data.replay.corpus, recipe.data.corpus), recipe.base.tokens // 2)
+    # Half of each; all of it where they are one file.
+    halves = Counter((recipe.data.replay.corpus, recipe.data.corpus))
+    amounts = {corpus: count * recipe.base.tokens // 2 for corpus, count in halves.items()}
     return model, tokenizer, train_on_text(work, (model, tokenizer), amounts, Pace(recipe.base.learning_rate))

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipelines.augment_recipe import Augment
 from pipelines.auxiliary_recipe import Auxiliary
+from pipelines.below_data import BelowData
 from pipelines.distil_recipe import Distil, Scratch
 from pipelines.evaluate_recipe import Evaluate
 from pipelines.label_prompt import LabelPrompt
@@ -31,7 +32,7 @@ WarmUp = Annotated[float, Field(ge=0, le=0.5, description="Share of the steps in
 class Replay(Section):
     """General text mixed into continued pretraining, so that old knowledge is not forgotten."""
 
-    corpus: str
+    corpus: BelowData = Field(description="A file below data/: text, with rows held out to measure on")
     share: float = Field(0.1, ge=0, lt=1, description="Share of the training tokens that are replayed text")
 
 
@@ -45,8 +46,8 @@ class Earlier(Replay):
 class Data(Section):
     """Which parts of the versioned data this model learns from."""
 
-    corpus: str = Field(description="Unlabelled text of the domain, below data/")
-    examples: str = Field(description="Folder below data/ with train, validation and test .jsonl")
+    corpus: BelowData = Field(description="Unlabelled text of the domain, below data/")
+    examples: BelowData = Field(description="Folder below data/ with train, validation and test .jsonl")
     replay: Replay
     earlier: tuple[Earlier, ...] = Field((), strict=False, description="Domains that the base has learned before")
     on_conflict: Literal["refuse", "replace"] = Field("refuse", description="New rows with the id of an old one")

@@ -92,6 +92,11 @@ def _base_problems(recipe: Recipe, task: Task) -> Iterator[str]:
 def _pretrain_problems(pretrain: Pretrain) -> Iterator[str]:
     if pretrain.batch_tokens % pretrain.accumulation:
         yield "pretrain.accumulation must divide pretrain.batch_tokens"
+    elif (part := pretrain.batch_tokens // pretrain.accumulation) < pretrain.block:
+        yield (
+            f"pretrain.block is {pretrain.block}, and a part of a batch (batch_tokens / accumulation) has {part} tokens"
+            ", fewer than one block; raise batch_tokens, or lower block or accumulation"
+        )
     yield from _hiding_problems(pretrain)
     if pretrain.ewc and pretrain.method == "lora":
         yield "pretrain.ewc holds weights that lora does not change; leave ewc out, or set method to 'full'"

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from pipelines.flow import stages
+from pipelines.recipe import Method
 from pipelines.recipe_file import PARAMETERS, load_recipe
 from pipelines.run import new_run
 from pipelines.settings import ROOT, read_settings
@@ -91,6 +93,31 @@ def test_the_form_is_typed_and_only_the_recipes_reviewers_may_answer(look, name)
     recipe = load_recipe(ROOT / "pipelines" / "recipes" / f"{name}.toml")
     assert [user["id"] for user in dag["reviewers"]] == list(recipe.review.reviewers)
     assert dag["runs_at_once"] == 1
+
+
+# The base as it came is asked for labels by words, which is all that `epochs = 0` is for.
+ASKED = """epochs = 0
+prompt = { template = "{text} {mask}", words = { yes = "yes", no = "no" } }
+"""
+VALID = """
+import dags.train
+from airflow.sdk import DAG
+for dag in [one for one in vars(dags.train).values() if isinstance(one, DAG)]:
+    dag.params.validate()
+    print(dag.dag_id)
+"""
+
+
+def test_airflow_takes_the_form_of_every_recipe_that_is_one(tmp_path):
+    """It refuses each run of a DAG whose form does not take its own defaults."""
+    shipped = (ROOT / "pipelines" / "recipes" / "opinion_topic.toml").read_text()
+    told = {method: f'epochs = 1\nmethod = "{method}"\n' for method in get_args(Method)} | {"asked": ASKED}
+    for name, lines in told.items():
+        recipe = shipped.replace("epochs = 6\n", lines).replace("early_stopping = 2\n", "")
+        (tmp_path / f"{name}.toml").write_text(recipe.replace("opinion_topic", name))
+    result = parse(VALID, tmp_path / "airflow", SCRIPTORIUM_RECIPES=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert {f"train__{name}" for name in told} <= set(result.stdout.splitlines())
 
 
 def test_a_refused_recipe_leaves_the_other_dags_alone_and_is_named(tmp_path):

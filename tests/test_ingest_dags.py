@@ -29,6 +29,7 @@ for module in (dags.ingest, dags.train):
                 "outlets": {t.task_id: [o.name for o in t.outlets] for t in dag.tasks if t.outlets},
                 "upstream": {t.task_id: sorted(t.upstream_task_ids) for t in dag.tasks},
                 "params": {key: dag.params.get_param(key).value for key in dag.params},
+                "roles": dag.params.get_param("into").schema["enum"] if "into" in dag.params else [],
                 "at_once": dag.max_active_runs,
             }
 print(json.dumps(found))
@@ -56,6 +57,19 @@ def test_without_a_word_in_the_recipe_nothing_begins_by_itself(tmp_path):
     assert ingest["upstream"] == {"ingest": [], "announce": ["ingest"]}
     assert ingest["outlets"] == {"announce": ["dataset"]}
     assert ingest["at_once"] == 1
+
+
+def test_what_comes_in_can_be_of_an_earlier_domain_or_an_auxiliary_task_too(tmp_path):
+    extra = """[[data.earlier]]
+name = "law"
+corpus = "corpus/law.jsonl"
+[[finetune.auxiliary]]
+task = "summarisation"
+examples = "tasks/headlines"
+"""
+    roles = look(tmp_path, extra)["ingest__mine"]["roles"]
+    assert roles[:6] == ["", "corpus", "replay", "train", "validation", "test"]
+    assert roles[6:] == ["law", "tasks-headlines-train", "tasks-headlines-validation"]
 
 
 def test_a_folder_can_be_watched_and_looked_at_by_the_clock_and_new_data_be_trained_on(tmp_path):

@@ -109,6 +109,14 @@ def test_a_gate_with_two_conditions_is_refused(path):
         ("tokens = 1000", 'tokens = 1000\nmasking = "word"', "pretrain.masking: Input should be 'token', 'whole_word'"),
         ("epochs = 2", "accumulation = 5", "finetune.accumulation must divide finetune.batch_size"),
         ("tokens = 1000", "tokens = 1000\naccumulation = 3", "pretrain.accumulation must divide pretrain.batch_tokens"),
+        (
+            "tokens = 1000",
+            "tokens = 1000\nbatch_tokens = 1024\naccumulation = 16",
+            "pretrain.block is 128, and a part of a batch (batch_tokens / accumulation) has 64 tokens, fewer than one",
+        ),
+        ("corpus/domain.jsonl", "../domain.jsonl", "data.corpus: '../domain.jsonl' leaves data/"),
+        ("corpus/general.jsonl", "/tmp/general.jsonl", "data.replay.corpus: '/tmp/general.jsonl' leaves data/"),
+        ("tasks/summary_check", "tasks/summary_check/", "'tasks/summary_check/' is written as 'tasks/summary_check'"),
         ("tokens = 1000", 'tokens = 1000\newc = 1.0\nmethod = "lora"', "pretrain.ewc holds weights that lora does not"),
         (
             "tokens = 1000",

@@ -181,8 +181,9 @@ def test_more_tokens_than_the_base_can_read_are_refused_before_any_training(data
     with pytest.raises(Refused, match=f"{key} is 129, but the base reads 128 tokens at once"):
         base(work("summary_checker", encoder, {"dataset": dataset}, tmp_path / "encoder-base"))
     assert not list((tmp_path / "encoder-base" / "checkpoints").iterdir())
+    decoder = {**TINY, "pretrain.batch_tokens": 1024, key: 513}
     with pytest.raises(Refused, match=f"{key} is 513, but the base reads 512 tokens at once"):
-        base(work("docs_writer", {**TINY, key: 513}, {"dataset": dataset}, tmp_path / "decoder-base"))
+        base(work("docs_writer", decoder, {"dataset": dataset}, tmp_path / "decoder-base"))
 
 
 def test_what_says_what_is_masked_is_refused_where_nothing_is():
