@@ -125,6 +125,10 @@ class Airflow:
             # A token lives for a day, and dies with the secrets that signed it.
             self._token = None
             answer = self._request(method, below + path, body, query)
+        deadline = time.monotonic() + self._patience_s
+        while _was_locked_out(answer) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+            answer = self._request(method, below + path, body, query)
         if answer.is_error:
             raise _explained(answer, f"{method} {path}", self.user)
         return answer.json()
@@ -184,6 +188,11 @@ def _lines(entry: Any) -> list[str]:
         return text.splitlines() or [""]
     raised = [f"{e.get('exc_type')}: {e.get('exc_value')}" for e in entry.get("error_detail") or []]
     return ([text, *raised] if raised else text.splitlines()) if entry.get("level") in LOUD else []
+
+
+def _was_locked_out(answer: httpx.Response) -> bool:
+    """Whether Airflow's database refused the request, for another process wrote; all of it was rolled back then."""
+    return answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR and _detail(answer) == "Database error"
 
 
 def _explained(answer: httpx.Response, what: str, user: str) -> ScriptoriumError:

@@ -1,6 +1,8 @@
 """Real Airflow and MLflow: healthy, on loopback only, back after a kill, gone after `down`."""
 
 import os
+import sqlite3
+import threading
 import time
 
 import httpx
@@ -64,6 +66,24 @@ def test_a_viewer_may_not_start_a_run(services):
 def test_an_unknown_dag_is_told_plainly(services):
     with pytest.raises(ScriptoriumError, match="train__nothing"):
         Airflow(services, "engineer").trigger("train__nothing", {})
+
+
+def test_a_database_in_which_another_process_writes_is_asked_again(services):
+    airflow = Airflow(services, "admin", patience_s=0)
+    [dag] = [d for d in airflow.dags() if d.dag_id == "train__summary_checker"]
+    change = ("PATCH", f"/dags/{dag.dag_id}", {"is_paused": False})
+    writer = sqlite3.connect(services.home / "airflow" / "airflow.db", timeout=60, check_same_thread=False)
+    writer.execute("BEGIN IMMEDIATE")
+    # Airflow itself waits for 5 s.
+    end = threading.Timer(8, writer.rollback)
+    end.start()
+    try:
+        with pytest.raises(ScriptoriumError, match=r"500: Database error; see HOME/logs/api-server\.log"):
+            airflow._send(*change)
+        assert Airflow(services, "admin", patience_s=60)._send(*change)["dag_id"] == dag.dag_id
+    finally:
+        end.join()
+        writer.close()
 
 
 def test_the_doctor_finds_them_well(services):
