@@ -24,7 +24,7 @@ SPLITS = ("train", "validation")
 class Auxiliary(Section):
     """A task that is learned in the same training, and is neither judged by gates nor served."""
 
-    task: TaskName
+    task: TaskName = Field(description="What goes in and comes out there")
     examples: BelowData = Field(description="Folder below data/ with train and validation .jsonl")
 
     @property

@@ -19,6 +19,7 @@ from pipelines.cli_gates import gates
 from pipelines.cli_ingest import ingest
 from pipelines.cli_labels import label_answers, label_queue
 from pipelines.cli_look_up import look_up
+from pipelines.cli_schema import schema
 from pipelines.cli_search import search
 from pipelines.cli_smaller import distil, export
 from pipelines.cli_trace import quarantine
@@ -42,6 +43,7 @@ app.add_typer(dossier)
 app.add_typer(gates)
 app.command()(validate)
 app.command()(ingest)
+app.command()(schema)
 app.command()(search)
 app.command()(label_queue)
 app.command()(label_answers)

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 
 class Scratch(Section):
-    """A base model made here: a configuration of `models/backbone.py` with its own tokenizer."""
+    """A model made here: a configuration of `models/scratch.py` with random weights and a tokenizer of its own."""
 
-    scratch: str
+    scratch: str = Field(
+        description="tiny-decoder, -encoder or -encoder-decoder, as the objective wants; micro- is smaller"
+    )
 
 
 class Distil(Section):
@@ -32,8 +34,8 @@ class Distil(Section):
     )
     weight: float = Field(0.5, gt=0, le=1, description="Of the teacher's answers; labels and references have the rest")
     corpus: int = Field(0, ge=0, description="Texts of data.corpus that the teacher alone labels")
-    epochs: int = Field(4, ge=1, le=100)
-    learning_rate: float = Field(5e-5, gt=0, lt=1)
+    epochs: int = Field(4, ge=1, le=100, description="Of the student; `finetune.epochs` are the teacher's")
+    learning_rate: float = Field(5e-5, gt=0, lt=1, description="Of the student, the highest, after the warm-up")
     release: bool = Field(False, description="The student is judged, reviewed and promoted in its teacher's place")
 
 

@@ -26,46 +26,79 @@ class Toxicity(Section):
 class Limits(Section):
     """What is refused (bytes, rows, leakage), set aside (bad rows) and warned of (doubtful shares).
 
-    A share is a part of the rows, from 0 to 1. All lengths are characters, all sizes bytes.
+    A share is a part of the rows, from 0 to 1. All lengths are characters, all sizes bytes. A row that is set aside is
+    kept back when it comes in (docs/your-own-data.md); a version of the data that holds one is refused.
     """
 
-    rows: int = Field(1, ge=1, description="Fewer rows than this are refused")
-    line_bytes: int = Field(MIB, ge=1024, le=64 * MIB, description="A longer line or row is refused, unread")
-    unpacked_bytes: int = Field(64 << 30, ge=MIB, description="A file that unpacks to more is refused")
-    unpacked_ratio: float = Field(100, gt=1, description="So is one that unpacks to more than this times its size")
+    rows: int = Field(1, ge=1, description="Refuses fewer rows")
+    line_bytes: int = Field(MIB, ge=1024, le=64 * MIB, description="Refuses a file with a longer line or row, unread")
+    unpacked_bytes: int = Field(64 << 30, ge=MIB, description="Refuses a file that unpacks to more")
+    unpacked_ratio: float = Field(100, gt=1, description="Refuses a file that unpacks to more than this times its size")
 
-    quarantined: float = Field(0.1, ge=0, lt=1, description="Above this share of rows set aside, all are refused")
-    shortest_text: int = Field(1, ge=1)
-    longest_text: int = Field(200_000, ge=1)
-    earliest: str = Field("1900-01-01", description="An earlier timestamp is a mistake")
-    timestamps: float = Field(0.001, ge=0, le=1, description="Rows with an impossible one; more are set aside")
-    control_characters: float = Field(0.005, ge=0, le=1, description="Rows that hold one; more are set aside")
-    replacement_characters: float = Field(0.005, ge=0, le=1, description="Rows with U+FFFD; more are set aside")
-    turn_order: float = Field(0.005, ge=0, le=1, description="Dialogs out of turn; more are set aside")
-    empty_turns: float = Field(0.005, ge=0, le=1, description="Dialogs with an empty turn; more are set aside")
+    quarantined: float = Field(0.1, ge=0, lt=1, description="Refuses all above this share of rows set aside")
+    shortest_text: int = Field(1, ge=1, description="Sets rows with a shorter text, or answer, aside")
+    longest_text: int = Field(200_000, ge=1, description="Sets rows with a longer text, or answer, aside")
+    earliest: str = Field("1900-01-01", description="A date; an earlier timestamp is an impossible one")
+    timestamps: float = Field(
+        0.001, ge=0, le=1, description="Sets them aside above this share of rows with an impossible one; warns below"
+    )
+    control_characters: float = Field(
+        0.005, ge=0, le=1, description="Sets rows with control characters aside above this share; is silent below"
+    )
+    replacement_characters: float = Field(
+        0.005, ge=0, le=1, description="Sets rows with U+FFFD aside above this share; warns below"
+    )
+    turn_order: float = Field(
+        0.005, ge=0, le=1, description="Sets dialogs out of turn aside above this share; warns below"
+    )
+    empty_turns: float = Field(
+        0.005, ge=0, le=1, description="Sets dialogs with an empty turn aside above this share; warns below"
+    )
     personal_data: float = Field(
-        0.0025, ge=0, le=1, description="Rows with a phone, card or other number; more are set aside; 1: not looked for"
+        0.0025,
+        ge=0,
+        le=1,
+        description="Sets rows with a phone, card or such number aside above this share; warns below; 1: not sought",
     )
 
-    copies: float = Field(0.01, ge=0, le=1)
-    near_copies: float = Field(0.1, ge=0, le=1)
-    near_duplicates: bool = Field(True, description="Look for texts that are nearly the same")
-    near_rows: int = Field(
-        10_000_000, ge=0, lt=2**32, description="Rows looked at for it; each takes up to 1,300 bytes of disk"
+    copies: float = Field(0.01, ge=0, le=1, description="Warns above this share of rows that copy an earlier one")
+    near_copies: float = Field(
+        0.1, ge=0, le=1, description="Warns above this share of rows nearly the same as an earlier one"
     )
-    contradictions: float = Field(0.01, ge=0, le=1, description="Texts with two labels")
-    rarest_label: float = Field(0.005, ge=0, le=1, description="Warn of a label in fewer rows than this")
-    mojibake: float = Field(0.005, ge=0, le=1)
-    other_script: float = Field(0.05, ge=0, le=1, description="Rows without one letter of their language's script")
-    boilerplate: float = Field(0.2, ge=0, le=1, description="Rows that begin or end as many others do")
-    unordered: float = Field(0.01, ge=0, le=1, description="Interactions older than the user's one before")
-    cold_items: float = Field(0.1, ge=0, le=1, description="Test interactions with items that training never showed")
+    near_duplicates: bool = Field(True, description="Look for what is nearly the same (near_copies, near_leakage)")
+    near_rows: int = Field(
+        10_000_000, ge=0, lt=2**32, description="Rows looked at for it, at up to 1,300 bytes of disk; warns of more"
+    )
+    contradictions: float = Field(0.01, ge=0, le=1, description="Warns above this share of texts with two labels")
+    rarest_label: float = Field(0.005, ge=0, le=1, description="Warns of a label in fewer rows than this share")
+    mojibake: float = Field(0.005, ge=0, le=1, description="Warns above this share of rows with UTF-8 read as Latin-1")
+    other_script: float = Field(
+        0.05, ge=0, le=1, description="Warns above this share of rows without one letter of their language's script"
+    )
+    boilerplate: float = Field(
+        0.2, ge=0, le=1, description="Warns above this share of rows that begin or end as many others do"
+    )
+    unordered: float = Field(
+        0.01, ge=0, le=1, description="Warns above this share of interactions older than the user's one before"
+    )
+    cold_items: float = Field(
+        0.1, ge=0, le=1, description="Warns above this share of test interactions with items that training never showed"
+    )
 
     toxicity: Toxicity | None = Field(None, description="Not looked for unless a model is named")
-    leakage: float = Field(0.0, ge=0, le=1, description="Evaluation texts that training shows too")
-    near_leakage: float = Field(0.2, ge=0, le=1, description="Evaluation texts nearly the same as one of training")
-    corpus_leakage: float = Field(0.01, ge=0, le=1, description="Test texts in the corpus to pretrain on")
-    licence: bool = Field(False, description="Whether every row must name its licence")
+    leakage: float = Field(
+        0.0, ge=0, le=1, description="Refuses above this share of evaluation texts that training shows too"
+    )
+    near_leakage: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Refuses above this share of evaluation texts nearly one of training; warns above 0.02",
+    )
+    corpus_leakage: float = Field(
+        0.01, ge=0, le=1, description="Refuses above this share of test texts in the corpus to pretrain on"
+    )
+    licence: bool = Field(False, description="Refuses rows that do not name their licence")
 
     @field_validator("earliest")
     @classmethod

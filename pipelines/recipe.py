@@ -74,21 +74,25 @@ class Base(Section):
     model: str | Scratch = Field(
         description="hf://org/name, a folder, models:/name@champion, models:/name/version, or { scratch = name }"
     )
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of model.safetensors")
+    sha256: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{64}$",
+        description="SHA-256 of model.safetensors; left out, a run is frozen with that of what it finds",
+    )
     artifact: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="Digest of a promoted artifact (models:/), set when a run is frozen"
     )
     warm_start: bool = Field(False, description="An encoder is the beginning of both halves of an encoder-decoder")
     tokens: int = Field(80_000, ge=0, description="Tokens that fit a missing language-model head, or a scratch model")
-    learning_rate: float = Field(1e-3, gt=0, lt=1)
+    learning_rate: float = Field(1e-3, gt=0, lt=1, description="The highest while `tokens` are learned")
 
 
 class Pretrain(Section):
     """Continued pretraining on the domain."""
 
-    objective: Objective
+    objective: Objective = Field(description="What is learned of text: hidden tokens, the next one, or hidden spans")
     tokens: int = Field(ge=0, description="Training tokens, replay included; 0 leaves the base as it is")
-    learning_rate: float = Field(5e-5, gt=0, lt=1)
+    learning_rate: float = Field(5e-5, gt=0, lt=1, description="The highest, after the warm-up")
     schedule: Schedule = Field("linear", description="What the learning rate does after its warm-up")
     warm_up: WarmUp = 0.06
     batch_tokens: int = Field(4096, ge=64, description="Tokens of one optimiser step")
@@ -96,7 +100,9 @@ class Pretrain(Section):
     block: int = Field(128, ge=16, le=4096, description="Tokens of one training sequence")
     mask: float = Field(0.15, gt=0, lt=1, description="Share of tokens to predict (masked and denoising)")
     masking: Literal["token", "whole_word", "span"] = Field("token", description="What is masked together (masked)")
-    method: Literal["full", "lora"] = "full"
+    method: Literal["full", "lora"] = Field(
+        "full", description="All weights learn, or matrices that are merged into them"
+    )
     rank: int = Field(16, ge=1, le=512, description="Rank of the matrices of lora")
     new_tokens: int = Field(0, ge=0, le=50_000, description="Tokens that the domain's habits add to the tokenizer")
     ewc: float = Field(0.0, ge=0, le=1e9, description="How much weights that matter for general text are held (lambda)")
@@ -106,16 +112,18 @@ class Pretrain(Section):
 class Finetune(Section):
     """Training on the task's examples."""
 
-    method: Method = "full"
-    epochs: int = Field(2, ge=0, le=100, description="0: the words of `prompt` are asked for as the base knows them")
-    learning_rate: float = Field(5e-5, gt=0, lt=1)
+    method: Method = Field("full", description="Which weights learn (docs/methods.md)")
+    epochs: int = Field(2, ge=0, le=100, description="How often the rows are read; 0: `prompt` asks the base as it is")
+    learning_rate: float = Field(5e-5, gt=0, lt=1, description="The highest, after the warm-up")
     schedule: Schedule = Field("linear", description="What the learning rate does after its warm-up")
     warm_up: WarmUp = 0.06
-    batch_size: int = Field(32, ge=1, le=4096)
+    batch_size: int = Field(32, ge=1, le=4096, description="Examples of one optimiser step")
     accumulation: int = Field(1, ge=1, description="Parts that a batch is cut into where memory is short")
     max_length: int = Field(128, ge=16, le=4096, description="Tokens after which a text is cut")
     max_new_tokens: int = Field(64, ge=1, le=4096, description="Tokens after which a text that is written is cut")
-    weight_decay: float = Field(0.01, ge=0, lt=1)
+    weight_decay: float = Field(
+        0.01, ge=0, lt=1, description="How much matrices shrink beside each step; vectors do not"
+    )
     layer_decay: float = Field(1.0, gt=0, le=1, description="Learning rate of a layer as a share of the one above")
     dropout: float = Field(0.0, ge=0, lt=1, description="Share of activations dropped while training")
     frozen_layers: int | None = Field(
@@ -142,7 +150,7 @@ class Finetune(Section):
         le=512,
         description="Rank of the matrices of lora, dora and adalora; width of bottleneck's adapters; virtual tokens",
     )
-    optimizer: Optimizer = "adamw"
+    optimizer: Optimizer = Field("adamw", description="What makes steps of gradients")
     gradient_clipping: float = Field(
         1.0, ge=0, allow_inf_nan=False, description="Length that longer gradients are cut to; 0 cuts none"
     )
@@ -157,13 +165,13 @@ class Finetune(Section):
 
 
 class Gate(Section):
-    """One condition on the report. Exactly one of at_least, at_most, above, not_below."""
+    """One condition on the report. Exactly one of `at_least`, `at_most`, `above`, `not_below`."""
 
-    metric: str
-    at_least: float | None = Field(None, allow_inf_nan=False)
-    at_most: float | None = Field(None, allow_inf_nan=False)
-    above: Literal["baseline"] | None = None
-    not_below: Literal["champion"] | None = None
+    metric: str = Field(description="A number of the report, such as the task's own metrics (docs/gates.md)")
+    at_least: float | None = Field(None, allow_inf_nan=False, description="A limit as it stands")
+    at_most: float | None = Field(None, allow_inf_nan=False, description="A limit as it stands")
+    above: Literal["baseline"] | None = Field(None, description="Better than the strongest trivial answer")
+    not_below: Literal["champion"] | None = Field(None, description="No worse than the model in production")
     margin: float = Field(0.0, ge=0, allow_inf_nan=False, description="How much better, or worse at most")
     slices: bool = Field(False, description="In no slice of evaluate.slices may it clearly be below (not_below)")
 
@@ -182,10 +190,10 @@ class Gate(Section):
 class Review(Section):
     """Who may approve, how many of them must, and for how long an approval holds."""
 
-    reviewers: tuple[str, ...] = Field(min_length=1, strict=False)
+    reviewers: tuple[str, ...] = Field(min_length=1, strict=False, description="Users of Airflow who may answer")
     approvals: int = Field(1, ge=1, le=2, description="People who must approve a release that replaces a champion")
     approvals_for_first_release: int = Field(2, ge=1, le=2, description="The same where no champion is replaced")
-    expires_days: int = Field(7, ge=1, le=365)
+    expires_days: int = Field(7, ge=1, le=365, description="Days that a review is open, and an approval holds")
     notify: str | None = Field(None, pattern="^[A-Za-z0-9_.-]+$", description="Airflow connection of type Apprise")
     remind_hours: int = Field(24, ge=1, le=365 * 24, description="How often an open review is brought to mind")
 
@@ -193,18 +201,22 @@ class Review(Section):
 class Retrain(Section):
     """When Airflow starts a run by itself."""
 
-    cron: Cron | None = None
+    cron: Cron | None = Field(None, description='Such as "0 3 * * 1": minute, hour, day, month, weekday')
     on_new_data: bool = Field(False, description="After every new version of the data")
 
 
 class Recipe(Section):
     """What a content model is; all that a new product needs."""
 
-    name: str = Field(pattern="^[a-z][a-z0-9_]{1,60}$")
-    description: str
-    task: TaskName
-    language: tuple[Literal["en", "zh"], ...] = Field(("en",), strict=False)
-    seed: int = Field(7, ge=0)
+    name: str = Field(pattern="^[a-z][a-z0-9_]{1,60}$", description="That of the file, of the DAG and of the model")
+    description: str = Field(description="A sentence for those who start a run or review a model")
+    task: TaskName = Field(description="What goes in and comes out (docs/tasks.md)")
+    language: tuple[Literal["en", "zh"], ...] = Field(
+        ("en",),
+        strict=False,
+        description="Of the rows; without `lang` they are translated from the first, and labelled in the only",
+    )
+    seed: int = Field(7, ge=0, description="Of all that is drawn: the same seed, the same model")
     data: Data
     validation: Limits = Limits()
     base: Base
@@ -212,7 +224,7 @@ class Recipe(Section):
     finetune: Finetune = Finetune()
     distil: Distil | None = None
     evaluate: Evaluate = Evaluate()
-    gates: tuple[Gate, ...] = Field((), strict=False)
+    gates: tuple[Gate, ...] = Field((), strict=False, description="What must hold; without one nothing is promoted")
     review: Review
     retrain: Retrain = Retrain()
     ingest: Ingest = Ingest()

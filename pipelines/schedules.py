@@ -34,7 +34,7 @@ class Ingest(Section):
     """Where new rows come from, and what makes Airflow look there; without any of it, only a person does."""
 
     source: str | None = Field(None, description="A folder, or s3://bucket/prefix/")
-    cron: Cron | None = None
+    cron: Cron | None = Field(None, description='Such as "*/15 * * * *": minute, hour, day, month, weekday')
     watch: bool = Field(False, description="Begin when the file _READY appears in the folder; it is deleted")
     queue: str | None = Field(None, description="URL of the SQS queue that hears of new objects")
 

@@ -27,8 +27,8 @@ class Slice(Section):
     by: str | None = Field(None, min_length=1, description="length, language, label, month, or a column of the rows")
     name: str | None = Field(None, pattern="^[a-z][a-z0-9_]{0,40}$", description="What gates and reports call it")
     column: str | None = Field(None, min_length=1, description="The column that the condition is about")
-    equals: Value | None = None
-    one_of: tuple[Value, ...] | None = Field(None, strict=False, min_length=1)
+    equals: Value | None = Field(None, description="The column's value")
+    one_of: tuple[Value, ...] | None = Field(None, strict=False, min_length=1, description="Values that it may have")
     at_least: Limit | None = Field(None, description="A number, or a text such as a date")
     at_most: Limit | None = Field(None, description="A number, or a text such as a date")
     longer_than: int | None = Field(None, ge=0, description="Characters of a text, or items of a list")
