@@ -20,6 +20,8 @@ Row = Mapping[str, Any]
 # A row of the queue, and every label that it got.
 Answer = tuple[dict[str, Any], list[str]]
 QUESTION = "label"
+# What stands beside a queued row is what the model says: a pool has no columns of these names.
+SAID = ("prediction", "probability", "uncertainty")
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,6 @@ def _from_lines(task: Task, text: str) -> Iterator[Answer]:
         label = row[task.target]
         kept = {name: value for name, value in row.items() if name not in (*SAID, task.target)}
         yield kept, [] if label in (None, "") else [label]
-
-
-SAID = ("prediction", "probability", "uncertainty")
 
 
 def _argilla(task: Task, queue: Sequence[Queued]) -> str:
@@ -131,7 +130,7 @@ def _labeling_config(task: Task, labels: Sequence[str]) -> str:
 
 
 def _others(task: Task, row: Row) -> dict[str, Any]:
-    """Of what is no text, that which Argilla's metadata can hold."""
+    """Of what is no text, that which Argilla's metadata can hold (docs/few-labels.md says so)."""
     return {
         name: value
         for name, value in row.items()

@@ -14,7 +14,7 @@ from models.tasks.labels import answer_of
 from models.tasks.task import Row, Task
 from pipelines import flow, local
 from pipelines.errors import Refused, near_miss
-from pipelines.label_formats import LABEL_FORMATS, Queued
+from pipelines.label_formats import LABEL_FORMATS, SAID, Queued
 from pipelines.mirror import here
 from pipelines.near_duplicates import near_known
 from pipelines.new_file import require_free, write_new
@@ -76,12 +76,21 @@ def pool_rows(task: Task, recipe: Recipe, path: Path) -> list[dict[str, Any]]:
         row = {name: value for name, value in row.items() if name != task.target}
         if "lang" not in row and len(recipe.language) == 1:
             row["lang"] = recipe.language[0]
-        if what := wrong(row, task) or _lacks(task, row):
+        if what := wrong(row, task) or _lacks(task, row) or _taken(row):
             raise Refused(f"{path}, line {number}: {what}")
         if (first := seen.setdefault(row["id"], number)) != number:
             raise Refused(f"{path}, line {number}: the id {row['id'][:40]!r} stands in line {first} too")
         found.append(row)
     return found
+
+
+def _taken(row: Row) -> str | None:
+    """Which column has the name of what the model says of a queued row, or None."""
+    if (name := next((one for one in SAID if one in row), None)) is None:
+        return None
+    return (
+        f"a queue has a column {name!r} of its own, for what the model says; call this one otherwise, or leave it out"
+    )
 
 
 def _lacks(task: Task, row: Row) -> str | None:

@@ -153,6 +153,9 @@ def test_an_export_of_another_format_or_with_an_unknown_label_is_refused(setting
         ('{"id": "r0", "text": "b"}', "line 2: the id 'r0' stands in line 1 too"),
         ('{"text": "b"}', "line 2: .*id"),
         ("[]", "line 2: a JSON list"),
+        ('{"id": "x", "text": "b", "prediction": "a"}', "line 2: a queue has a column 'prediction' of its own"),
+        ('{"id": "x", "text": "b", "probability": 1}', "line 2: .*'probability'"),
+        ('{"id": "x", "text": "b", "uncertainty": null}', "line 2: .*'uncertainty'"),
     ],
 )
 def test_a_row_of_the_pool_that_could_not_be_ingested_is_refused(
