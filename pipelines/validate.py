@@ -17,6 +17,7 @@ from pipelines.behaviour_files import require_cases
 from pipelines.bias_files import read_pairs
 from pipelines.changed_rows import require_changed
 from pipelines.check_files import read_set
+from pipelines.click_labels import require_both_labels
 from pipelines.data_plots import plots_of
 from pipelines.data_summary import Summary
 from pipelines.errors import Refused
@@ -63,6 +64,7 @@ def validate(work: Work) -> None:
             f"the data is refused: {len(failed)} checks failed\n{reasons}\nAll checks: {kept}/validation.html"
         )
     task, test = TASKS[recipe.task], test_file(dataset, recipe)
+    require_both_labels(dataset, recipe)
     require_slices(task, test, recipe.evaluate.slices)
     require_changed(task, test, recipe.evaluate.robustness)
     require_cases(dataset, recipe)

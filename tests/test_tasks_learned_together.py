@@ -111,7 +111,8 @@ def test_every_kind_of_task_an_encoder_does_is_learned_beside_one_and_beside_a_m
     others = [task.name for task in TASKS.values() if "masked" in task.objectives]
     for task in others:
         found = rows(task, MIXED)
-        write_splits(encoder / "dataset/tasks" / task, train=found[:40], validation=found[40:60], test=found[60:70])
+        write_splits(encoder / "dataset/tasks" / task, train=found[:40], validation=found[40:60])
+    write_splits(encoder / "dataset/tasks/retrieval", test=rows("retrieval", MIXED)[60:70])
     auxiliary = [{"task": task, "examples": f"tasks/{task}"} for task in others if task != "retrieval"]
     few = {"task": "retrieval", "data.examples": "tasks/retrieval", "finetune.epochs": 1, "finetune.method": "lora"}
     made = work(encoder / "work", ENCODER | few | {"finetune.auxiliary": auxiliary})

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from models.tasks import TASKS
 from models.tasks.clicks import judged
 from models.tasks.task import Prediction, Row, Task
-from pipelines.errors import Refused
-from pipelines.examples import Load, Rows, Training, passes, read_split, training_rows, validation
+from pipelines.examples import Load, Rows, Training, passes, training_rows, validation
 from pipelines.loop_progress import progress
 from pipelines.steps import Work
 
@@ -19,31 +18,19 @@ if TYPE_CHECKING:
 
 
 def training(work: Work) -> Training:
-    """A new head over the encoder, which compares histories with candidates, and its AUC to validate with.
-
-    Raises Refused when the rows to learn from, to validate with or to test with are all of one label.
-    """
+    """A new head over the encoder, which compares histories with candidates, and its AUC to validate with."""
     from models import objectives
     from models.backbone import new_classifier
     from models.recommend import Known
 
     task, settings, seed = TASKS[work.run.recipe.task], work.run.recipe.finetune, work.run.recipe.seed
     rows, held = training_rows(work)
-    _require_both(work, rows, "train")
-    _require_both(work, held, "validation")
-    _require_both(work, read_split(work, "test"), "test")
     known = Known.of(rows)
     model, tokenizer = new_classifier(work.inputs["model"] / "model", ["0", "1"], seed, settings.max_length, 2)
     texts, labels = [known.texts(row) for row in rows], [int(row["label"]) for row in rows]
     plan = objectives.label_plan(tokenizer, texts, labels, passes(work))
     print(f"{len(rows):,} events of {len(known.users):,} users; {len(held):,} to validate", flush=True)
     return model, tokenizer, plan, validation(work, _measure(tokenizer, known, held), task.validated)
-
-
-def _require_both(work: Work, rows: Rows, split: str) -> None:
-    if len(found := {row["label"] for row in rows}) == 1:
-        path = work.inputs["dataset"] / work.run.recipe.data.examples / f"{split}.jsonl"
-        raise Refused(f"{path}: label is {found.pop()} in every row; rows with 0 and rows with 1 are needed")
 
 
 def _measure(tokenizer: Any, known: Known, rows: Rows) -> Callable[[Any], dict[str, float]]:
