@@ -3,11 +3,19 @@
 # What was met while reading: any of it refuses the file. Check, what it counts, cure.
 FAULTS = (
     ("container", "damaged or unreadable files", "send the file again, whole, and named for what it is"),
-    ("decompression_bomb", "files that unpack too far", "look at what the file holds; split it if it is sound"),
+    (
+        "decompression_bomb",
+        "files that unpack too far",
+        "look at what it holds, or split it; the recipe's [validation] sets the limit: unpacked_bytes, unpacked_ratio",
+    ),
     ("unsafe_archive", "archives with unsafe members", "pack plain files only, with relative names inside the archive"),
     ("encoding", "lines that are not UTF-8", "convert the file to UTF-8, for example with iconv"),
     ("nul_bytes", "lines with NUL bytes", "write the file again from its source"),
-    ("line_too_long", "lines too long to be read", "split the text, or remove the row"),
+    (
+        "line_too_long",
+        "lines too long to be read",
+        "split the text, or remove the row; the recipe's [validation] sets the limit: line_bytes",
+    ),
     ("json", "lines that are not JSON (RFC 8259)", "write one object a line, with a JSON library"),
     ("csv", "rows that are not CSV (RFC 4180)", "quote texts that hold commas, quotes or line ends"),
     ("types", "rows with a value of the wrong type", "correct these values; none is converted"),

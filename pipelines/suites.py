@@ -26,6 +26,8 @@ ROWS = {
     "turn_order": ("dialogs out of turn", "begin with the user, then let assistant and user alternate"),
     "empty_turns": ("dialogs with an empty turn", "remove the empty turns, or fill them in"),
 }
+# What sets a row aside always is no share of rows, and has a key of another name; an empty text has none.
+KEYS = {"short_texts": "shortest_text", "long_texts": "longest_text"} | {name: name for name in BEYOND_A_LIMIT}
 SILENT = {"control_characters"}  # stray ones are common: nothing is said of them below the limit
 
 
@@ -35,14 +37,16 @@ def set_checks(tally: Tally) -> list[Check]:
     checks = [Check(name, what, cure, at_most=0) for name, what, cure in FAULTS]
     if tally.refused:
         return checks
-    checks.append(Check("rows", "rows", "add rows; an empty file is no data", at_least=limits.rows))
+    checks.append(Check("rows", "rows", "add rows; an empty file is no data" + _by("rows"), at_least=limits.rows))
     checks.append(Check("repeated_ids", "rows with an id used before", "give every row its own id", at_most=0))
     for name in SET_ASIDE:
         checks += _set_aside(name, limits)
-    mend = "mend these rows at their source; so many are no accident"
+    mend = "mend these rows at their source; so many are no accident" + _by("quarantined")
     checks.append(Check("set_aside", "rows set aside by all checks", mend, at_most=limits.quarantined, of="share"))
     if limits.licence:
-        checks.append(Check("licence", "rows without a licence", "name the licence of every row", at_most=0))
+        checks.append(
+            Check("licence", "rows without a licence", "name the licence of every row" + _by("licence"), at_most=0)
+        )
     if form.LABEL and any(tally.labels.values()):
         checks += _label_checks(tally)
     if form is Dialog:
@@ -74,20 +78,20 @@ def leak_checks(form: type[Row], limits: Limits) -> list[Check]:
 
 def text_leak_checks(form: type[Row], limits: Limits) -> list[Check]:
     """The checks of the texts of an evaluation set against those of a training set, whatever its task."""
-    remove = "remove them from the training set, or from the evaluation set"
+    remove = "remove them from the training set, or from the evaluation set" + _by("leakage")
     checks = [_share("leakage", "evaluation rows that training shows too", remove, limits.leakage, "reject")]
     if limits.near_duplicates and form is not Recommendation:
         near = "split by document, so that near copies stand on one side"
         what = "evaluation rows nearly the same as one of training"
         # Honest splits of short texts hold a few: of banking questions one in fifteen, of one month's news one in ten.
         checks.append(_share("near_leakage", what, near, min(0.02, limits.near_leakage)))
-        checks.append(_share("near_leakage", what, near, limits.near_leakage, "reject"))
+        checks.append(_share("near_leakage", what, near + _by("near_leakage"), limits.near_leakage, "reject"))
     return checks
 
 
 def corpus_checks(limits: Limits) -> list[Check]:
     """The checks of a test set against the corpus to pretrain on."""
-    remove = "remove these texts from the corpus, or mark them as heldout"
+    remove = "remove these texts from the corpus, or mark them as heldout" + _by("corpus_leakage")
     what = "test texts in the corpus to train on"
     return [_share("corpus_leakage", what, remove, limits.corpus_leakage, "reject")]
 
@@ -100,6 +104,11 @@ def heldout_checks() -> list[Check]:
     ]
 
 
+def _by(*keys: str) -> str:
+    """What a cure adds, so that nobody has to look for the keys of its limit; nothing where there is none."""
+    return f"; the recipe's [validation] sets the limit: {', '.join(keys)}" if keys else ""
+
+
 def _share(name: str, what: str, cure: str, at_most: float, severity: Severity = "warn") -> Check:
     return Check(name, what, cure, at_most=at_most, of="share", severity=severity)
 
@@ -107,11 +116,12 @@ def _share(name: str, what: str, cure: str, at_most: float, severity: Severity =
 def _set_aside(name: str, limits: Limits) -> Iterator[Check]:
     """Set aside above a limit, or always; refused when that is too many; warned of below the limit."""
     what, cure = ROWS[name]
+    keys = [KEYS[name]] if name in KEYS else []
     allowed = getattr(limits, name) if name in BEYOND_A_LIMIT else 0.0
     if allowed and name not in SILENT:
         yield Check(name, what, cure, at_most=0, severity="warn")
-    yield _share(name, what, cure, allowed, "quarantine")
-    yield _share(name, what, cure, max(allowed, limits.quarantined), "reject")
+    yield _share(name, what, cure + _by(*keys), allowed, "quarantine")
+    yield _share(name, what, cure + _by(*keys, "quarantined"), max(allowed, limits.quarantined), "reject")
 
 
 def _label_checks(tally: Tally) -> Iterator[Check]:
@@ -148,8 +158,8 @@ def _doubts(form: type[Row], limits: Limits) -> Iterator[Check]:
         yield Check("near_unread", what, "raise near_rows in the recipe's [validation]", at_most=0, severity="warn")
     if limits.toxicity and form is not Recommendation:
         what, cure = "rows looked at that are toxic", "remove them, or raise the limit when the domain needs them"
-        yield _share("toxicity", what, cure, min(limits.toxicity.warn, limits.toxicity.share))
-        yield _share("toxicity", what, cure, limits.toxicity.share, "reject")
+        yield _share("toxicity", what, cure + _by("toxicity.warn"), min(limits.toxicity.warn, limits.toxicity.share))
+        yield _share("toxicity", what, cure + _by("toxicity.share"), limits.toxicity.share, "reject")
     what, cure = "rows that begin or end as many others do", "remove what is no text: menus, signatures, notices"
     yield _share("boilerplate", what, cure, limits.boilerplate)
     if form is Recommendation:

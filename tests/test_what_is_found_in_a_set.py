@@ -6,9 +6,11 @@ import pytest
 
 from pipelines import spill
 from pipelines.findings import Result
+from pipelines.formats import FORMATS
 from pipelines.judgement import pair_subject, set_subject
 from pipelines.limits import Limits
 from pipelines.outputs import Outputs
+from pipelines.suites import corpus_checks, leak_checks
 from tests.sets_of_rows import found, good_dialog, row, tally, text, unmet, with_fault
 
 __all__ = ["found", "tally"]
@@ -121,3 +123,15 @@ def test_rows_beyond_those_looked_at_for_near_copies_are_counted_and_said(found)
     assert found(rows, limits=Limits(near_rows=40)) == {}
     assert found(rows, limits=Limits(near_rows=30)) == {"near_unread": ("warn", [])}
     assert found(rows, limits=Limits(near_rows=30, near_duplicates=False)) == {}
+
+
+def test_whatever_keeps_rows_out_names_the_key_that_sets_its_limit(tally):
+    limits = Limits(licence=True)
+    of_set = set_subject("x", tally([row(n) for n in range(4)], limits=limits)).checks
+    checks = [*of_set, *leak_checks(FORMATS["classification"], limits), *corpus_checks(limits)]
+    cures = " ".join(check.cure for check in checks if check.severity != "warn")
+    keys = [
+        name for name, field in Limits.model_fields.items() if (field.description or "").startswith(("Refuse", "Set"))
+    ]
+    assert len(keys) == 17
+    assert [key for key in keys if key not in cures] == []
