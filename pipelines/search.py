@@ -108,7 +108,8 @@ def work_on(run_uri: str, inputs: Mapping[str, str]) -> None:
             scratch = settings.work / "search" / place.folder.name / str(trial.number)
             result = tried(trial, Work(run, folders, scratch, scratch, settings, run_uri))
             _tell(trial, result, place)
-    print(f"search: {search_study.spent(search_study.study_at(place), place.search)}", flush=True)
+    if why := search_study.spent(search_study.study_at(place), place.search):
+        print(f"search: {why}", flush=True)
 
 
 def place_of(run: Run, inputs: Mapping[str, str], settings: Settings) -> Place:

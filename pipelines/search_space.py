@@ -111,18 +111,24 @@ def search_misfits(recipe: Recipe) -> Iterator[str]:
 def _that_cannot_be(recipe: Recipe, space: Mapping[str, Values]) -> Iterator[str]:
     """The combinations of a space that make no recipe, and why."""
     for chosen in _combinations(space):
-        try:
-            tried = with_settings(recipe, chosen)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = f"{TABLE}.{first['loc'][0]}"
-            yield f"search.space: {key} may be {chosen[key]!r}: {first['msg']}; change the space"
-            continue
-        if not tried.finetune.epochs:
-            yield "search.space: finetune.epochs may be 0, and what is not trained is not validated; take 1 or more"
-        if problem := next(misfits(tried), None):
-            told = ", ".join(f"{key} = {value!r}" for key, value in chosen.items())
-            yield f"search.space: {told} do not go together: {problem}"
+        if problem := unfit(recipe, chosen):
+            yield f"search.space: {problem}"
+
+
+def unfit(recipe: Recipe, chosen: Mapping[str, Any]) -> str | None:
+    """Why a recipe with these settings would be refused, or could not be compared with others; None if it would not."""
+    try:
+        tried = with_settings(recipe, chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = f"{TABLE}.{first['loc'][0]}"
+        return f"{key} may be {chosen[key]!r}: {first['msg']}; change the space"
+    if not tried.finetune.epochs:
+        return "finetune.epochs may be 0, and what is not trained is not validated; take 1 or more"
+    if problem := next(misfits(tried), None):
+        told = ", ".join(f"{key} = {value!r}" for key, value in chosen.items())
+        return f"{told} do not go together: {problem}"
+    return None
 
 
 def _combinations(space: Mapping[str, Values]) -> Iterator[dict[str, Choice]]:

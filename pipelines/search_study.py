@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.artifact import canonical, key_of
+from pipelines.errors import Refused
 from pipelines.locks import lock
-from pipelines.search_space import Search, Values
+from pipelines.search_draw import distributions, settings_drawn
+from pipelines.search_space import Search
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -69,7 +70,7 @@ def study_at(place: Place) -> Study:
 
 @contextmanager
 def next_trial(place: Place) -> Iterator[Trial | None]:
-    """A trial that is this process's alone until the end of the block; None when the budget is spent.
+    """A trial that is this process's alone until the end of the block; None when the budget or the space is spent.
 
     Trials that another process left behind are failed first, and their settings are tried again; so are this one's
     when the block is left by an error or a signal.
@@ -77,7 +78,7 @@ def next_trial(place: Place) -> Iterator[Trial | None]:
     with lock(place.lock, "another process chooses its next trial"):
         study = study_at(place)
         _take_over(study, place)
-        trial = None if spent(study, place.search) else _drawn(study, place)
+        trial = None if spent(study, place.search) else _begun(study, place)
         held = _hold(place, trial.number) if trial else None
     try:
         yield trial
@@ -124,30 +125,21 @@ def importance(study: Study, seed: int) -> dict[str, float]:
     return {key: round(share, 4) for key, share in found.items()}
 
 
-def _drawn(study: Study, place: Place) -> Trial:
-    """The next trial: settings that wait to be tried again, else drawn as if no process had ever been killed."""
-    import numpy as np
-    import optuna
+def _begun(study: Study, place: Place) -> Trial | None:
+    """The next trial: settings that wait to be tried again, else new ones; None, said aloud, where none are found.
 
-    number = sum(not _failed(trial) for trial in study.get_trials(deepcopy=False))
-    # One seed for all would draw the same settings again after every start.
-    seed = int(np.random.SeedSequence([place.search.seed, number]).generate_state(1)[0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    space = sorted(place.search.space.items())
-    return study.ask({key: _distribution(key, values, place.recipe) for key, values in space})
-
-
-def _distribution(key: str, values: Values, recipe: Recipe) -> Any:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if values.choices is not None:
-        return CategoricalDistribution(values.choices)
-    kind = type(recipe.finetune).model_fields[key.rpartition(".")[2]].annotation
-    if kind is float:
-        return FloatDistribution(float(values.low or 0), float(values.high or 0), log=values.log)
-    return IntDistribution(int(values.low or 0), int(values.high or 0), log=values.log)
+    Raises Refused where none are found and no trial ever came to its end.
+    """
+    trials = study.get_trials(deepcopy=False)
+    if not any(trial.state.name == "WAITING" for trial in trials):
+        try:
+            study.enqueue_trial(settings_drawn(study, place, sum(not _failed(trial) for trial in trials)))
+        except Refused as error:
+            if not whole(study):
+                raise
+            print(f"search: {error}", flush=True)
+            return None
+    return study.ask(distributions(place))
 
 
 def _take_over(study: Study, place: Place) -> None:

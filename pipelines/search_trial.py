@@ -34,8 +34,6 @@ def tried(trial: Trial, work: Work) -> Result:
 
     What the settings make impossible, a training that diverges for one, is a result too, and not an error.
     """
-    from pydantic import ValidationError
-
     from pipelines.finetune import tuned
 
     started = time.monotonic()
@@ -51,7 +49,7 @@ def tried(trial: Trial, work: Work) -> Result:
         return Result(record.epochs[record.best_epoch - 1]["validation"][watch.metric])
     except Pruned as error:
         return Result(None, str(error))
-    except (Refused, ValidationError) as error:
+    except Refused as error:
         return Result(None, f"refused: {error}")
     finally:
         trial.set_user_attr("seconds", round(time.monotonic() - started, 2))
