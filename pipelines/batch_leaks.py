@@ -88,8 +88,8 @@ def leaks(change: Change) -> Iterator[Finding]:
         yield from _between(files["validation"], files["train"], change)
         for one in ("test", "validation"):
             yield from _between(role[one], files["train"], change, OTHER_TASK)
-    yield from _in_corpus(role["test"], role["corpus"], change)
     for corpus in dict.fromkeys(change.read.recipe.data.corpora.values()):
+        yield from _in_corpus(role["test"], corpus, change)
         if corpus in change.new:
             yield from _held_out(corpus, change)
 
@@ -133,7 +133,7 @@ def _places(one: str, other: str, change: Change, compared: Comparison) -> dict[
 
 
 def _in_corpus(test: str, corpus: str, change: Change) -> Iterator[Finding]:
-    """Texts of the test set in the corpus to train on."""
+    """Texts of the test set in a corpus to train on."""
     if not change.applies(test, corpus):
         return
     read, checks = change.read, corpus_checks(change.read.recipe.validation)

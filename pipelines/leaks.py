@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pipelines.blocks import PLACE
 from pipelines.facts import ANSWER_SEED
 from pipelines.formats import Recommendation
@@ -71,7 +69,7 @@ def heldout_measures(corpus: Tally) -> dict[str, Measure]:
 
 
 def corpus_measures(evaluation: Tally, corpus: Tally, path: Path) -> dict[str, Measure]:
-    """Evaluation texts in the corpus to pretrain on: as texts of their own, or within longer ones of the file."""
+    """Evaluation texts in the corpus that is trained on: as texts of their own, or within longer ones of the file."""
     import polars as pl
 
     from pipelines.contained import contained
@@ -79,10 +77,9 @@ def corpus_measures(evaluation: Tally, corpus: Tally, path: Path) -> dict[str, M
     training = pl.col("answer_key") == _key_of_training()
     parts = evaluation.firsts.together(corpus.texts)
     leaked = [a.join(b.filter(training), on="text_key", how="semi")[PLACE] for a, b in parts]
-    for first, texts in evaluation.looked_for.slices(LOOKED_FOR):
-        assert evaluation.near is not None
-        within = [first + position for position, _ in contained(texts, _training_texts(corpus, path))]
-        leaked.append(pl.Series(evaluation.near.places(np.array(within, np.int64))))
+    for where, texts in evaluation.looked_for.slices(LOOKED_FOR):
+        within = contained(texts, _training_texts(corpus, path))
+        leaked.append(pl.Series([where[position] for position, _ in within], dtype=pl.UInt64))
     places = pl.concat(leaked).unique().sort()
     return {"corpus_leakage": Measure(len(places), evaluation.rows, evaluation.places(places.head(EXAMPLES).to_list()))}
 

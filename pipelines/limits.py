@@ -96,7 +96,7 @@ class Limits(Section):
         description="Refuses above this share of evaluation texts nearly one of training; warns above 0.02",
     )
     corpus_leakage: float = Field(
-        0.01, ge=0, le=1, description="Refuses above this share of test texts in the corpus to pretrain on"
+        0.01, ge=0, le=1, description="Refuses above this share of test texts in a corpus that is trained on"
     )
     licence: bool = Field(False, description="Refuses rows that do not name their licence")
 

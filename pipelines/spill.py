@@ -77,27 +77,28 @@ class Spill:
 
 
 class Texts:
-    """Texts on disk, in their order."""
+    """Texts on disk, in their order, each with the place of its row."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def add(self, texts: Iterable[str]) -> None:
+    def add(self, texts: Iterable[str], places: Iterable[int]) -> None:
         """Keep more texts."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(text) + "\n" for text in texts)
+            file.writelines(json.dumps(both) + "\n" for both in zip(places, texts, strict=True))
 
-    def slices(self, characters: int) -> Iterator[tuple[int, list[str]]]:
-        """The texts in lists that are closed once they hold so many characters, each with the position of its first."""
+    def slices(self, characters: int) -> Iterator[tuple[list[int], list[str]]]:
+        """Places and texts, in lists that are closed once the texts hold so many characters."""
         if not self.path.exists():
             return
-        first, some, held = 0, list[str](), 0
+        places, some, held = list[int](), list[str](), 0
         with self.path.open(encoding="utf-8") as file:
-            for text in map(json.loads, file):
+            for place, text in map(json.loads, file):
+                places.append(place)
                 some.append(text)
                 held += len(text)
                 if held >= characters:
-                    yield first, some
-                    first, some, held = first + len(some), [], 0
+                    yield places, some
+                    places, some, held = [], [], 0
         if some:
-            yield first, some
+            yield places, some

@@ -90,7 +90,7 @@ def text_leak_checks(form: type[Row], limits: Limits) -> list[Check]:
 
 
 def corpus_checks(limits: Limits) -> list[Check]:
-    """The checks of a test set against the corpus to pretrain on."""
+    """The checks of a test set against a corpus that is trained on."""
     remove = "remove these texts from the corpus, or mark them as heldout" + _by("corpus_leakage")
     what = "test texts in the corpus to train on"
     return [_share("corpus_leakage", what, remove, limits.corpus_leakage, "reject")]

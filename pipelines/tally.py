@@ -140,6 +140,8 @@ class Tally:
             self.sample.add(frame)
         if self.role == "evaluation" and self.view.form not in {Dialog, Recommendation}:
             self.firsts.add(frame.with_columns(text_key=plain(frame[self.view.form.TEXTS[0]]).hash(TEXT_SEED)))
+        if self.role == "evaluation" and self.view.form is not Recommendation:
+            self.looked_for.add(frame[TEXT], frame[PLACE])
         if self.role == "auxiliary" and self.view.form is not Dialog:
             for name in (*self.view.form.TEXTS, *self.view.form.ANSWERS):
                 self.singles.add(frame.with_columns(text_key=plain(frame[name]).hash(TEXT_SEED)))
@@ -159,8 +161,6 @@ class Tally:
         first = frame.head(max(0, self.view.limits.near_rows - len(self.near)))
         self.unread += len(frame) - len(first)
         self.near.add(first[TEXT], first[PLACE].to_list())
-        if self.role == "evaluation":
-            self.looked_for.add(first[TEXT])
 
 
 def _line_of(fault: Fault) -> int:

@@ -123,8 +123,9 @@ def subjects(  # noqa: PLR0913, PLR0917
         yield set_subject(name, splits[split])
     for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
         yield pair_subject(f"{data.examples}: {one} in {other}", splits[one], splits[other])
-    measures = corpus_measures(splits["test"], corpora[data.corpus], dataset / data.corpus)
-    yield Subject(f"{data.examples}: test in {data.corpus}", measures, corpus_checks(limits))
+    for name, corpus in corpora.items():
+        measures = corpus_measures(splits["test"], corpus, dataset / name)
+        yield Subject(f"{data.examples}: test in {name}", measures, corpus_checks(limits))
     for number, further in enumerate(auxiliary):
         learned: dict[str, Tally] = {}
         for split, name in further.files.items():

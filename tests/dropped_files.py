@@ -53,7 +53,7 @@ task = "generation"
 [data]
 corpus = "corpus/mine.jsonl"
 examples = "tasks/mine"
-replay = {{ corpus = "corpus/mine.jsonl", share = 0.1 }}
+replay = {{ corpus = "{replay}", share = 0.1 }}
 on_conflict = "{on_conflict}"
 
 [base]
@@ -69,10 +69,10 @@ reviewers = ["reviewer"]
 """
 
 
-def recipe_in(folder, extra="", on_conflict="refuse"):
+def recipe_in(folder, extra="", on_conflict="refuse", replay="corpus/mine.jsonl"):
     """The recipe `mine`, a file in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "mine.toml").write_text(RECIPE.format(on_conflict=on_conflict) + extra)
+    (folder / "mine.toml").write_text(RECIPE.format(on_conflict=on_conflict, replay=replay) + extra)
     return load_recipe(folder / "mine.toml")
 
 

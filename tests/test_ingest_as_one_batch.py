@@ -98,6 +98,14 @@ def test_a_corpus_text_that_holds_a_test_text_is_refused(folder, take_in):
     assert places(found["corpus_leakage"]) == {(TEST, 1), (TEST, 2), (TEST, 3)}
 
 
+def test_a_test_text_in_the_text_to_replay_is_refused_too(folder, take_in, tmp_path):
+    named = recipe_in(tmp_path / "other", replay="corpus/general.jsonl")
+    drop(folder / "replay" / "first.jsonl", [passage(f"g-{n}") for n in range(20)])
+    take_in(folder, named)
+    drop(folder / "replay" / "later.jsonl", [passage("x", text=example("test-2")["prompt"])])
+    assert places(findings(take_in(folder, named))["corpus_leakage"]) == {(TEST, 3)}
+
+
 def test_a_text_that_is_held_out_may_not_come_again_to_be_trained_on(folder, take_in):
     take_in(folder)
     drop(folder / "corpus" / "later.jsonl", [passage("x", text=passage("c-5")["text"])])

@@ -14,7 +14,7 @@ from pipelines.errors import Refused
 from pipelines.evaluate_recipe import Evaluate
 from pipelines.limits import Limits
 from pipelines.plain_text import plain
-from pipelines.recipe import Data, Finetune, Replay
+from pipelines.recipe import Data, Earlier, Finetune, Replay
 from pipelines.rows import parse, read_rows
 from pipelines.validate import subjects
 from tests.bounds import beyond_bounds
@@ -58,10 +58,10 @@ def rewrite(path: Path, line: int, change):
     write(path, rows)
 
 
-def measured(folder):
+def measured(folder, data=DATA, **limits):
     """Every measure of the folder that is not within its bounds: rows, and where they stand."""
     with TemporaryDirectory() as scratch:
-        found = list(subjects(folder, DATA, "pair_classification", Limits(), Path(scratch), {}))
+        found = list(subjects(folder, data, "pair_classification", Limits(**limits), Path(scratch), {}))
     unmet = {check.name: subject.measures[check.name] for subject in found for check in beyond_bounds(subject)}
     return {n: (m.rows, [f"{place.file} line {place.line}" for place in m.places]) for n, m in unmet.items()}
 
@@ -98,6 +98,19 @@ def test_test_texts_within_longer_ones_of_the_corpus_are_found_in_one_reading_or
     said = [" ".join((row["text_a"], row["text_b"])) for row in read_rows(folder / TEST)]
     rewrite(folder / DOMAIN, 5, lambda row: row | {"text": f"Before. {said[6]} Between. {said[2]} {said[15]} After."})
     assert measured(folder)["corpus_leakage"] == (3, [f"{TEST} line {line}" for line in (3, 7, 16)])
+
+
+@pytest.mark.parametrize("corpus", ["domain", "general", "earlier"])
+@pytest.mark.parametrize("limits", [{}, {"near_duplicates": False}, {"near_rows": 2}], ids=["all", "off", "few"])
+def test_a_test_text_within_any_corpus_is_found_whether_or_not_near_copies_are_looked_for(folder, corpus, limits):
+    rows = [row | {"id": f"e-{row['id']}"} for row in read_rows(folder / DOMAIN)]
+    write(folder / "corpus/earlier.jsonl", [row | {"text": f"{row['text']} {n}"} for n, row in enumerate(rows)])
+    data = DATA.model_copy(update={"earlier": (Earlier(name="earlier", corpus="corpus/earlier.jsonl"),)})
+    assert measured(folder, data, near_copies=1.0, **limits).keys() <= {"near_unread"}
+    said = read_rows(folder / TEST)[6]
+    longer = f"Before. {said['text_a']} {said['text_b']} After."
+    rewrite(folder / f"corpus/{corpus}.jsonl", 5, lambda row: row | {"text": longer})
+    assert measured(folder, data, near_copies=1.0, **limits)["corpus_leakage"] == (1, [f"{TEST} line 7"])
 
 
 def test_a_test_text_in_the_corpus_to_train_on_is_found_and_one_held_out_is_none(folder):
