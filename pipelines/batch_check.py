@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipelines import forgotten
+from pipelines import forgotten, forgotten_rows
 from pipelines.add_rows import adding
 from pipelines.artifact import write_json
 from pipelines.batch import Batch, path_of
@@ -101,7 +101,7 @@ def _without_forgotten(result: Result, target: str, bench: Bench) -> Result:
 
     path, acts = bench.rows(target), forgotten.read(bench.settings)
     with path.open("rb") as rows:
-        gone = set(forgotten.back(map(from_json, rows), target, acts)) if acts else set()
+        gone = set(forgotten_rows.back(map(from_json, rows), target, acts)) if acts else set()
     if not gone:
         return result
     part = path.with_suffix(".part")

@@ -8,6 +8,7 @@ from pipelines import dataset
 from pipelines.augment_files import require_files
 from pipelines.data_version import version_of
 from pipelines.errors import Refused, TryAgain
+from pipelines.forgotten_rows import refuse_back
 from pipelines.recipe import Recipe
 from pipelines.recipe_file import load_recipe
 from pipelines.routing import targets
@@ -18,12 +19,13 @@ from pipelines.validate import check_data, explain
 def commit(reason: str, settings: Settings) -> str:
     """Check the data folder as a training would, store it in the DVC remote and make it the current version; its md5.
 
-    Raises Refused, with places and cures, for data that a recipe which has all its files there could not learn from;
-    then nothing is recorded.
+    Raises Refused, with places and cures, for data that a recipe which has all its files there could not learn from,
+    and for rows that were forgotten; then nothing is recorded.
     """
     if not settings.data.is_dir():
         raise Refused(f"there is no folder {settings.data}; put the data there, or set SCRIPTORIUM_DATA")
-    before = version_of(settings.data).md5
+    version = version_of(settings.data)
+    refuse_back(version, settings)
     for recipe in readers(settings):
         print(f"checking the data of {recipe.name}", flush=True)
         require_files(settings.data, recipe.finetune.augment)
@@ -31,7 +33,7 @@ def commit(reason: str, settings: Settings) -> str:
         if failed := [outcome for outcome in found["checks"] if not outcome["passed"]]:
             reasons = "\n".join(f"- {explain(outcome)}" for outcome in failed)
             raise Refused(f"nothing is recorded, for {recipe.name} cannot learn from {settings.data}:\n{reasons}")
-    if version_of(settings.data).md5 != before:
+    if version_of(settings.data).md5 != version.md5:
         raise TryAgain(f"{settings.data} was changed while it was checked; try again")
     return dataset.commit_data(reason)
 

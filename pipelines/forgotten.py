@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
 
 from pipelines import chain
 from pipelines.artifact import write_json
 from pipelines.chain import Link
-from pipelines.lineage import Told
+from pipelines.errors import Refused
 from pipelines.locks import lock
-from pipelines.row_search import Row, digest_of, name_of
 from pipelines.settings import Settings
 
 BROKEN = "Nothing is forgotten until the record is restored from its backup"
 
 
-class ForgottenRow(Told):
+class ForgottenRow(BaseModel):
     """A row: its id, the files of the data that held it, the sha256 of each content that it had.
 
     A `near` one was taken along as a copy of another: what it is known by is its content, not its id.
     """
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
     id: str | None
     files: tuple[str, ...]
     sha256: tuple[str, ...]
@@ -75,14 +77,14 @@ def acts_about(name: str | None, acts: Iterable[Forgotten]) -> list[Forgotten]:
     return [act for act in acts if any(row.id == name for row in act.rows)]
 
 
-def back(rows: Iterable[Row], file: str, acts: Sequence[Forgotten]) -> Iterator[int]:
-    """The positions of rows for a file of the data that were forgotten: what they say, or their ids in that file."""
-    contents = {content for act in acts for row in act.rows for content in row.sha256}
-    ids = {row.id for act in acts for row in act.rows if file in row.files and not row.near}
-    for position, row in enumerate(rows if acts else ()):
-        name = name_of(row)
-        if (name is not None and name in ids) or digest_of(row) in contents:
-            yield position
+def refuse_version(md5: str, settings: Settings) -> None:
+    """Raise Refused for a version of the data that holds rows which were forgotten since."""
+    acts = read(settings)
+    if held := [act for act in acts if md5 in act.versions]:
+        raise Refused(
+            f"version {md5} holds rows that were forgotten on {held[-1].at[:10]} ({held[-1].reason}), and does not "
+            f"become current again; pin one made since, such as {acts[-1].version}"
+        )
 
 
 def decide(draft: Forgotten, settings: Settings) -> None:

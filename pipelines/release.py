@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines import chain, forgotten
+from pipelines import chain, forgotten, forgotten_rows
 from pipelines.add_rows import add_rows
 from pipelines.announce import facts
 from pipelines.chain import Link
@@ -111,7 +111,7 @@ def _chosen(decision: Decision, batch: Batch, settings: Settings) -> list[Aside]
 
 def _refuse_forgotten(rows: Sequence[Aside], batch: Batch, settings: Settings) -> None:
     """What somebody asked to be forgotten does not come back by this door."""
-    again = forgotten.back((row.row for row in rows), batch.target, forgotten.read(settings))
+    again = forgotten_rows.back((row.row for row in rows), batch.target, forgotten.read(settings))
     if numbers := [rows[position].number for position in again]:
         raise Refused(f"rows {_listed(numbers)} were forgotten, with a reason on record; leave them out")
 

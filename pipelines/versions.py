@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from pipelines import forgotten
 from pipelines.data_version import DataVersion, folder_md5, version_of
 from pipelines.dvc_objects import open_objects
 from pipelines.errors import Refused
@@ -73,12 +74,16 @@ def new_version(edits: Mapping[str, Edit], cause: Cause, settings: Settings, *, 
 
 
 def pin(text: str, cause: Cause, settings: Settings, *, commit: bool = False) -> Record:
-    """Make a recorded version current again, and data/ hold exactly it. Raises Refused for one that is not recorded."""
+    """Make a recorded version current again, and data/ hold exactly it.
+
+    Raises Refused for one that is not recorded, and for one with rows that were forgotten since.
+    """
     if commit:
         refuse_commit_outside_git(settings)
     with changing(settings) as bench:
         base = _adopted(bench)
         wanted = named(resolve(text, settings), settings)
+        forgotten.refuse_version(wanted.md5, settings)
         store(wanted, bench)
         return swap(_draft("pinned", wanted.files, base, cause), settings, whole=True, commit=commit)
 
