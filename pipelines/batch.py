@@ -1,7 +1,8 @@
 """Batches: what was taken from a source and is not settled for a recipe; what came of each.
 
 What came of a batch stays at the artifact root, in `ingest/<recipe>/<batch>.json`. A file that was refused is not
-settled: it belongs to the next batch again, with what has come since, for as long as it lies at its source.
+settled: it belongs to the next batch again, with what has come since, for as long as it lies at its source; one that
+was taken away from there is withdrawn, and open again should it come back.
 """
 
 from __future__ import annotations
@@ -73,15 +74,14 @@ class Outcome(BaseModel):
 def next_batch(source: str, recipe: str, into: str, settings: Settings) -> Batch | None:
     """All that was taken at a source, or below it, and is not settled for the recipe; the newest of each file."""
     known = outcomes(recipe, settings)
-    settled = {(f.uri, f.delivery) for o in known if o.state != "refused" for f in o.batch.files}
-    refused = {(f.uri, f.delivery) for o in known if o.state == "refused" for f in o.batch.files}
+    came = {(f.uri, f.delivery): o.state for o in known for f in o.batch.files}  # what came of each file last
     # What another machine took and settled comes once more in a delivery of this one.
     last = {f.uri: f.sha256 for o in known if o.state == "accepted" for f in o.batch.files}
     taken = [file for file in _taken(source, settings).values() if last.get(file.uri) != file.sha256]
-    open_ = [file for file in taken if (file.uri, file.delivery) not in settled]
-    gone = _gone(source, [file for file in open_ if (file.uri, file.delivery) in refused])
-    if gone:
-        withdrawn = Batch(source=source, recipe=recipe, into=into, files=tuple(gone))
+    open_ = [file for file in taken if came.get((file.uri, file.delivery)) != "accepted"]
+    gone = _gone(source, [file for file in open_ if (file.uri, file.delivery) in came])
+    if new := [file for file in gone if came[file.uri, file.delivery] != "withdrawn"]:
+        withdrawn = Batch(source=source, recipe=recipe, into=into, files=tuple(new))
         keep(Outcome(id=withdrawn.id, batch=withdrawn, state="withdrawn", at=now(), judged_by=""), settings)
     files = tuple(sorted((file for file in open_ if file not in gone), key=lambda file: file.uri))
     return Batch(source=source, recipe=recipe, into=into, files=files) if files else None

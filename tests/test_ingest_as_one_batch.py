@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import quarantine, summaries
+from pipelines.batch import outcomes
 from pipelines.errors import Refused
 from pipelines.forget import forget
 from pipelines.forget_choice import Wish
@@ -61,6 +62,27 @@ def test_a_refused_file_that_is_removed_from_its_source_is_forgotten(settings, f
     assert take_in(folder).state == "refused"
     bad.unlink()
     assert take_in(folder).changes[TRAIN].added == 1
+
+
+def test_a_refused_file_that_was_taken_away_is_judged_again_when_it_comes_back_as_it_was(
+    settings, folder, take_in, tmp_path
+):
+    take_in(folder)
+    row = example("train-3", completion="Something else entirely.")
+    file = drop(folder / "train" / "other.jsonl", [row])
+    refused = take_in(folder)
+    file.unlink()
+    assert [take_in(folder), take_in(folder)] == [None, None]
+    withdrawn = [o for o in outcomes("mine", settings) if o.state == "withdrawn"]
+    assert [o.batch.files for o in withdrawn] == [refused.batch.files]
+    drop(file, [row])
+    assert take_in(folder).state == "refused"
+    file.unlink()
+    assert take_in(folder) is None
+    drop(file, [row])
+    mended = recipe_in(tmp_path / "other", on_conflict="replace")
+    assert take_in(folder, mended).changes[TRAIN].replaced == 1
+    assert take_in(folder, mended) is None
 
 
 def test_what_is_refused_for_one_place_can_be_brought_in_for_another(folder, take_in, tmp_path):
