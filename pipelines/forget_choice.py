@@ -25,6 +25,7 @@ class Copy(Told):
     id: str | None
     how: How
     sha256: str
+    said: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def choose(wish: Wish, sought: Sought, acts: Sequence[Forgotten]) -> Choice:
     gaps = tuple(sought.unread(found))
     if not wish.near:
         return Choice(tuple(known), matches, copies, gaps)
-    taken = [ForgottenRow(id=c.id, files=(c.file,), sha256=(c.sha256,), near=True) for c in copies]
+    taken = [ForgottenRow(id=c.id, files=(c.file,), sha256=(c.sha256,), said=_known(c.said), near=True) for c in copies]
     return Choice((*known, *taken), _with_copies(matches, copies, sought), (), gaps)
 
 
@@ -103,7 +104,12 @@ def _row(name: str, matches: Matches, sought: Sought, acts: Sequence[Forgotten])
     if name not in now and acts_about(name, acts):
         return None
     files, contents = ({file for file, _ in places}, {match.sha256 for _, match in places})
-    return ForgottenRow(id=name, files=tuple(sorted(files)), sha256=tuple(sorted(contents)))
+    said = _known(*(match.said for _, match in places))
+    return ForgottenRow(id=name, files=tuple(sorted(files)), sha256=tuple(sorted(contents)), said=said)
+
+
+def _known(*said: str | None) -> tuple[str, ...]:
+    return tuple(sorted({one for one in said if one}))
 
 
 def _copies(matches: Matches, sought: Sought) -> tuple[Copy, ...]:
@@ -112,7 +118,7 @@ def _copies(matches: Matches, sought: Sought) -> tuple[Copy, ...]:
         return ()
     near = sought.search(by_text(texts), [sought.current]).matches
     return tuple(
-        Copy(file=name, line=match.line, id=match.id, how=match.how, sha256=match.sha256)
+        Copy(file=name, line=match.line, id=match.id, how=match.how, sha256=match.sha256, said=match.said)
         for name, stored in sought.current.files.items()
         for match in near.get(stored.md5, ())
         if (match.line, match.id) not in {(own.line, own.id) for own in matches.get(stored.md5, ())}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from operator import not_
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines import chain
 from pipelines.artifact import write_json
@@ -21,7 +22,8 @@ BROKEN = "Nothing is forgotten until the record is restored from its backup"
 class ForgottenRow(BaseModel):
     """A row: its id, the files of the data that held it, the sha256 of each content that it had.
 
-    A `near` one was taken along as a copy of another: what it is known by is its content, not its id.
+    `said` is the sha256 of what it said, under whatever id; none where that was a phrase, and in records of before. A
+    `near` one was taken along as a copy of another: what it is known by is its content, not its id.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,6 +31,8 @@ class ForgottenRow(BaseModel):
     files: tuple[str, ...]
     sha256: tuple[str, ...]
     near: bool = False
+    # What is not there is not written: the chain holds the hashes of records that lacked it.
+    said: tuple[str, ...] = Field(default=(), exclude_if=not_)
 
 
 class Forgotten(Link):

@@ -9,7 +9,7 @@ from pipelines import forgotten
 from pipelines.data_version import DataVersion
 from pipelines.errors import Refused
 from pipelines.forgotten import Forgotten
-from pipelines.row_search import How, Row, Stored, digest_of, name_of, search
+from pipelines.row_search import How, Row, Stored, digest_of, name_of, said_of, search
 from pipelines.settings import Settings
 from pipelines.version_history import changed, current
 
@@ -19,10 +19,11 @@ NAMED = 10  # places named in a message
 def back(rows: Iterable[Row], file: str, acts: Sequence[Forgotten]) -> Iterator[int]:
     """The positions of rows for a file of the data that were forgotten: what they say, or their ids in that file."""
     contents = {content for act in acts for row in act.rows for content in row.sha256}
+    said = {text for act in acts for row in act.rows for text in row.said}
     ids = {row.id for act in acts for row in act.rows if file in row.files and not row.near}
     for position, row in enumerate(rows if acts else ()):
         name = name_of(row)
-        if (name is not None and name in ids) or digest_of(row) in contents:
+        if (name is not None and name in ids) or digest_of(row) in contents or (said and said_of(row) in said):
             yield position
 
 

@@ -16,7 +16,7 @@ from pipelines.bytes_progress import BytesProgress
 from pipelines.dvc_objects import open_objects
 from pipelines.errors import ScriptoriumError
 from pipelines.near_duplicates import NearIndex
-from pipelines.row_text import telling, texts_of
+from pipelines.row_text import said, telling, texts_of
 from pipelines.settings import Settings
 from pipelines.text_form import spaced
 from pipelines.version_files import chunks_of, in_data
@@ -43,6 +43,7 @@ class Match(NamedTuple):
     id: str | None
     how: How
     sha256: str
+    said: str | None
     heldout: bool
     texts: tuple[str, ...]
 
@@ -113,6 +114,12 @@ def digest_of(row: Row) -> str:
     return sha256_text(json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
 
 
+def said_of(row: Row) -> str | None:
+    """sha256 of what a row says, whatever its id; None for a row that says no more than a phrase."""
+    texts = said(row)
+    return sha256_text("\n".join(texts)) if texts else None
+
+
 def _owned(rows: Sequence[Row]) -> tuple[list[int], list[str]]:
     """The texts of all rows, and beside them the position of the row of each."""
     pairs = [(place, text) for place, row in enumerate(rows) for text in texts_of(row)]
@@ -123,7 +130,7 @@ def _matched(batch: Sequence[tuple[int, Row]], matcher: Matcher, *, texts: bool)
     for place, how in matcher([row for _, row in batch]):
         line, row = batch[place]
         kept = tuple(telling(row)) if texts else ()
-        yield Match(line, name_of(row), how, digest_of(row), row.get("split") == "heldout", kept)
+        yield Match(line, name_of(row), how, digest_of(row), said_of(row), row.get("split") == "heldout", kept)
 
 
 def _batches(rows: Iterator[tuple[int, Row]]) -> Iterator[list[tuple[int, Row]]]:

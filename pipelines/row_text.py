@@ -28,6 +28,15 @@ def telling(row: Mapping[str, Any]) -> list[str]:
     return [text for text in texts if text and (text == longest or len(spaced(text)) >= TELLING)]
 
 
+def said(row: Mapping[str, Any]) -> list[str]:
+    """All that a row says in spaced form, by which it is the same row under another id; empty when it is a phrase.
+
+    The short texts too, beside a long one: answers that many questions share are long, and the questions are short.
+    """
+    forms = sorted({spaced(text) for text in strings_in(dict(row), ABOUT | GIVEN)} - {""})
+    return forms if any(len(form) >= TELLING for form in forms) else []
+
+
 def strings_in(value: Any, without: frozenset[str] = ABOUT) -> Iterator[str]:
     """The strings of a JSON value, except those of columns that are left out."""
     if isinstance(value, str):

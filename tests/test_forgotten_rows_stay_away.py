@@ -1,4 +1,4 @@
-"""A forgotten row does not come back: not with an older version, and not by hand; copies that were left may stay."""
+"""A forgotten row does not come back: not with an older version, by hand, or renumbered; what was left may stay."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from pipelines import by_hand, forgotten
 from pipelines.errors import Refused
 from pipelines.forget import forget
 from pipelines.forget_choice import Wish
+from pipelines.forgotten_rows import back
 from pipelines.settings import read_settings
 from pipelines.version_history import current, history
 from pipelines.versions import pin
@@ -83,3 +84,52 @@ def test_without_an_act_of_forgetting_nothing_is_looked_for(settings):
     write(settings.data / TRAIN, [row(n) for n in range(5)])
     assert by_hand.commit("by hand", settings) == current(settings).md5
     assert forgotten.read(settings) == []
+
+
+def again(settings, *rows, file=TRAIN):
+    return list(back(rows, file, forgotten.read(settings)))
+
+
+def test_what_a_forgotten_row_said_is_known_under_any_id_label_and_dress_in_any_file(settings):
+    add(settings, row(7, POEM))
+    act = forget_these(settings, "row-7")
+    dressed = POEM.upper().replace(". ", " \u200b!\n")
+    same = [row("new", POEM), row("new", dressed, "good"), {"id": "c-7", "text": POEM, "domain": "poems", "lang": "en"}]
+    assert again(settings, *same, row("new", COPY), file=CORPUS) == [0, 1, 2]
+    assert "little cat feet" not in act.model_dump_json()
+
+
+def test_a_copy_that_was_taken_along_is_known_under_another_id_too(settings):
+    add(settings, row(7, POEM), row(8, COPY))
+    forget_these(settings, "row-7", near=True)
+    assert again(settings, row(8, "Something else."), row("new", COPY), row("new", POEM)) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("gone", "other"),
+    [
+        ({"text": "Thank you!"}, {"text": "Thank you!"}),
+        ({"question": "Who pays?", "answer": POEM}, {"question": "Who reads?", "answer": POEM}),
+        ({"messages": [], "context": [POEM]}, {"messages": [], "context": [POEM]}),
+    ],
+)
+def test_rows_that_share_a_phrase_an_answer_or_a_context_are_not_the_same_row(settings, gone, other):
+    add(settings, gone | {"id": "row-7", "lang": "en"})
+    forget_these(settings, "row-7")
+    assert again(settings, other | {"id": "new", "lang": "en"}, gone | {"id": "row-7", "lang": "en"}) == [1]
+
+
+def test_a_record_of_before_is_whole_and_knows_its_rows_by_id_and_content(settings):
+    path = forgotten.path_of(settings)
+    path.parent.mkdir(parents=True)
+    none = 64 * "0"
+    path.write_text(
+        f'{{"at":"2026-11-30T00:06:00+00:00","by":"ada","gaps":[],"models":[],"previous":"{none}","reason":"asked",'
+        f'"retrain":[],"rows":[{{"files":["{TRAIN}"],"id":"row-7","near":false,"sha256":["{none}"]}}],"runs":[],'
+        '"sequence":0,"sha256":"2c45968b00ca5941ba2067a1a3e7d5d7a18e16e59dc1b3ec5831a6cbfd89125f","version":"v",'
+        '"versions":[]}\n'
+    )
+    add(settings, row(8, POEM))
+    forget_these(settings, "row-8")
+    assert [row.said == () for act in forgotten.read(settings) for row in act.rows] == [True, False]
+    assert again(settings, row(7), row("new"), row("new", POEM)) == [0, 2]
