@@ -156,13 +156,15 @@ def _keep(stored: Stored, fetched: Fetched, known: Mapping[str, TakenFile], work
     file = TakenFile(**facts, sha256=fetched.sha256, proof=fetched.proof)
     before = known.get(file.uri)
     entry = Arrived(file=file, again=before is not None and before.sha256 == file.sha256)
+    target = work.files / file.name
+    # What a killed try brought of an earlier content would pass for this one: it may have the same size.
+    target.unlink(missing_ok=True)
     with work.log.open("ab", buffering=0) as log:
         # First the line's end: what a kill cut short is then a line of its own.
         log.write(b"\n" + entry.model_dump_json().encode())
     if entry.again:
         work.part(stored).unlink()
         return
-    target = work.files / file.name
     target.parent.mkdir(parents=True, exist_ok=True)
     work.part(stored).replace(target)
 

@@ -1,5 +1,6 @@
 """A taking that is killed, doubled or overtaken by a writer ends with everything taken once and whole."""
 
+import hashlib
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,8 @@ from dataclasses import replace
 
 import pytest
 
+from pipelines.artifact import MANIFEST
+from pipelines.delivery import deliveries
 from pipelines.settings import ROOT
 from tests.landed_files import FILES, contents, fill, quietly, settings, source, taken
 
@@ -59,13 +62,14 @@ def test_a_file_that_changes_while_it_is_read_is_left_not_mixed(source, settings
     assert contents(found.folder / "files") == FILES
 
 
-def kill_at(event, number, source, settings):
-    """In a child process: take, and be killed at the moment before the n-th such event below HOME."""
+def kill_at(event, number, source, settings, file=""):
+    """In a child process: take, and be killed at the moment before the n-th such event below HOME (of such a file)."""
     seen = 0
 
     def hook(name, arguments):
         nonlocal seen
-        if name in event and str(settings.home) in str(arguments[0]):
+        path = str(arguments[0]) if name in event else ""
+        if str(settings.home) in path and path.endswith(file):
             seen += 1
             if seen == number:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -74,25 +78,50 @@ def kill_at(event, number, source, settings):
     quietly(source, settings)
 
 
+def killed_at(*arguments):
+    """How such a child process ended."""
+    child = multiprocessing.get_context("fork").Process(target=kill_at, args=arguments)
+    child.start()
+    child.join()
+    return child.exitcode
+
+
+EVENTS = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kills", [1, 3])
 def test_killed_at_any_point_the_next_take_has_all_of_it_exactly_once(source, settings, kills):
     """The kill comes before every single opening, moving, making and deleting of a file, one after the other."""
-    events = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir"}
-    fork = multiprocessing.get_context("fork")
     for number in range(1, 1000):
         here = replace(settings, home=settings.home / str(number))
         for _ in range(kills):
-            child = fork.Process(target=kill_at, args=(events, number, source, here))
-            child.start()
-            child.join()
+            ended = killed_at(EVENTS, number, source, here)
             assert taken(here) in ([], sorted(FILES.items()))
         quietly(source, here)
         assert taken(here) == sorted(FILES.items())
         assert not list(here.work.glob("landing/*"))
-        if child.exitcode == 0:
+        if ended == 0:
             break
-        assert child.exitcode == -signal.SIGKILL
+        assert ended == -signal.SIGKILL
+    assert number > 10
+
+
+@pytest.mark.slow
+def test_killed_at_any_point_what_changed_between_two_tries_is_delivered_as_it_is_now(source, settings):
+    """The file has arrived in the first try, and has other content of the same size in the second."""
+    for number in range(1, 1000):
+        here, now = replace(settings, home=settings.home / str(number)), FILES | {"a.jsonl": b"two\n"}
+        fill(source, FILES)
+        assert killed_at({"open"}, 1, source, here, MANIFEST) == -signal.SIGKILL
+        fill(source, now)
+        ended = killed_at(EVENTS, number, source, here)
+        quietly(source, here)
+        assert taken(here) == sorted(now.items())
+        named = {file.name: file.sha256 for delivery in deliveries(here) for file in delivery.files}
+        assert named == {name: hashlib.sha256(content).hexdigest() for name, content in now.items()}
+        if ended == 0:
+            break
     assert number > 10
 
 
