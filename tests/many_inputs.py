@@ -11,12 +11,15 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from tests.memory import grown
 
-# Inputs of each promise: some in the default tests, thousands in the slow ones; always the same ones.
-SOME, MANY = 40, 2_000
+# Inputs of each promise: some in the default tests, more in the slow ones, thousands before a release; always the same.
+SOME, MORE, MANY = 40, 300, 2_000
 BOUND = 400  # MB of memory above what the interpreter with its imports takes; any limit of issue 3's broken files
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "scriptorium-hypothesis")
 
-inputs = pytest.mark.parametrize("inputs", [SOME, pytest.param(MANY, marks=pytest.mark.slow)])
+slow, thorough = pytest.mark.slow, pytest.mark.thorough
+inputs = pytest.mark.parametrize(
+    "inputs", [SOME, pytest.param(MORE, marks=slow), pytest.param(MANY, marks=[slow, thorough])]
+)
 
 
 def hold(promise, inputs, strategy):

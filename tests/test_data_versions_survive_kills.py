@@ -19,6 +19,9 @@ from tests.versioned_data import TRAIN, new_data, read, row, use, write
 
 pytestmark = pytest.mark.service
 
+# How many changes of a file lie between the kills.
+APART = pytest.mark.parametrize("apart", [3, pytest.param(1, marks=pytest.mark.thorough)])
+
 ADD = """
 import sys, pathlib
 from pipelines.add_rows import add_rows
@@ -57,8 +60,9 @@ def holds(settings, md5):
     return list(verify_remote([versions(settings)[md5]], settings, heal=False)) == []
 
 
+@APART
 @pytest.mark.parametrize("deployment", ["with data/", "without data/"])
-def test_a_kill_at_any_change_of_a_file_while_adding_loses_nothing(tmp_path, monkeypatch, order, deployment):
+def test_a_kill_at_any_change_of_a_file_while_adding_loses_nothing(tmp_path, monkeypatch, order, deployment, apart):
     start, rows = tmp_path / "start", write(tmp_path / "rows.jsonl", [row(2, "glad"), row(7)])
     new_data(start / "data")
     if deployment == "without data/":
@@ -91,11 +95,12 @@ def test_a_kill_at_any_change_of_a_file_while_adding_loses_nothing(tmp_path, mon
             dataset.verify()
             assert read(settings.data / TRAIN) == [row(0), row(1), row(2, "glad"), row(3), row(4), row(7)]
         shutil.rmtree(root)
-        point += 1
+        point += apart
     assert point > 20, "the hook killed at too few points to prove anything"
 
 
-def test_a_kill_at_any_change_of_a_file_while_going_back_is_made_good(tmp_path, monkeypatch, order):
+@APART
+def test_a_kill_at_any_change_of_a_file_while_going_back_is_made_good(tmp_path, monkeypatch, order, apart):
     start = tmp_path / "start"
     new_data(start / "data")
     use(monkeypatch, start)
@@ -114,7 +119,7 @@ def test_a_kill_at_any_change_of_a_file_while_going_back_is_made_good(tmp_path, 
         assert current(settings).md5 == old
         assert [e.event for e in history(settings)] == ["adopted", "changed", "pinned"]
         shutil.rmtree(root)
-        point += 1
+        point += apart
     assert point > 10
 
 

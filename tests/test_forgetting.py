@@ -180,7 +180,8 @@ def test_the_command_answers_in_json_and_names_the_trainings_that_did_not_start(
 
 
 @pytest.mark.service
-def test_a_kill_at_any_change_of_a_file_while_forgetting_is_made_good(tmp_path, monkeypatch):
+@pytest.mark.parametrize("apart", [9, pytest.param(3, marks=pytest.mark.thorough)])
+def test_a_kill_at_any_change_of_a_file_while_forgetting_is_made_good(tmp_path, monkeypatch, apart):
     point, ended, seen = 0, True, set()
     while ended:
         root = tmp_path / str(point)
@@ -197,6 +198,6 @@ def test_a_kill_at_any_change_of_a_file_while_forgetting_is_made_good(tmp_path, 
         assert acts[0].version == current(settings).md5 == history(settings)[-1].md5
         assert forgotten.decided(settings) is None
         seen.add(len(history(settings)))
-        point += 3  # each takes seconds; together with the other tests of this kind every sort of change is met
+        point += apart  # each takes seconds; together with the other tests of this kind every sort of change is met
     assert point > 10
     assert seen == {3}

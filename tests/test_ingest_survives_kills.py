@@ -69,14 +69,15 @@ def holds(settings, md5):
     return list(verify_remote([versions(settings)[md5]], settings, heal=False)) == []
 
 
-def test_an_ingest_that_is_killed_again_and_again_ends_as_if_it_never_was(start, order, monkeypatch):
+@pytest.mark.parametrize("times", [4, pytest.param(12, marks=pytest.mark.thorough)])
+def test_an_ingest_that_is_killed_again_and_again_ends_as_if_it_never_was(start, order, monkeypatch, times):
     whole = shutil.copytree(start, start.with_name("whole"))
     assert order(whole) == 0
     use(monkeypatch, whole)
     old, new = (event.md5 for event in history(read_settings())[-2:])
     changes = int(start.with_name("whole.changes").read_text())
     points, kills = random.Random(3), 0
-    for number in range(12):
+    for number in range(times):
         root = shutil.copytree(start, start.with_name(str(number)))
         use(monkeypatch, root)
         settings = read_settings()
@@ -101,7 +102,7 @@ def test_an_ingest_that_is_killed_again_and_again_ends_as_if_it_never_was(start,
         assert new in root.with_name(f"{number}.announced").read_text()
         assert not list((settings.work / "ingest").glob("*"))
         shutil.rmtree(root)
-    assert kills >= 12
+    assert kills >= times
 
 
 def test_two_ingests_at_once_and_a_training_all_get_theirs(start, monkeypatch, tmp_path):

@@ -1,8 +1,8 @@
 """The main job on real Airflow, MLflow and DVC with real text and the real base model, at a small size.
 
-One small dataset serves all tests of this file, which tell one story in order: a demo whose training child and API
-server are killed ends with a champion; the same again reuses every training, and its refusal leaves the champion alone;
-at last the scheduler is killed, and then everything, and one more demo finishes what was begun.
+One small dataset serves all tests of this file, which tell one story in order: a demo whose scheduler is killed, then
+its training child and the API server, and then everything with it, is ended by the next one, with a champion; the same
+again reuses every training, and its refusal leaves the champion alone.
 """
 
 import json
@@ -75,6 +75,13 @@ def settings(home, free_port):
         patch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
         patch.setenv("http_proxy", os.environ["HTTP_PROXY"])
         stack.up(settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def restarted(settings):
+    """The stack, started by hand again."""
+    stack.up(settings)
     return settings
 
 
@@ -154,38 +161,40 @@ def kill(processes):
     psutil.wait_procs(processes, timeout=30)
 
 
-def resumed(settings, run_id, name):
-    """From where the last try of a task says that it went on."""
-    airflow = Airflow(settings, "engineer")
-    task = next(task for task in airflow.tasks(DAG, run_id) if task.task_id == name)
-    assert task.try_number > 1
-    return [line for line in airflow.log(DAG, run_id, name, task.try_number) if line.startswith("resumed from")]
-
-
 def server(settings, name):
     return psutil.Process(read_state(settings).servers[name].process.pid)
 
 
-def test_a_demo_outlives_the_kill_of_its_training_and_of_the_api_server(settings):
-    process = demo("approve")
+def test_a_demo_that_is_killed_piece_by_piece_and_then_whole_is_ended_by_the_next(settings):
+    first = demo("approve")
+    until(lambda: training_child("pretrain"))
+    kill([server(settings, "scheduler")])
     until(lambda: checkpoints(settings, "finetune"))
     kill([training_child("finetune"), server(settings, "api-server")])
+    before = checkpoints(settings, "finetune")[-1]
+    until(lambda: checkpoints(settings, "finetune")[-1] != before)
+    assert first.poll() is None, "a demo outlives its training and the API server"
+    kill([psutil.Process(first.pid), *of_home(settings.home, read_state(settings).recorded)])
     last = checkpoints(settings, "finetune")[-1]
-    output = end_of(process)
-    run_id = re.search(r"/runs/(demo__\S+)", output)[1]
-    assert resumed(settings, run_id, "finetune") == [f"resumed from {last.name}"]
-    assert "Airflow does not answer; waiting" in output
+    begun = first.communicate()[0]
+    assert "Airflow does not answer; waiting" in begun
+    output = end_of(demo("approve"))
+    run_id = re.search(r"/runs/(demo__\S+)", begun)[1]
+    assert f"going on with {run_id}" in output
+    assert f"resumed from {last.name}" in output
     screen = output[output.index("the new model is better by") :]
     assert "baseline: overlap tfidf" in screen
     assert "The champion on documents that it has never seen" in screen
     assert "The champion is in place" in screen
     assert "every training" not in screen.lower()
-    assert "The services stay up" in screen
+    assert of_home(settings.home) == [], "the demo that started the services stops them"
 
 
-def test_the_killed_training_ended_in_the_weights_of_an_undisturbed_one(settings):
+def test_the_killed_trainings_ended_in_the_weights_of_undisturbed_ones(settings):
     [killed] = [m for m in manifests(settings, "finetune") if "/pretrain/" in m.parents["model"]]
     assert weights(undisturbed(settings, "finetune", killed)) == weights(killed)
+    pretrained = read_manifest(killed.parents["model"])
+    assert weights(undisturbed(settings, "pretrain", pretrained)) == weights(pretrained)
 
 
 def undisturbed(settings, step, manifest):
@@ -205,21 +214,21 @@ def weights(manifest):
     return manifest.files["model/model.safetensors"].sha256
 
 
-def test_the_champion_judges_what_it_has_never_seen(settings):
+def test_the_champion_judges_what_it_has_never_seen(restarted):
     row = json.dumps({"id": "1", "text_a": "The queue is removed for good.", "text_b": "Deletes a queue."})
     answer = json.loads(scriptorium("predict", RECIPE, "--input", "-", stdin=row + "\n"))
     assert answer["prediction"] in ("yes", "no")
     assert 0 <= answer["probability"] <= 1
 
 
-def test_a_row_that_is_no_pair_is_refused_with_its_line(settings):
+def test_a_row_that_is_no_pair_is_refused_with_its_line(restarted):
     command = [sys.executable, "-m", "pipelines.cli", "predict", RECIPE, "--input", "-"]
     result = subprocess.run(command, cwd=ROOT, input='{"text_a": 3}\n', capture_output=True, text=True)
     assert result.returncode == 10
     assert "standard input, line 1: 'text_a' must be a text" in result.stderr
 
 
-def test_the_audit_goes_from_champion_to_data_recipe_and_reviewer(settings):
+def test_the_audit_goes_from_champion_to_data_recipe_and_reviewer(restarted):
     found = json.loads(scriptorium("audit", RECIPE, "--json"))
     text = json.dumps(found)
     assert "reviewer" in text
@@ -233,19 +242,20 @@ def read_data_md5():
     return current_md5()
 
 
-def test_the_plan_says_that_nothing_is_left_to_train(settings):
+def test_the_plan_says_that_nothing_is_left_to_train(restarted):
     plan = {row["stage"]: row for row in json.loads(scriptorium("plan", RECIPE, "--json"))}
     assert [plan[name]["reused"] for name in TRAININGS] == [True] * len(TRAININGS)
 
 
-def test_the_second_demo_reuses_every_training_and_its_refusal_leaves_the_champion(settings):
+def test_the_second_demo_reuses_every_training_and_its_refusal_leaves_the_champion(restarted):
     before = json.loads(scriptorium("audit", RECIPE, "--json"))
     somebody_elses = {"logical_date": None, "run_after": "2099-01-01T00:00:00Z"}
-    Airflow(settings, "engineer")._send("POST", f"/dags/{DAG}/dagRuns", somebody_elses)
+    Airflow(restarted, "engineer")._send("POST", f"/dags/{DAG}/dagRuns", somebody_elses)
     screen = end_of(demo("reject"), code=10)
     assert "going on with" not in screen, "only its own runs are a demo's to answer"
     assert "Every training step was reused" in screen
     assert "Refused; the champion is as it was" in screen
+    assert "The services stay up" in screen
     after = json.loads(scriptorium("audit", RECIPE, "--json"))
     assert after["champion"] == before["champion"]
     assert "rejected" in json.dumps(after)
@@ -264,27 +274,8 @@ def test_a_changed_byte_in_the_data_is_refused_by_name(settings):
     assert "corpus/general.jsonl" in result.stderr
 
 
-def test_a_killed_scheduler_and_then_everything_killed_end_in_the_same_weights(settings):
-    known = [m.key for m in manifests(settings, "finetune")]
-    run_id = Airflow(settings, "engineer").trigger(DAG, {"seed": 8}, "demo__of-this-test")
-    until(lambda: training_child("pretrain"))
-    kill([server(settings, "scheduler")])
-    until(lambda: checkpoints(settings, "finetune"))
-    kill(of_home(settings.home, read_state(settings).recorded))
-    last = checkpoints(settings, "finetune")[-1]
-    output = end_of(demo("approve"))
-    assert f"going on with {run_id}" in output
-    assert f"resumed from {last.name}" in output
-    assert of_home(settings.home) == [], "the demo that started the services stops them"
-    [disturbed] = [
-        m for m in manifests(settings, "finetune") if m.key not in known and "/pretrain/" in m.parents["model"]
-    ]
-    assert weights(undisturbed(settings, "finetune", disturbed)) == weights(disturbed)
-    pretrained = read_manifest(disturbed.parents["model"])
-    assert weights(undisturbed(settings, "pretrain", pretrained)) == weights(pretrained)
-
-
 def test_a_demo_that_is_ended_while_the_services_start_leaves_none_running(settings):
+    stack.down(settings)
     process = demo("approve")
     until(lambda: stack.running(settings))
     process.terminate()

@@ -194,7 +194,8 @@ def write_down(path, found):
 
 
 @pytest.mark.service
-def test_a_kill_at_any_change_of_a_file_while_releasing_is_made_good(tmp_path, monkeypatch):
+@pytest.mark.parametrize("apart", [9, pytest.param(3, marks=pytest.mark.thorough)])
+def test_a_kill_at_any_change_of_a_file_while_releasing_is_made_good(tmp_path, monkeypatch, apart):
     point, ended = 0, True
     while ended:
         use(monkeypatch, tmp_path / str(point))
@@ -209,5 +210,5 @@ def test_a_kill_at_any_change_of_a_file_while_releasing_is_made_good(tmp_path, m
         assert [made.rows for made in releases(settings)] == [(1,)]
         assert releases(settings)[0].version == history(settings)[-1].md5
         assert set(heard.read_text().split()) == {history(settings)[-1].md5}, "heard at least once, whatever was killed"
-        point += 3  # each takes seconds; together with the other tests of this kind every sort of change is met
+        point += apart  # each takes seconds; together with the other tests of this kind every sort of change is met
     assert point > 10

@@ -24,7 +24,7 @@ LIMITS = Limits(line_bytes=2048)
 CHECKS = {check for check, *_ in FAULTS}
 
 
-def test_the_slow_tests_try_more_than_ten_thousand_inputs():
+def test_the_thorough_tests_try_more_than_ten_thousand_inputs():
     promises = [name for name, found in globals().items() if inputs.mark in getattr(found, "pytestmark", ())]
     assert len(promises) * MANY >= 10_000
 
