@@ -29,9 +29,9 @@ Choice = bool | int | float | str
 class Values(Section):
     """What a setting may be: one of a list, or a number from `low` to `high`, both included."""
 
-    choices: tuple[Choice, ...] | None = Field(None, strict=False, min_length=2)
-    low: int | float | None = Field(None, allow_inf_nan=False)
-    high: int | float | None = Field(None, allow_inf_nan=False)
+    choices: tuple[Choice, ...] | None = Field(None, strict=False, min_length=2, description="One of these")
+    low: int | float | None = Field(None, allow_inf_nan=False, description="The least that is drawn")
+    high: int | float | None = Field(None, allow_inf_nan=False, description="The most that is drawn")
     log: bool = Field(False, description="Drawn evenly by size: as many from 1e-5 to 1e-4 as from 1e-4 to 1e-3")
 
     @model_validator(mode="before")
@@ -77,7 +77,7 @@ class Search(Section):
     minutes: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="No trial begins when the trials together took so long"
     )
-    seed: int = Field(7, ge=0)
+    seed: int = Field(7, ge=0, description="Of what is drawn: the same seed, the same trials")
     pruning: Literal["median", "none"] = Field(
         "median", description="Whether a trial ends that is worse than half of the others were after as many epochs"
     )
