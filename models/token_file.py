@@ -56,16 +56,16 @@ def write(folder: Path, draw: Callable[[Callable[[Tokens], None]], Sequence[int]
         files: dict[str, IO[bytes]] = {TOKENS: stack.enter_context((part / TOKENS).open("wb"))}
 
         def keep(piece: Tokens) -> None:
-            np.asarray(piece, NUMBER).tofile(files[TOKENS])
+            files[TOKENS].write(np.asarray(piece, NUMBER).tobytes())
             if isinstance(piece, Words):
                 if WORDS not in files:
                     files[WORDS] = stack.enter_context((part / WORDS).open("wb"))
-                np.asarray(piece.words, NUMBER).tofile(files[WORDS])
+                files[WORDS].write(np.asarray(piece.words, NUMBER).tobytes())
             ends.append(ends[-1] + len(piece))
 
         order = draw(keep)
-    np.asarray(ends, END).tofile(part / ENDS)
-    np.asarray(order, NUMBER).tofile(part / ORDER)
+    (part / ENDS).write_bytes(np.asarray(ends, END).tobytes())
+    (part / ORDER).write_bytes(np.asarray(order, NUMBER).tobytes())
     for path in part.iterdir():
         sync(path)
     part.replace(folder)

@@ -1,6 +1,7 @@
 """What a training learns from is tokenised once, into files: whole or not there, and read again by the next try."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -107,3 +108,17 @@ def test_the_next_try_of_a_training_does_not_tokenise_again(reader, capsys):
 def unable(tokenizer):
     """What cannot tokenise."""
     return SimpleNamespace(pad_token_id=tokenizer.pad_token_id, mask_token_id=None)
+
+
+def test_a_disk_that_takes_no_more_is_noticed_and_leaves_nothing_to_learn_from(tmp_path):
+    """As a full one: what was short of its end was learned from, in pieces that were cut elsewhere."""
+    from models import token_file
+
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limit[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            token_file.write(tmp_path / "tokens", lambda keep: [keep([n] * 100) or n for n in range(100)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not (tmp_path / "tokens").exists()
