@@ -18,7 +18,7 @@ LABELS = 'labels = ["no", "yes"]'
 
 def recipe_with(folder, labels=LABELS, task="pair_classification"):
     """The recipe `mine`, as one of a task that has labels."""
-    text = RECIPE.format(on_conflict="refuse").replace('"generation"', f'"{task}"')
+    text = RECIPE.format(on_conflict="refuse", replay="corpus/mine.jsonl").replace('"generation"', f'"{task}"')
     if task == "pair_classification":
         text = text.replace("causal", "masked").replace('{ scratch = "tiny-decoder" }', '"hf://org/name"')
     folder.mkdir(parents=True, exist_ok=True)
