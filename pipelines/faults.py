@@ -25,6 +25,12 @@ NOTES = (
     ("bom", "files with a byte order mark; it was left out", "save as UTF-8 without one"),
     ("crlf", "lines ended by CR LF; the CR was left out", "save with line feeds alone"),
     ("blank_lines", "empty lines between rows; they were left out", "write one row a line"),
+    ("space_lines", "lines of white space alone; they were left out", "write one row a line"),
+)
+# What is left out of files that come in, and what no reader of the data leaves out: it refuses files used as they are.
+UNREAD = (
+    ("bom", "files with a byte order mark, with which no row is read", "save as UTF-8 without one"),
+    ("space_lines", "lines of white space alone, which are no rows", "remove these lines"),
 )
 # These count files, not rows.
 OF_FILES = {"container", "decompression_bomb", "unsafe_archive", "bom"}

@@ -86,10 +86,12 @@ class JsonReader:
     def _one_by_one(self, lines: Lines) -> Block:
         found, numbers, raw, faults = [], [], [], list(lines.faults)
         skipped, rows = {fault.line for fault in faults}, len(faults)
+        empty = "space_lines" if lines.notes["crlf"] else "blank_lines"  # there an empty line is a CR
         skipped.add(lines.first + lines.data.count(b"\n"))  # what follows the last line feed is no line
         for number, line in enumerate(lines.data.split(b"\n"), lines.first):
             if not line.strip(SPACE):
-                lines.notes["blank_lines"] += number not in skipped
+                if number not in skipped:
+                    lines.notes["space_lines" if line else empty] += 1
                 continue
             rows += 1
             row = parse(line)

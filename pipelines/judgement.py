@@ -10,7 +10,7 @@ from pipelines.expectations import Check, failed, judge
 from pipelines.findings import ORDER, Finding
 from pipelines.leaks import leak_measures, other_task_measures
 from pipelines.measure import Measure
-from pipelines.suites import leak_checks, set_checks, text_leak_checks
+from pipelines.suites import leak_checks, set_checks, text_leak_checks, used_checks
 from pipelines.tally import Tally
 from pipelines.whole_set import set_measures
 
@@ -47,6 +47,11 @@ class Judged:
 def set_subject(name: str, tally: Tally) -> Subject:
     """The files of a set by themselves."""
     return Subject(name, set_measures(tally), set_checks(tally))
+
+
+def used_subject(name: str, tally: Tally) -> Subject:
+    """The files of a set that are used as they are: nothing is left out of them."""
+    return Subject(name, set_measures(tally), used_checks(tally))
 
 
 def pair_subject(name: str, evaluation: Tally, training: Tally) -> Subject:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pipelines.expectations import Check
 from pipelines.facts import BEYOND_A_LIMIT, SET_ASIDE
-from pipelines.faults import FAULTS, NOTES
+from pipelines.faults import FAULTS, NOTES, UNREAD
 from pipelines.findings import Severity
 from pipelines.formats import Dialog, Recommendation, Row
 from pipelines.limits import Limits
@@ -52,6 +52,12 @@ def set_checks(tally: Tally) -> list[Check]:
     if form is Dialog:
         checks.append(_answered(tally))
     return checks + list(_doubts(form, limits))
+
+
+def used_checks(tally: Tally) -> list[Check]:
+    """The checks of files that are used as they are: what no reader leaves out of them is refused."""
+    unread = [Check(name, what, cure, at_most=0) for name, what, cure in UNREAD]
+    return [*unread, *(c for c in set_checks(tally) if c.name not in {check.name for check in unread})]
 
 
 def _answered(tally: Tally) -> Check:

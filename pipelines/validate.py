@@ -27,7 +27,7 @@ from pipelines.facts import View
 from pipelines.findings import ORDER, Place
 from pipelines.formats import FORMATS
 from pipelines.impersonal import impersonal_names
-from pipelines.judgement import Judged, Subject, judged, other_task_subject, pair_subject, set_subject, value
+from pipelines.judgement import Judged, Subject, judged, other_task_subject, pair_subject, used_subject, value
 from pipelines.leaks import corpus_measures, heldout_measures
 from pipelines.limits import Limits
 from pipelines.page import render
@@ -114,13 +114,13 @@ def subjects(  # noqa: PLR0913, PLR0917
     corpora: dict[str, Tally] = {}
     for name in dict.fromkeys(data.corpora.values()):
         corpora[name] = read(name, "unlabeled", f"corpus-{len(corpora)}", "training")
-        yield set_subject(name, corpora[name])
+        yield used_subject(name, corpora[name])
         yield Subject(f"{name}: held out", heldout_measures(corpora[name]), heldout_checks())
     splits = {}
     for split, role in SPLITS.items():
         name = f"{data.examples}/{split}.jsonl"
         splits[split] = read(name, TASKS[task].format, split, role, data.labels)
-        yield set_subject(name, splits[split])
+        yield used_subject(name, splits[split])
     for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
         yield pair_subject(f"{data.examples}: {one} in {other}", splits[one], splits[other])
     for name, corpus in corpora.items():
@@ -131,7 +131,7 @@ def subjects(  # noqa: PLR0913, PLR0917
         for split, name in further.files.items():
             form, role = TASKS[further.task].format, AUXILIARY[split]
             learned[split] = read(name, form, f"auxiliary-{number}-{split}", role)
-            yield set_subject(name, learned[split])
+            yield used_subject(name, learned[split])
         yield pair_subject(f"{further.examples}: validation in train", learned["validation"], learned["train"])
         for split in ("test", "validation"):
             name = f"{data.examples}: {split} in {further.files['train']}"

@@ -206,6 +206,40 @@ def test_only_a_line_feed_ends_a_line(folder):
     assert measured(folder) == {}
 
 
+def refusals(folder):
+    with TemporaryDirectory() as scratch:
+        found = list(subjects(folder, DATA, "pair_classification", Limits(), Path(scratch), {}))
+        return {check.name for subject in found for check in beyond_bounds(subject) if check.severity == "reject"}
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        (lambda content: b"\xef\xbb\xbf" + content, "bom"),
+        (lambda content: content.replace(b"\n", b"\n \t\n", 1), "space_lines"),
+        (lambda content: content.replace(b"\n", b"\r\n").replace(b"\n", b"\n\r\n", 1), "space_lines"),
+        (lambda content: content + b" ", "space_lines"),
+    ],
+)
+@pytest.mark.parametrize("name", [TRAIN, DOMAIN])
+def test_what_a_training_could_not_read_is_refused_before_it(folder, name, change, check):
+    path = folder / name
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(Refused, match="not JSON"):
+        read_rows(path)
+    assert refusals(folder) == {check}
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_what_a_training_reads_all_the_same_is_only_doubtful(folder, end):
+    path = folder / TRAIN
+    rows, empty = read_rows(path), b"\n" if end == b"\n" else b""
+    path.write_bytes(path.read_bytes().replace(b"\n", end) + empty)
+    assert read_rows(path) == rows
+    assert measured(folder).keys() == {"blank_lines" if empty else "crlf"}
+    assert refusals(folder) == set()
+
+
 def test_further_columns_are_allowed(folder):
     rewrite(folder / "tasks/check/train.jsonl", 3, lambda row: row | {"service": "efs", "weight": 2})
     assert measured(folder) == {}
