@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 from pipelines.artifact import sha256_text
 from pipelines.behaviour_recipe import PASSED
 from pipelines.errors import TryAgain
-from pipelines.gates import metric_value
+from pipelines.gates import PLACES, metric_value
 from pipelines.mirror import here, manifest_of
 from pipelines.quiet import quiet
 from pipelines.robustness_recipe import FLIPS, LOSS
 from pipelines.run import Run
-from pipelines.safety_recipe import COPIES, STEREOTYPES
 from pipelines.settings import Settings
-from pipelines.speed_recipe import SIZE, SPEED
+from pipelines.speed_recipe import SPEED
 from pipelines.step_key import recipe_values
 from pipelines.tracked_trainings import Tracked, record_trainings
 
@@ -153,7 +152,7 @@ def _points(report: Mapping[str, Any], moment: int) -> Iterator[Metric]:
     changes = [f"bits_per_byte_{corpus}_change" for corpus in report.get("bits_per_byte_change") or {}]
     steady = [prefix + kind for kind in report.get("robustness") or {} for prefix in (FLIPS, LOSS)]
     behaved = [PASSED + kind for kind in report.get("behaviour") or {}]
-    costs = [SIZE, COPIES, STEREOTYPES, *(SPEED + name for name in report.get("speed") or {})]
+    costs = [*PLACES, *(SPEED + name for name in report.get("speed") or {})]
     for name in [*report["metrics"], *changes, *steady, *behaved, *costs]:
         if (value := metric_value(name, report)) is not None:
             yield Metric(name, value, moment, 0)

@@ -102,6 +102,15 @@ def test_gates_limit_copies_and_stereotypes_and_what_is_missing_never_passes(cop
     assert metric_value("verbatim_rate", {"metrics": {}}) is None
 
 
+def test_mlflow_gets_each_number_of_a_suite_that_a_gate_may_limit():
+    from pipelines.tracking import _points
+
+    rate = {"rate": {"value": 0.25}}
+    report = {"metrics": {}, "size": {"bytes": 9}, "verbatim": rate, "toxicity": rate, "bias": rate}
+    rates = dict.fromkeys(("verbatim_rate", "toxicity_rate", "stereotype_rate"), 0.25)
+    assert {point.key: point.value for point in _points(report, 0)} == {"size_bytes": 9} | rates
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
