@@ -51,6 +51,18 @@ def test_a_control_beside_a_released_student_is_refused():
         recipe_of(distil=SMALL, evaluate={"control": True})
 
 
+def test_stereotypes_of_a_released_student_are_asked_for_only_where_it_can_say_what_is_likely():
+    seen = {"control": False, "bias": "pairs.jsonl"}
+    recipe_of(evaluate=seen, distil={"student": "small"})
+    with pytest.raises(Refused, match=r"evaluate.bias asks a classifier under .*; leave it out, or set distil.release"):
+        recipe_of(evaluate=seen, distil=SMALL)
+    writer = {"task": "generation", "pretrain": {"objective": "causal", "tokens": 500}, "gates": [], "evaluate": seen}
+    recipe_of(**writer, distil=SMALL)
+    recipe_of(**writer, distil={"student": {"scratch": "micro-decoder"}, "release": True})
+    with pytest.raises(Refused, match=r"masked or causal, and distil.student.scratch is 'micro-encoder-decoder'"):
+        recipe_of(**writer, distil={"student": {"scratch": "micro-encoder-decoder"}, "release": True})
+
+
 @pytest.mark.slow
 def test_airflow_draws_the_student_where_the_flow_has_it(tmp_path):
     text = RECIPE.replace(
