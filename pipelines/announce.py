@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.airflow_api import Airflow
 from pipelines.artifact_root import path_of
-from pipelines.batch import Outcome, keep
+from pipelines.batch import Outcome, keep, outcomes
 from pipelines.errors import ScriptoriumError
 from pipelines.settings import Settings, read_settings
 from pipelines.shared import brought
@@ -29,12 +29,18 @@ def ingested(outcome: Outcome) -> dict[str, Any]:
 
 
 def announced(uri: str) -> dict[str, Any] | None:
-    """What the event of an outcome says, which from now on counts as announced; None when no row was new."""
+    """What the event of an outcome says, which from now on counts as announced; None when no row was new.
+
+    So do those before it that nobody could announce: who trains now has their rows too.
+    """
     settings = read_settings()
     outcome = Outcome.model_validate_json(brought(path_of(uri, settings), settings).read_bytes())
     if not outcome.changes:
         return None
-    keep(outcome.model_copy(update={"announced": True}), settings)
+    known = outcomes(outcome.batch.recipe, settings)
+    for one in known[: [one.id for one in known].index(outcome.id) + 1]:
+        if one.changes and not one.announced:
+            keep(one.model_copy(update={"announced": True}), settings)
     return ingested(outcome)
 
 

@@ -14,7 +14,7 @@ from pipelines.airflow_api import Airflow
 from pipelines.airflow_records import Task
 from pipelines.decision import REVIEWS
 from pipelines.errors import Refused, ScriptoriumError
-from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
+from pipelines.recipe_file import SHORT, load_recipe, overrides_from_form, taken_refresh
 from pipelines.settings import Settings
 
 REFUSED = "refused: "
@@ -55,8 +55,7 @@ def trigger(recipe: str, changes: dict[str, Any], settings: Settings, *, follow:
 
 def form_of(recipe: str, changes: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """The trigger form with changes; a recipe key that the form has not is refused, naming those it has."""
-    short = {key: name for name, key in PARAMETERS.items()}
-    form = {short.get(key, key): value for key, value in changes.items()}
+    form = {SHORT.get(key, key): value for key, value in changes.items()}
     own = dict(form)
     taken_refresh(own)
     overrides_from_form(load_recipe(settings.recipes / f"{recipe}.toml"), own)

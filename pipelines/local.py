@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import Any
 
 from pipelines import flow
@@ -13,8 +12,8 @@ from pipelines.gates import judge
 from pipelines.mirror import here
 from pipelines.pins import pinned
 from pipelines.policy_file import under_policy
-from pipelines.recipe_file import PARAMETERS, load_recipe, overrides_from_form, taken_refresh
-from pipelines.run import Run, freeze, new_run
+from pipelines.recipe_file import PARAMETERS, SHORT, load_recipe, overrides_from_form, taken_refresh
+from pipelines.run import Run, freeze, id_now, new_run
 from pipelines.settings import Settings
 from pipelines.task import champion_input
 from pipelines.verdict import Verdict
@@ -25,7 +24,7 @@ def train(recipe: str, changes: dict[str, Any], settings: Settings) -> tuple[dic
 
     Where the champion could not be asked for, the report that is returned does not say that there is none.
     """
-    run = decide(recipe, changes, f"local-{datetime.now(UTC):%Y%m%dT%H%M%S}", settings)
+    run = decide(recipe, changes, id_now("local"), settings)
     champion, known = champion_folder(run.recipe.name, settings)
     uri = flow.train(freeze(run, settings), run, champion)
     report = read_json(here(uri) / "report.json")
@@ -43,13 +42,18 @@ def plan(recipe: str, changes: dict[str, Any], settings: Settings) -> list[flow.
 
 
 def decide(recipe: str, changes: dict[str, Any], run_id: str, settings: Settings) -> Run:
-    """The run of a recipe file with changes; short names of the trigger form stand for their recipe keys."""
+    """The run of a recipe file with changes; names of the trigger form stand for their recipe keys, and these for them.
+
+    So that another base loses the recipe's digest whichever way it is named, unless the changes name one as well.
+    """
     from pipelines.dataset import current_md5
 
     path = settings.recipes / f"{recipe}.toml"
     refresh = taken_refresh(changes)
-    form = {name: changes.pop(name) for name in list(changes) if name in PARAMETERS}
-    overrides = changes | (overrides_from_form(load_recipe(path), form) if form else {})
+    named = {SHORT.get(key, key): value for key, value in changes.items()}
+    form = {name: value for name, value in named.items() if name in PARAMETERS}
+    others = {key: value for key, value in named.items() if key not in form}
+    overrides = overrides_from_form(load_recipe(path), form) | others
     recipe_now = pinned(load_recipe(path, overrides), settings)
     return new_run(recipe_now, run_id, current_md5(), "local", refresh=refresh)
 

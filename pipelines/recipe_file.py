@@ -23,6 +23,7 @@ PARAMETERS = {
     "learning_rate": "finetune.learning_rate",
     "seed": "seed",
 }
+SHORT = {key: name for name, key in PARAMETERS.items()}
 
 
 def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:
@@ -35,6 +36,8 @@ def load_recipe(path: Path, overrides: dict[str, Any] | None = None) -> Recipe:
     except FileNotFoundError:
         names = [p.stem for p in path.parent.glob("*.toml")]
         raise Refused(f"no recipe {path.stem!r} in {path.parent}; {near_miss(path.stem, names)}") from None
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Refused(f"{path} is not TOML: {error}") from None
     for key, value in (overrides or {}).items():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +15,7 @@ from pipelines import mirror
 from pipelines.artifact import NotWhole, publish, seal, sha256_file, sha256_text, verify, write_json
 from pipelines.artifact_root import uri_of
 from pipelines.errors import Refused
+from pipelines.locks import lock
 from pipelines.recipe import Recipe
 from pipelines.settings import ROOT, Settings
 
@@ -34,8 +37,10 @@ class Run(BaseModel):
 
 def new_run(recipe: Recipe, run_id: str, dataset_md5: str, requested_by: str, *, refresh: bool = False) -> Run:
     """Decide a run. `refresh` makes every step anew, even where a whole output exists."""
-    if not re.fullmatch(r"[\w.:+-]{1,200}", run_id, re.ASCII):
-        raise Refused(f"run id {run_id!r} is not made of 1 to 200 letters, digits and _ - . : +")
+    if not re.fullmatch(r"(?=.*\w)[\w.:+-]{1,200}", run_id, re.ASCII):
+        raise Refused(
+            f"run id {run_id!r} is not made of 1 to 200 letters, digits and _ - . : +, with a letter or digit"
+        )
     return Run(
         run_id=run_id,
         recipe=recipe,
@@ -47,15 +52,25 @@ def new_run(recipe: Recipe, run_id: str, dataset_md5: str, requested_by: str, *,
     )
 
 
+def id_now(purpose: str) -> str:
+    """An id for a run that begins now, and that no other process of this machine gives."""
+    return f"{purpose}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+
+
 def freeze(run: Run, settings: Settings) -> str:
     """Write the run's folder and return its URI; the same run frozen twice must be the same."""
+    name = sha256_text(str(place_of(run, settings)))
+    with lock(settings.locks / f"freeze-{name}", f"another process freezes {run.run_id}"):
+        return _frozen(run, settings, settings.work / "runs" / name)
+
+
+def _frozen(run: Run, settings: Settings, folder: Path) -> str:
     target = place_of(run, settings)
     uri = uri_of(target, settings)
     if target.exists() or mirror.is_there(target, settings):
         if read_run(uri) != run:
             raise Refused(f"run {run.run_id} was frozen with other settings in {uri}; start a new run")
         return mirror.send(target, settings)
-    folder = settings.work / "runs" / sha256_text(str(target))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_json(folder / "run.json", run.model_dump(mode="json"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from pipelines.errors import Refused
 from pipelines.examples import validated_by
 from pipelines.recipe import Recipe
 from pipelines.recipe_file import recipe_named
-from pipelines.run import Run, freeze, read_run
+from pipelines.run import Run, freeze, id_now, read_run
 from pipelines.search_space import Search
 from pipelines.search_study import Place, next_trial
 from pipelines.settings import Settings, read_settings
@@ -41,7 +40,7 @@ def search(recipe: str, changes: dict[str, Any], budget: dict[str, Any], setting
     from pipelines.search_tracking import record_where_possible
 
     sought(recipe_named(recipe, settings))
-    run = decide(recipe, changes | budget, f"search-{datetime.now(UTC):%Y%m%dT%H%M%S}", settings)
+    run = decide(recipe, changes | budget, id_now("search"), settings)
     run_uri = freeze(run, settings)
     inputs = prepared(run_uri)
     work_on(run_uri, inputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,17 +44,23 @@ def _values(task: Task, row: Row, by: str) -> Iterator[str]:
         yield from [" to ".join(str(lang) for lang in langs if lang)] if any(langs) else []
         return
     if by == MONTH:
-        when = row.get("timestamp")
-        if isinstance(when, str):
-            yield when[:7]
-        elif isinstance(when, int):
-            yield f"{datetime.fromtimestamp(when, UTC):%Y-%m}"
+        yield from _month(row.get("timestamp"))
         return
     value = row.get(task.target if by == LABEL else by)
     several = value if isinstance(value, list) else [value]
     yield from (str(one) for one in several if isinstance(one, str | int | float))
     if by == LABEL and value == []:
         yield "no label"
+
+
+def _month(when: object) -> Iterator[str]:
+    """The month of a moment, in UTC; none of what no calendar knows, which validation has warned of."""
+    with suppress(ValueError, OverflowError, OSError):
+        if isinstance(when, str):
+            moment = datetime.fromisoformat(when)
+            yield f"{moment.astimezone(UTC) if moment.tzinfo else moment:%Y-%m}"
+        elif isinstance(when, int | float):
+            yield f"{datetime.fromtimestamp(when, UTC):%Y-%m}"
 
 
 def _thirds(task: Task, rows: Sequence[Row]) -> dict[str, list[int]]:

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from pipelines.errors import Refused
@@ -103,7 +104,7 @@ def plan(forecasts: Sequence[Forecast], *, as_json: bool) -> None:
         return
     table = Table("stage", "", "why", box=None)
     for forecast in forecasts:
-        table.add_row(forecast.stage, "[dim]reused[/]" if forecast.reused else "[bold]runs[/]", forecast.why)
+        table.add_row(forecast.stage, "[dim]reused[/]" if forecast.reused else "[bold]runs[/]", escape(forecast.why))
     console.print(table)
 
 
@@ -114,7 +115,7 @@ def report(report: dict[str, Any], verdicts: Sequence[Verdict], *, as_json: bool
         return
     scores(report)
     for verdict in verdicts:
-        said = f"{verdict.metric} {verdict.condition}: {verdict.message}"
+        said = escape(f"{verdict.metric} {verdict.condition}: {verdict.message}")
         console.print(_mark(verdict.passed, verdict.outcome), said, soft_wrap=True)
 
 
@@ -158,7 +159,9 @@ def variants(found: dict[str, Any], *, as_json: bool) -> None:
     for row in found["variants"]:
         own, refused = row["metrics"][name], [gate for gate in row["gates"] if gate["outcome"] != "pass"]
         score = f"{own['value']:.3f} ({own['low']:.3f} to {own['high']:.3f})"
-        said = _mark(not refused, "; ".join(f"{gate['metric']}: {gate['message']}" for gate in refused) or "pass")
+        said = _mark(
+            not refused, escape("; ".join(f"{gate['metric']}: {gate['message']}" for gate in refused)) or "pass"
+        )
         times = (f"{row['ms_p50']:.2f}", f"{row['ms_p95']:.2f}")
         sizes = (f"{row['parameters']:,}", f"{row['bytes']:,}")
         table.add_row(row["variant"], score, f"{row['agreement']:.1%}", *sizes, *times, said)

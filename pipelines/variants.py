@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from pipelines.policy_file import under_policy
 from pipelines.robustness_report import measured as steadiness
 from pipelines.robustness_report import read_changed
 from pipelines.rows import read_rows
-from pipelines.run import Run, freeze
+from pipelines.run import Run, freeze, id_now
 from pipelines.settings import Settings
 from pipelines.slices import measured
 from pipelines.speed import measured as timed
@@ -204,7 +203,7 @@ class Original:
 
 def decided(recipe: str, changes: dict[str, Any], purpose: str, settings: Settings) -> Run:
     """The run of a recipe as it is now, to make something smaller of what it trained."""
-    return local.decide(recipe, changes, f"{purpose}-{datetime.now(UTC):%Y%m%dT%H%M%S}", settings)
+    return local.decide(recipe, changes, id_now(purpose), settings)
 
 
 def original(run: Run, settings: Settings) -> Original:

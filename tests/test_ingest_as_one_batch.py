@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipelines import quarantine, summaries
-from pipelines.batch import outcomes
+from pipelines.announce import announced
+from pipelines.batch import outcomes, uri_of
 from pipelines.errors import Refused
 from pipelines.forget import forget
 from pipelines.forget_choice import Wish
@@ -53,6 +54,18 @@ def test_a_new_version_is_announced(folder, take_in):
     heard = []
     outcome = take_in(folder, announce=heard.append)
     assert [(o.md5, o.changes[TRAIN].added) for o in heard] == [(outcome.md5, 20)]
+
+
+def test_versions_that_nobody_could_announce_are_announced_with_the_one_after_them(settings, folder, take_in):
+    """Each would start the trainings again, with data that they have."""
+    first = take_in(folder)
+    drop(folder / "train" / "second.jsonl", [example("new")])
+    second = take_in(folder)
+    drop(folder / "train" / "third.jsonl", [example("newer")])
+    take_in(folder)
+    assert announced(uri_of(second, settings))["md5"] == second.md5
+    assert [one.announced for one in outcomes("mine", settings)] == [True, True, False]
+    assert first.changes
 
 
 def test_a_refused_file_that_is_removed_from_its_source_is_forgotten(settings, folder, take_in):

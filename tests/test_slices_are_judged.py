@@ -157,6 +157,11 @@ def test_rows_fall_into_slices_by_length_language_label_and_month():
     assert set(members(TASKS["translation"], spoken, Slice(by="month"))) == {"1996-03"}
 
 
+def test_a_month_is_one_of_utc_and_what_no_calendar_knows_has_none():
+    rows = [{"timestamp": when} for when in ("2026-01-31T23:30:00-05:00", "2026-02-01", 828212412000, "then")]
+    assert members(TASK, rows, Slice(by="month")) == {"2026-02": [0, 1]}
+
+
 def test_a_slice_that_no_row_is_in_is_refused_with_the_columns_that_there_are(tmp_path):
     path = tmp_path / "test.jsonl"
     path.write_text(json.dumps(ROWS[0]) + "\n")
