@@ -2,14 +2,16 @@
 
 import json
 import random
+from collections import Counter
 
 import pytest
 
 from pipelines.formats import FORMATS
 from pipelines.json_blocks import JsonReader
+from pipelines.reading import read_blocks
 from pipelines.rows import parse, problems
 from pipelines.text_lines import Lines
-from tests.row_files import GOOD, lines, put, read, row
+from tests.row_files import GOOD, LIMITS, lines, put, read, row
 
 NO_JSON = [
     '{"id": "a", "text": "b", "label": "c", "lang": "en", "more": {"x": 1, "x": 2}}',
@@ -67,6 +69,21 @@ def test_a_number_that_no_column_holds_is_refused_and_a_large_one_is_taken(tmp_p
     good = FORMATS["recommendation"].model_config["json_schema_extra"]["examples"][0]
     some = [good | {"id": "a", "label": 2**63 - 1, "rating": 2**53 + 1}, good | {"id": "b"} | change]
     assert read(put(tmp_path, "a.jsonl", lines(some)), "recommendation") == (1, 2, {"types": [2]})
+
+
+@pytest.mark.parametrize(
+    ("between", "notes"),
+    [
+        (b"\n\n", {"blank_lines": 1}),
+        (b"\n \t\n\n", {"space_lines": 1, "blank_lines": 1}),
+        (b"\r\n\r\n", {"crlf": 2, "space_lines": 1}),
+    ],
+)
+def test_lines_without_a_row_are_left_out_and_counted(tmp_path, between, notes):
+    path = put(tmp_path, "a.jsonl", GOOD + lines([row(200)]).rstrip() + between + lines([row(201)]))
+    assert read(path) == (202, 202, {})
+    blocks = read_blocks(path, FORMATS["classification"], LIMITS, keep=True)
+    assert sum((block.notes for block in blocks), Counter()) == notes
 
 
 def test_further_columns_may_come_and_go_and_change_their_type(tmp_path):

@@ -113,16 +113,6 @@ def test_a_byte_order_mark_and_carriage_returns_are_left_out_of_what_is_accepted
     assert b"\r" not in accepted
 
 
-def test_lines_of_white_space_are_left_out_of_what_comes_in(tmp_path):
-    rows = [{"id": f"r{n}", "text": f"text number {n}", "label": "ab"[n % 2], "lang": "en"} for n in range(20)]
-    lines = [json.dumps(row) for row in rows]
-    (tmp_path / "some.jsonl").write_text("\n  \n".join([*lines[:10], "\n".join(lines[10:])]) + "\n")
-    result = check_files([tmp_path / "some.jsonl"], "classification", Limits(), out=tmp_path / "out", say=print)
-    assert (result.verdict, result.accepted) == ("warn", 20)
-    assert [f.rows for f in result.findings if f.check == "space_lines"] == [10]
-    assert (tmp_path / "out" / "accepted.jsonl").read_text().splitlines() == lines
-
-
 def test_the_encoding_that_would_read_a_file_is_named():
     finding = check("b03_gb18030.jsonl").findings[0]
     assert "line 1: not UTF-8 at byte 28; it reads as gb18030" in finding.message
