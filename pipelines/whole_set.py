@@ -90,7 +90,7 @@ def _label_measures(tally: Tally) -> dict[str, Measure]:
         places = sorted([*places, *both[PLACE].bottom_k(EXAMPLES).to_list()])[:EXAMPLES]
     found = {
         "single_class": Measure(labelled, tally.rows, value=used),
-        "rarest_label": Measure(fewest, labelled),
+        "rarest_label": Measure(fewest, tally.rows),
         "contradictions": Measure(torn, texts, tally.places(places)),
     }
     found["rarest_label"].words[shown(rarest)] = fewest

@@ -52,6 +52,12 @@ def test_copies_contradictions_and_rare_labels_are_doubtful(found):
     }
 
 
+@pytest.mark.parametrize(("rows", "expected"), [(1, {"rarest_label": ("warn", [])}), (2, {})])
+def test_a_label_among_several_of_a_row_is_rare_by_the_rows_that_have_it(found, rows, expected):
+    labels = [["a", "b", "c", "d"] + ["rare"] * (n < rows) for n in range(300)]
+    assert found([row(n, labels=labels[n]) for n in range(300)], "multi_label") == expected
+
+
 def test_texts_that_end_alike_are_boilerplate(found):
     notice = " all rights reserved by the owners of this site and nobody else"
     rows = [row(n, text=text(n, 40) + (notice if n < 30 else "")) for n in range(100)]
