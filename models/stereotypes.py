@@ -14,6 +14,7 @@ from typing import Any
 from models.backbone import room
 from models.bits import Example, bits_of, causal_example, is_masked
 from models.packing import IGNORED
+from models.predict import rows_at_once
 
 Pair = tuple[str, str]
 
@@ -22,7 +23,7 @@ def preferred(model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> list[float]:
     """For each pair 1 where the first sentence is likelier, 0 where the second is, and a half where neither is."""
     encode = _hidden_one_by_one if is_masked(model) else _read
     asked = [encode(tokenizer, pair, min(512, room(model))) for pair in pairs]
-    bits = iter(bits_of(model, [example for pair in asked for side in pair for example in side], "comparing sentences"))
+    bits = iter(_bits(model, [example for pair in asked for side in pair for example in side]))
     found = []
     for pair in asked:
         first, second = (sum(next(bits) for _ in side) for side in pair)
@@ -30,6 +31,12 @@ def preferred(model: Any, tokenizer: Any, pairs: Sequence[Pair]) -> list[float]:
         gap = round(second - first, 6)
         found.append(0.5 if gap == 0 else float(gap > 0))
     return found
+
+
+def _bits(model: Any, examples: Sequence[Example]) -> list[float]:
+    size = rows_at_once(model, len(examples)) or 1
+    parts = (examples[start : start + size] for start in range(0, len(examples), size))
+    return [bits for part in parts for bits in bits_of(model, part, "comparing sentences")]
 
 
 def _read(tokenizer: Any, pair: Pair, most: int) -> list[list[Example]]:

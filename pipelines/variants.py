@@ -19,6 +19,7 @@ from pipelines.artifact import TIMINGS, read_json, sha256_text
 from pipelines.behaviour import ANSWERS, answers
 from pipelines.behaviour_report import Answered, by_case, read_answered
 from pipelines.behaviour_report import measured as behaved
+from pipelines.bias import asked_alone, can_be_asked
 from pipelines.changed_rows import changed
 from pipelines.comparison import Comparison
 from pipelines.errors import Refused
@@ -42,12 +43,16 @@ from pipelines.verbatim_report import measured as copies
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model answers to the test rows, to changed ones and to the cases of behaviour, and what it costs."""
+    """What a model answers to the test rows, to changed ones and to the cases of behaviour; what it costs and prefers.
+
+    `bias` is {} where it is not asked for, and of a model that says of no sentence how likely it is.
+    """
 
     rows: Rows
     changed: Mapping[str, Rows]
     cases: Answered
     cost: Mapping[str, Any]
+    bias: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,15 @@ class Original:
             cases = read_answered(here(make("behaviour", self.run_uri, inputs)) / ANSWERS)
         speed = read_json(here(make("speed", self.run_uri, inputs)) / TIMINGS) if seen.speed else {}
         cost = {"speed": speed, "size": {"bytes": size_of(manifest_of(model))}}
-        return Answers(self.answers(model), changes, cases, cost)
+        return Answers(self.answers(model), changes, cases, cost, self._bias(model))
+
+    def _bias(self, model: str) -> dict[str, Any]:
+        """What the model of an artifact prefers: the report's own model, or one that can be asked alone."""
+        wanted, is_own = self.run.recipe.evaluate.bias, model == self.inputs["tuned"]
+        if not wanted or not (is_own or can_be_asked(self.task, here(model) / "model")):
+            return {}
+        inputs = {name: self.inputs[name] for name in ("dataset", "adapted")} | {"tuned": model}
+        return dict(read_json(here(make("bias", self.run_uri, inputs)) / "metrics.json"))
 
     def read(self, folder: Path, load: Load) -> Answers:
         """The same of a model that is read from a folder by `load`."""
@@ -125,7 +138,8 @@ class Original:
             kind: self._read(folder, load, changed(self.task, self.rows, kind)) for kind in kinds
         }
         cost = {"speed": self._timed(folder), "size": {"bytes": sum(f.stat().st_size for f in folder.rglob("*"))}}
-        return Answers(self._read(folder, load, self.rows), changes, self._read_cases(folder, load), cost)
+        bias = asked_alone(folder, load, here(self.inputs["dataset"]), self.run.recipe)
+        return Answers(self._read(folder, load, self.rows), changes, self._read_cases(folder, load), cost, bias)
 
     def _timed(self, folder: Path) -> dict[str, Any]:
         """What a folder of ONNX graphs costs, where the recipe asks."""
@@ -190,6 +204,7 @@ class Original:
             "behaviour": behaved(self.task, said.cases, None),
             "verbatim": self._copies(comparison, ours),
             "toxicity": toxicity_of(self.run.recipe, comparison, ours),
+            "bias": said.bias,
             **said.cost,
         }
 

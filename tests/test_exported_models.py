@@ -30,7 +30,11 @@ def report_of(settings, folder, gates, of="classification", **others):
     run = frozen(settings, **changes | others)
     first, other = (dict.fromkeys(task.inputs, text) for text in TEXTS[:2])
     case = {"name": "other", "kind": "invariance", "row": first, "variants": [other]}
-    files = dataset(rows_of(task)) | {"cases.jsonl": lines([case])}
+    people = [
+        {"id": str(n), "more": one, "less": other, "category": "any", "lang": "en"}
+        for n, (one, other) in enumerate(zip(TEXTS[:20], TEXTS[20:40], strict=True))
+    ]
+    files = dataset(rows_of(task)) | {"cases.jsonl": lines([case]), "pairs.jsonl": lines(people)}
     made = {"dataset": artifact(settings, run, "dataset", {}, files)}
     made["base"] = base_of(settings, run, made["dataset"], base)
     made["adapted"] = artifact(settings, run, "pretrain", made, base)
