@@ -31,7 +31,7 @@ def bias(work: Work) -> None:
 def asked(pair: tuple[Any, Any], dataset: Path, recipe: Recipe) -> dict[str, Any]:
     """What a language model, with its tokenizer, finds likelier in the pairs of the recipe's file below data/.
 
-    Raises Refused for an encoder-decoder, such as a released student may be: what it says of a sentence is none of both.
+    Raises Refused for an encoder-decoder, as a released student may be: it is neither masked nor causal.
     """
     from models.stereotypes import preferred
 
