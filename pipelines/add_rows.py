@@ -18,6 +18,7 @@ from pipelines.artifact import canonical
 from pipelines.bytes_progress import BytesProgress
 from pipelines.errors import Refused
 from pipelines.settings import Settings
+from pipelines.version_files import chunks_of, split
 from pipelines.version_history import Change, Record
 from pipelines.versions import Cause, Edit, new_version
 
@@ -52,6 +53,14 @@ def adding(target: str, rows: Path, on_conflict: OnConflict) -> Edit:
         return Change(added=added, replaced=replaced)
 
     return edit
+
+
+def write_added(path: Path, old: Path | None, target: str, rows: Path, on_conflict: OnConflict) -> None:
+    """Write a file of the data as it would be with the rows of another; `old` is it now, None where it is not there."""
+    lines = split(chunks_of(old)) if old else iter(())
+    with path.open("wb") as file:
+        for line in adding(target, rows, on_conflict)(lines):
+            file.write(line + b"\n")
 
 
 def _kept(target: str, old: Iterator[bytes], new: NewRows, on_conflict: OnConflict) -> Generator[bytes, None, int]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from pipelines import forgotten, forgotten_rows
-from pipelines.add_rows import adding
+from pipelines.add_rows import write_added
 from pipelines.artifact import write_json
 from pipelines.batch import Batch, path_of
 from pipelines.batch_bench import Bench, Checked
@@ -20,7 +19,6 @@ from pipelines.pins import pinned_limits
 from pipelines.routing import form_of, is_note, labels_of, route, targets
 from pipelines.sources import Source, sources
 from pipelines.summaries import known_summary
-from pipelines.version_files import chunks_of, split
 from pipelines.version_history import current, history
 
 
@@ -130,7 +128,7 @@ def _together(bench: Bench, placed: Mapping[str, Sequence[Source]]) -> list[Find
         path = bench.folder / "after" / target
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            _write_added(path, target, bench)
+            write_added(path, bench.present.get(target), target, bench.rows(target), bench.recipe.data.on_conflict)
         except Refused as refused:
             conflicts.append(_conflict(str(refused).replace(str(bench.rows(target)), bench.source)))
         after[target] = path
@@ -138,14 +136,6 @@ def _together(bench: Bench, placed: Mapping[str, Sequence[Source]]) -> list[Find
         return conflicts
     readings = Readings(bench.recipe, bench.folder / "scratch", bench.say)
     return list(leaks(Change(readings, bench.present, after, placed)))
-
-
-def _write_added(path: Path, target: str, bench: Bench) -> None:
-    old = bench.present.get(target)
-    lines = split(chunks_of(old)) if old else iter(())
-    with path.open("wb") as file:
-        for line in adding(target, bench.rows(target), bench.recipe.data.on_conflict)(lines):
-            file.write(line + b"\n")
 
 
 def _conflict(message: str) -> Finding:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipelines import chain, forgotten, forgotten_rows
-from pipelines.add_rows import add_rows
+from pipelines.add_rows import adding
 from pipelines.announce import facts
 from pipelines.chain import Link
-from pipelines.errors import Refused
+from pipelines.errors import Refused, TryAgain
 from pipelines.locks import lock
 from pipelines.quarantine import Aside, Batch, folder, read_batch, rows_of, with_personal_data
+from pipelines.release_check import listed, require_sound
 from pipelines.settings import Settings
-from pipelines.version_history import Record, current, history
-from pipelines.versions import Cause, who
+from pipelines.version_history import Change, Record, current, history
+from pipelines.version_swap import finish
+from pipelines.versions import Cause, Edit, new_version, who
 
 BROKEN = "Nothing is released until the record is restored from its backup"
-NAMED = 10  # rows named in a message
 Announce = Callable[[Mapping[str, Any]], bool]  # whether it was heard
 
 
@@ -63,8 +64,8 @@ def release(decision: Decision, settings: Settings, *, announce: Announce = lamb
     """Add rows of a batch to its file of the data and record it; None when all of them were released before.
 
     `announce` is called at least once for every new version, with the facts of it. Raises Refused for rows that the
-    batch has not, for personal data unless that is said to be meant, for rows that were forgotten, and for ids that the
-    data have with other content; then nothing has changed.
+    batch has not, for personal data unless that is said to be meant, for rows that were forgotten, for ids that the
+    data have with other content, and where no training would accept the data with the rows; then nothing has changed.
     """
     if not decision.reason.strip():
         raise Refused("a release needs a reason; say why with --reason '...'")
@@ -79,7 +80,7 @@ def release(decision: Decision, settings: Settings, *, announce: Announce = lamb
         personal = tuple(sorted(with_personal_data(rows)))
         if personal and not decision.personal:
             raise Refused(
-                f"rows {_listed(personal)} hold personal data; leave them out, or say --with-personal-data if they "
+                f"rows {listed(personal)} hold personal data; leave them out, or say --with-personal-data if they "
                 "may be learned from, which is recorded"
             )
         if made_now := _add(rows, batch, decision.reason.strip(), settings):
@@ -105,7 +106,7 @@ def _chosen(decision: Decision, batch: Batch, settings: Settings) -> list[Aside]
     if wanted is None:
         return rows
     if unknown := sorted(set(wanted) - {row.number for row in rows}):
-        raise Refused(f"batch {batch.batch} has rows 1 to {batch.rows}, not {_listed(unknown)}")
+        raise Refused(f"batch {batch.batch} has rows 1 to {batch.rows}, not {listed(unknown)}")
     return [row for row in rows if row.number in wanted]
 
 
@@ -113,7 +114,7 @@ def _refuse_forgotten(rows: Sequence[Aside], batch: Batch, settings: Settings) -
     """What somebody asked to be forgotten does not come back by this door."""
     again = forgotten_rows.back((row.row for row in rows), batch.target, forgotten.read(settings))
     if numbers := [rows[position].number for position in again]:
-        raise Refused(f"rows {_listed(numbers)} were forgotten, with a reason on record; leave them out")
+        raise Refused(f"rows {listed(numbers)} were forgotten, with a reason on record; leave them out")
 
 
 def _add(rows: Sequence[Aside], batch: Batch, reason: str, settings: Settings) -> Record | None:
@@ -121,14 +122,25 @@ def _add(rows: Sequence[Aside], batch: Batch, reason: str, settings: Settings) -
     settings.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=settings.work) as scratch:
         path = Path(scratch) / f"{batch.batch}.jsonl"
+        finish(settings)
+        base = current(settings).md5
         path.write_text("".join(json.dumps(row.row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+        require_sound(rows, batch, path, Path(scratch), settings)
         because = f"released from quarantine {batch.batch}: "
         cause = Cause(because + reason, who(), (batch.source,), "quarantine")
-        made = add_rows({batch.target: path}, "refuse", cause, settings)
+        made = new_version({batch.target: _guarded(batch.target, path, base, settings)}, cause, settings)
     newest = history(settings)[-1:]
     return made or next((event for event in newest if event.reason.startswith(because)), None)
 
 
-def _listed(numbers: Sequence[int]) -> str:
-    more = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED else ""
-    return ", ".join(map(str, numbers[:NAMED])) + more
+def _guarded(target: str, rows: Path, base: str, settings: Settings) -> Edit:
+    """The edit that adds rows, only to the version that they were looked at in: it begins when no other change can."""
+
+    def edit(old: Iterator[bytes]) -> Generator[bytes, None, Change]:
+        if current(settings).md5 != base:
+            raise TryAgain(
+                "the data became another version while the rows were looked at; nothing is released, try again"
+            )
+        return adding(target, rows, "refuse")(old)
+
+    return edit

@@ -12,7 +12,7 @@ REQUEST = re.compile(rb"(POST|PUT|PATCH|DELETE) \S+ HTTP/")
 CLEAN = multiprocessing.get_context("forkserver")
 # Once there, not again in each child; polars starts no thread before its first query.
 CLEAN.set_forkserver_preload(
-    ["tests.killing", "botocore.exceptions", "dvc.data_cloud", "dvc.fs", "polars", "phonenumbers"]
+    ["tests.killing", "botocore.exceptions", "dvc.data_cloud", "dvc.fs", "polars", "phonenumbers", "great_expectations"]
 )
 
 

@@ -16,6 +16,8 @@ from pipelines.version_history import current
 from tests.dropped_files import TRAIN, drop, drop_all, example, recipe_in
 from tests.versioned_data import read, use
 
+MAIL = "Write to jane.doe@gmail.com for a copy of the minutes."
+
 pytestmark = [pytest.mark.service, pytest.mark.timeout(1200)]
 
 
@@ -23,6 +25,7 @@ pytestmark = [pytest.mark.service, pytest.mark.timeout(1200)]
 def airflow(tmp_path, monkeypatch, free_port):
     use(monkeypatch, tmp_path)
     extra = f'[ingest]\nsource = "{tmp_path / "in"}"\nwatch = true\n[retrain]\non_new_data = true\n'
+    extra += "[validation]\npersonal_data = 0.03\n"  # one row of 21 is too many, of 41 it is not
     recipe_in(tmp_path / "recipes", extra)
     for name, value in {
         "RECIPES": tmp_path / "recipes",
@@ -71,13 +74,13 @@ def test_what_is_dropped_comes_in_and_is_announced_and_what_is_not_new_or_refuse
     (event,) = airflow._read("/assets/events", {"asset_id": dataset(airflow)["id"]})["asset_events"]
     assert (event["extra"]["md5"], event["extra"]["changes"][TRAIN]["added"]) == (current(settings).md5, 20)
 
-    more = [*(example(f"more-{n}") for n in range(20)), example("empty", completion="\u200b")]
+    more = [*(example(f"more-{n}") for n in range(20)), example("mail", completion=MAIL)]
     drop(tmp_path / "in" / "train" / "more.jsonl", more)
     outcome = ingest(str(tmp_path / "in"), recipe, settings, announce=lambda done: announce(ingested(done), settings))
     assert outcome.announced
     second = dataset(airflow)["last_asset_event"]["id"]
     assert second > event["id"]
-    decision = Decision(*outcome.quarantine, (1,), "the picture has no caption")
+    decision = Decision(*outcome.quarantine, (1,), "the address is our own", personal=True)
     assert release(decision, settings, announce=lambda found: announce(found, settings))
     assert dataset(airflow)["last_asset_event"]["id"] > second
     airflow.trigger("ingest__mine", {})

@@ -23,12 +23,47 @@ MAIL = "Write to jane.doe@gmail.com for a copy of the minutes."
 LONG = "A very long line about the weather. " * 10
 
 
+# Its limits are wide, so that what these tests release may be learned from.
+MOOD = """
+name = "mood"
+description = "Says the mood of a text"
+task = "classification"
+
+[data]
+corpus = "corpus/domain.jsonl"
+examples = "tasks/mood"
+replay = { corpus = "corpus/domain.jsonl", share = 0.1 }
+
+[base]
+model = { scratch = "tiny-encoder" }
+tokens = 20_000
+
+[pretrain]
+objective = "masked"
+tokens = 20_000
+
+[review]
+reviewers = ["reviewer"]
+
+[validation]
+personal_data = 0.9
+"""
+
+
+def begin(monkeypatch, root):
+    """Data, and the recipe that they are for."""
+    use(monkeypatch, root)
+    monkeypatch.setenv("SCRIPTORIUM_RECIPES", str(root / "recipes"))
+    monkeypatch.setenv("SCRIPTORIUM_MLFLOW_URL", "http://127.0.0.1:9")
+    (root / "recipes").mkdir(parents=True)
+    (root / "recipes" / "mood.toml").write_text(MOOD)
+    new_data(root / "data", rows=3)
+    return read_settings()
+
+
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
-    use(monkeypatch, tmp_path)
-    monkeypatch.setenv("SCRIPTORIUM_MLFLOW_URL", "http://127.0.0.1:9")
-    new_data(tmp_path / "data", rows=3)
-    return read_settings()
+    return begin(monkeypatch, tmp_path)
 
 
 def aside(settings, name="b1", rows=(), **changes):
@@ -198,9 +233,7 @@ def write_down(path, found):
 def test_a_kill_at_any_change_of_a_file_while_releasing_is_made_good(tmp_path, monkeypatch, apart):
     point, ended = 0, True
     while ended:
-        use(monkeypatch, tmp_path / str(point))
-        new_data(tmp_path / str(point) / "data", rows=3)
-        settings = read_settings()
+        settings = begin(monkeypatch, tmp_path / str(point))
         aside(settings, rows=ROWS)
         heard = tmp_path / f"{point}.heard"
         listen = partial(write_down, heard)
