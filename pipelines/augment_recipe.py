@@ -20,6 +20,9 @@ class Translator(Section):
 
     model: str = Field(description="hf://org/name, a folder, models:/name@champion or models:/name/version")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of model.safetensors")
+    files_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="Digest of its config and tokenizer, set when a run is frozen"
+    )
     artifact: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="Digest of a promoted artifact (models:/), set when a run is frozen"
     )

@@ -15,12 +15,12 @@ from pipelines.artifact_root import uri_of
 from pipelines.distil_recipe import Scratch
 from pipelines.errors import Refused
 from pipelines.mirror import here
+from pipelines.model_digests import WEIGHTS, Named, digests_of, require_files
 from pipelines.production import production_folder
 from pipelines.recipe import Base
 from pipelines.recipe_fit import REGISTRY
 from pipelines.settings import Settings
 
-WEIGHTS = "model.safetensors"
 HUB = "hf://"
 # What else names a model that is promoted, and one that may also be made here.
 PROMOTED = f", {REGISTRY}name@champion"
@@ -32,12 +32,29 @@ FILES = [WEIGHTS, "*.json", "*.txt", "*.model"]
 
 
 def pinned_base(base: Base, settings: Settings, key: str = "base") -> Base:
-    """The base with the digest of the model that its name stands for now. Raises Refused when it is nowhere."""
-    if isinstance(base.model, Scratch) or base.sha256:
+    """The base with the digests of the model that its name stands for now. Raises Refused when it is nowhere."""
+    if isinstance(base.model, Scratch):
         return base
-    digest = sha256_file(find_base(base, settings, key) / WEIGHTS)
-    print(f"{key} {base.model}: sha256 {digest}; a recipe that must not change with it pins it as {key}.sha256")
-    return base.model_copy(update={"sha256": digest})
+    now = digests_now(base, base.model, settings, f"{key}.model", MADE_HERE if key == "base" else PROMOTED)
+    if not base.sha256:
+        digest = now["sha256"]
+        print(f"{key} {base.model}: sha256 {digest}; a recipe that must not change with it pins it as {key}.sha256")
+    return base.model_copy(update=now)
+
+
+def digests_now(named: Named, name: str, settings: Settings, key: str, also: str = "") -> dict[str, str]:
+    """The digests of what a name stands for now, for a recipe that has not both.
+
+    Weights that the recipe itself pins may be elsewhere: then what lies beside them is as the step finds it, which is
+    said. Raises Refused for others that are nowhere.
+    """
+    if named.sha256 and named.files_sha256:
+        return {}
+    folder = _here(name, named.sha256, settings) if named.sha256 else find(name, None, settings, key, also)
+    if folder is None:
+        print(f"{key} {name}: the pinned weights are not on this machine; their tokenizer is taken as it is found")
+        return {}
+    return digests_of(require_files(folder, named.files_sha256, f"{key} {name}"))
 
 
 def find_base(base: Base, settings: Settings, key: str = "base") -> Path:
@@ -47,8 +64,16 @@ def find_base(base: Base, settings: Settings, key: str = "base") -> Path:
     """
     name = str(base.model)
     if name.startswith(REGISTRY):
-        return _promoted(base, settings, key)
-    return find(name, base.sha256, settings, f"{key}.model", MADE_HERE if key == "base" else PROMOTED)
+        return require_files(_promoted(base, settings, key), base.files_sha256, f"{key} {name}")
+    return find_named(base, name, settings, f"{key}.model", MADE_HERE if key == "base" else PROMOTED)
+
+
+def find_named(named: Named, name: str, settings: Settings, key: str, also: str = "") -> Path:
+    """The folder of a model, as `find` finds it, with the config and tokenizer that its run was frozen with.
+
+    Raises Refused as `find` does, and for other files beside the weights.
+    """
+    return require_files(find(name, named.sha256, settings, key, also), named.files_sha256, f"{key} {name}")
 
 
 def _promoted(base: Base, settings: Settings, key: str) -> Path:
@@ -78,7 +103,7 @@ def find(name: str, sha256: str | None, settings: Settings, key: str = "base.mod
     """
     if not name.startswith(HUB):
         return _verified(_folder(name, key), sha256, f"{key} {name}")
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name.removeprefix(HUB)) or ".." in name:
+    if not _is_name(name):
         raise Refused(f"{key} is {name!r}; it takes hf://organisation/name, a folder{also}")
     looked = []
     for place, search in _places(name.removeprefix(HUB), sha256, settings):
@@ -87,6 +112,21 @@ def find(name: str, sha256: str | None, settings: Settings, key: str = "base.mod
             return _verified(folder, sha256, f"{key} {name}")
         looked.append(place)
     raise Refused(f"{key} {_nowhere(name, looked)}")
+
+
+def _is_name(name: str) -> bool:
+    return bool(re.fullmatch(r"[\w.-]+/[\w.-]+", name.removeprefix(HUB))) and ".." not in name
+
+
+def _here(name: str, sha256: str, settings: Settings) -> Path | None:
+    """The folder of pinned weights, if this machine has them; the hub is not asked."""
+    folder = None
+    if not name.startswith(HUB):
+        folder = _with_weights(Path(name).expanduser().resolve())
+    elif _is_name(name):
+        *local, _hub = _places(name.removeprefix(HUB), sha256, settings)
+        folder = next(filter(None, (search() for _, search in local)), None)
+    return folder if folder and sha256_file(folder / WEIGHTS) == sha256 else None
 
 
 def _places(name: str, sha256: str | None, settings: Settings) -> Iterator[tuple[str, Callable[[], Path | None]]]:

@@ -29,6 +29,9 @@ class Distil(Section):
 
     student: str | Scratch = Field(description="hf://org/name, a folder, or { scratch = name }")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of the student's model.safetensors")
+    files_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="Digest of its config and tokenizer, set when a run is frozen"
+    )
     temperature: float = Field(
         2.0, gt=0, le=100, description="What logits of labels are divided by: the higher, the softer"
     )
@@ -72,5 +75,6 @@ def _student_itself(distil: Distil, task: Task) -> Iterator[str]:
     elif student.scratch not in (known := [name for one in task.objectives for name in names(one)]):
         kind = "writer" if task.answer == "text" else "encoder or decoder"
         yield f"distil.student.scratch is {student.scratch!r}, no {kind} of ours; {near_miss(student.scratch, known)}"
-    elif distil.sha256:
-        yield "distil.sha256 is the digest of a student that is found, and this one is made here; leave it out"
+    elif distil.sha256 or distil.files_sha256:
+        key = "sha256" if distil.sha256 else "files_sha256"
+        yield f"distil.{key} is the digest of a student that is found, and this one is made here; leave it out"

@@ -15,6 +15,9 @@ class Encoder(Section):
 
     model: str = Field(description="hf://org/name, or a folder")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of model.safetensors")
+    files_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="Digest of its config and tokenizer, set when a run is frozen"
+    )
 
 
 class Evaluate(Section):

@@ -16,6 +16,9 @@ class Toxicity(Section):
 
     model: str = Field(description="A recipe whose champion says it, or a classifier's folder (with a /)")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Digest of its weights; a run holds it")
+    files_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="Digest of its config and tokenizer, set when a run is frozen"
+    )
     label: str = Field("toxic", description="What it says of a toxic text")
     at_least: float = Field(0.5, gt=0, lt=1, description="How sure it must be")
     rows: int = Field(2000, ge=1, description="Rows of a set that it looks at")

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.artifact import sha256_file
-from pipelines.base_source import find, pinned_base
+from pipelines.base_source import digests_now, pinned_base
 from pipelines.champion import champion, require_known
 from pipelines.distil_recipe import Distil, Scratch
 from pipelines.errors import Refused
 from pipelines.evaluate_recipe import Evaluate
 from pipelines.limits import Limits
+from pipelines.model_digests import WEIGHTS, digests_of, require_files
 from pipelines.recipe import Base, Finetune, Recipe
 from pipelines.registered_base import is_registered, registered_base
 from pipelines.settings import Settings
-from pipelines.toxicity import WEIGHTS, require_labels
+from pipelines.toxicity import classifier_folder, require_labels
 from pipelines.translators import NAMING, as_base, key_of
 
 
 def pinned(recipe: Recipe, settings: Settings) -> Recipe:
-    """The recipe with the digest of every model that it only names. Raises Refused for one that is nowhere."""
+    """The recipe with the digests of every model that it only names. Raises Refused for one that is nowhere."""
     now = {
         "base": pinned_model(recipe.base, settings),
         "validation": pinned_limits(recipe.validation, settings),
@@ -36,21 +36,19 @@ def pinned_model(base: Base, settings: Settings, key: str = "base") -> Base:
 
 
 def pinned_encoder(evaluate: Evaluate, settings: Settings) -> Evaluate:
-    """The section with the digest of the encoder that its name stands for now. Raises Refused when it is nowhere."""
+    """The section with the digests of the encoder that its name stands for now. Raises Refused when it is nowhere."""
     encoder = evaluate.encoder
-    if encoder is None or encoder.sha256:
+    if encoder is None:
         return evaluate
-    digest = sha256_file(find(encoder.model, None, settings, "evaluate.encoder.model") / WEIGHTS)
-    return evaluate.model_copy(update={"encoder": encoder.model_copy(update={"sha256": digest})})
+    now = digests_now(encoder, encoder.model, settings, "evaluate.encoder.model")
+    return evaluate.model_copy(update={"encoder": encoder.model_copy(update=now)})
 
 
 def pinned_student(distil: Distil | None, settings: Settings) -> Distil | None:
-    """The section with the digest of the student that its name stands for now. Raises Refused when it is nowhere."""
-    if distil is None or distil.sha256 or isinstance(distil.student, Scratch):
+    """The section with the digests of the student that its name stands for now. Raises Refused when it is nowhere."""
+    if distil is None or isinstance(distil.student, Scratch):
         return distil
-    return distil.model_copy(
-        update={"sha256": sha256_file(find(distil.student, None, settings, "distil.student") / WEIGHTS)}
-    )
+    return distil.model_copy(update=digests_now(distil, distil.student, settings, "distil.student"))
 
 
 def pinned_translators(finetune: Finetune, settings: Settings) -> Finetune:
@@ -67,17 +65,17 @@ def pinned_translators(finetune: Finetune, settings: Settings) -> Finetune:
 
 
 def pinned_limits(limits: Limits, settings: Settings) -> Limits:
-    """The limits with the digest of the classifier that its name stands for now.
+    """The limits with the digests of the classifier that its name stands for now.
 
     Raises Refused when there is none.
     """
     toxicity = limits.toxicity
-    if toxicity is None or toxicity.sha256:
+    if toxicity is None or (toxicity.sha256 and toxicity.files_sha256):
         return limits
-    folder = _folder_now(toxicity.model, settings)
+    folder = classifier_folder(toxicity, settings) if toxicity.sha256 else _folder_now(toxicity.model, settings)
+    require_files(folder, toxicity.files_sha256, "validation.toxicity.model")
     require_labels(folder, toxicity)
-    digest = sha256_file(folder / WEIGHTS)
-    return limits.model_copy(update={"toxicity": toxicity.model_copy(update={"sha256": digest})})
+    return limits.model_copy(update={"toxicity": toxicity.model_copy(update=digests_of(folder))})
 
 
 def _folder_now(model: str, settings: Settings) -> Path:

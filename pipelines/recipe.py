@@ -79,6 +79,9 @@ class Base(Section):
         pattern="^[0-9a-f]{64}$",
         description="SHA-256 of model.safetensors; left out, a run is frozen with that of what it finds",
     )
+    files_sha256: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="Digest of its config and tokenizer, set when a run is frozen"
+    )
     artifact: str | None = Field(
         None, pattern="^[0-9a-f]{64}$", description="Digest of a promoted artifact (models:/), set when a run is frozen"
     )

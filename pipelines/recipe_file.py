@@ -14,6 +14,8 @@ from pipelines.settings import Settings
 
 Form = TypeVar("Form", bound=BaseModel)
 
+# What is true of the recipe's own base alone.
+OF_ONE_BASE = ("base.sha256", "base.files_sha256", "base.artifact")
 # The trigger form's short names, and the recipe key that each one sets.
 PARAMETERS = {
     "base": "base.model",
@@ -66,7 +68,7 @@ def require_readable(folder: Path) -> None:
 
 
 def overrides_from_form(recipe: Recipe, form: dict[str, Any]) -> dict[str, Any]:
-    """The recipe keys that a filled-in trigger form changes; another base loses the pinned digest of the recipe's own.
+    """The recipe keys that a filled-in trigger form changes; another base loses the pinned digests of the recipe's own.
 
     Raises Refused for a parameter that the form does not have.
     """
@@ -74,7 +76,7 @@ def overrides_from_form(recipe: Recipe, form: dict[str, Any]) -> dict[str, Any]:
         raise Refused(f"unknown parameter {unknown[0]!r}; {near_miss(unknown[0], [*PARAMETERS, 'refresh'])}")
     shown = form_values(recipe)
     changed = {PARAMETERS[name]: value for name, value in form.items() if value != shown[name]}
-    return changed | ({"base.sha256": None, "base.artifact": None} if "base.model" in changed else {})
+    return changed | (dict.fromkeys(OF_ONE_BASE) if "base.model" in changed else {})
 
 
 def taken_refresh(values: dict[str, Any]) -> bool:

@@ -6,10 +6,11 @@ import re
 
 from pipelines import ledger
 from pipelines.artifact import sha256_file
-from pipelines.base_source import WEIGHTS, require_plain
+from pipelines.base_source import require_plain
 from pipelines.champion import history, promoted_folder, require_holder, require_known
 from pipelines.errors import Refused
 from pipelines.ledger import Entry
+from pipelines.model_digests import WEIGHTS
 from pipelines.recipe import Base
 from pipelines.recipe_fit import REGISTRY
 from pipelines.settings import Settings

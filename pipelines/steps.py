@@ -48,7 +48,7 @@ BASE_TRAINING = ("objective", "batch_tokens", "accumulation", "block", "mask", "
 # What the validation reads beside the rows.
 AUGMENT_FILES = ("finetune.augment.synonyms", "finetune.augment.slots")
 # All of [distil] but whether the student is released: that teaches it nothing.
-STUDENT = ("student", "sha256", "temperature", "weight", "corpus", "epochs", "learning_rate")
+STUDENT = ("student", "sha256", "files_sha256", "temperature", "weight", "corpus", "epochs", "learning_rate")
 # What the test rows must have something for, or the data a file.
 PARTS = ("evaluate.slices", "evaluate.robustness", "evaluate.behaviour", "evaluate.bias")
 # What a report looks at, beside the model.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.tasks import TASKS
-from pipelines.base_source import find
+from pipelines.base_source import find_named
 from pipelines.corpus import training_texts
 from pipelines.distil_recipe import Distil, Scratch
 from pipelines.errors import Refused
@@ -42,7 +42,7 @@ def student_folder(work: Work, asked: Iterable[str], folder: Path) -> Path:
 
     settings, data = require_section(work.run.recipe), work.run.recipe.data
     if not isinstance(settings.student, Scratch):
-        return find(settings.student, settings.sha256, work.settings, "distil.student")
+        return find_named(settings, settings.student, work.settings, "distil.student")
     corpora = [text for corpus in (data.corpus, data.replay.corpus) for text in training_texts(work, corpus)]
     save(*scratch(settings.student.scratch, [*asked, *corpora], work.run.recipe.seed), folder)
     return folder

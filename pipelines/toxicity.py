@@ -14,12 +14,12 @@ from pipelines.errors import Refused
 from pipelines.limits import Toxicity
 from pipelines.measure import EXAMPLES, Measure
 from pipelines.mirror import here, manifests
+from pipelines.model_digests import WEIGHTS, require_files
 from pipelines.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     import polars as pl
 
-WEIGHTS = "model.safetensors"
 PAIRS = "PairClassifier"  # of models/pair_head.py; importing it would load torch
 LONGEST = 2000  # characters of a text that are looked at; classifiers cut it sooner
 
@@ -69,7 +69,7 @@ def chances(texts: Sequence[str], toxicity: Toxicity) -> list[float]:
 
 
 def classifier_folder(toxicity: Toxicity, settings: Settings) -> Path:
-    """The folder of the classifier with the pinned digest, whichever is the champion by now."""
+    """The folder of the classifier with the pinned digests, whichever is the champion by now."""
     if "/" in toxicity.model:
         places = [Path(toxicity.model).expanduser()]
     else:
@@ -78,7 +78,7 @@ def classifier_folder(toxicity: Toxicity, settings: Settings) -> Path:
         places = [here(uri) / "model" for uri in wanted]
     for place in places:
         if (place / WEIGHTS).is_file() and sha256_file(place / WEIGHTS) == toxicity.sha256:
-            return place
+            return require_files(place, toxicity.files_sha256, f"validation.toxicity.model {toxicity.model}")
     raise Refused(f"validation.toxicity: no {toxicity.model} has the weights {toxicity.sha256}; start a new run")
 
 

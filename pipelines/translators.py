@@ -10,7 +10,7 @@ from pipelines.recipe import Base
 from pipelines.settings import Settings
 
 # What names a model and its bytes, of a translator and of a base.
-NAMING = ("model", "sha256", "artifact")
+NAMING = ("model", "sha256", "files_sha256", "artifact")
 
 
 def folder_of(translator: Translator, way: str, settings: Settings) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from models.tasks import TASKS
 from models.tasks.task import Prediction, Row, Task
 from pipelines.augmentation import augmented
-from pipelines.base_source import find
+from pipelines.base_source import find_named
 from pipelines.examples import Load, Rows, Training, by_chance, passes, training_rows, validated_by, validation
 from pipelines.loop_progress import progress
 from pipelines.steps import Work
@@ -86,10 +86,8 @@ def finish(_: Work) -> None:
 
 def beside(work: Work) -> dict[str, Any]:
     """The encoder that compares texts by their meaning, if the recipe names one."""
-    encoder = work.run.recipe.evaluate.encoder
-    return {
-        "encoder": find(encoder.model, encoder.sha256, work.settings, "evaluate.encoder.model") if encoder else None
-    }
+    encoder, key = work.run.recipe.evaluate.encoder, "evaluate.encoder.model"
+    return {"encoder": find_named(encoder, encoder.model, work.settings, key) if encoder else None}
 
 
 def predictions(
