@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,14 +16,17 @@ from pipelines.findings import Result
 if TYPE_CHECKING:
     import polars as pl
 
-Undecided = tuple[str, str, int, list[str]]  # set, file, line, checks
+Undecided = tuple[int, str, str, int, list[str]]  # line of accepted.jsonl from 0, set, file, line, checks
+Tolerated = Mapping[str, frozenset[str]]
 ACCEPTED, QUARANTINED = "accepted.jsonl", "quarantined.jsonl"
+UNDECIDED = "undecided.jsonl"
 
 
 class Outputs:
     """accepted.jsonl, quarantined.jsonl and validation.json of a folder.
 
     Rows that fail only checks with a limit stay among the accepted until `finish`, for the limit is about all rows.
+    Which they are is kept in a file: it may be most of them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,9 +34,9 @@ class Outputs:
         folder.mkdir(parents=True, exist_ok=True)
         for name in (ACCEPTED, QUARANTINED, "validation.json"):
             (folder / name).unlink(missing_ok=True)
-        self.accepted, self.aside = (self._part(name).open("wb") for name in (ACCEPTED, QUARANTINED))
+        names = (ACCEPTED, QUARANTINED, UNDECIDED)
+        self.accepted, self.aside, self.undecided = (self._part(name).open("wb") for name in names)
         self.lines = 0
-        self.undecided: dict[int, Undecided] = {}  # by line of accepted.jsonl, from 0
 
     def add(self, name: str, file: str, frame: pl.DataFrame) -> None:
         """Write the rows of a block of a file of the set `name`."""
@@ -49,19 +52,21 @@ class Outputs:
         doubtful = kept.with_row_index("\0at").filter(pl.any_horizontal(BEYOND_A_LIMIT))
         for row in doubtful.select("\0at", LINE, *BEYOND_A_LIMIT).iter_rows(named=True):
             checks = [check for check in BEYOND_A_LIMIT if row[check]]
-            self.undecided[self.lines + row["\0at"]] = (name, file, row[LINE], checks)
+            found: Undecided = (self.lines + row["\0at"], name, file, row[LINE], checks)
+            self.undecided.write(json.dumps(found).encode() + b"\n")
         self.lines += len(kept)
 
-    def finish(self, result: Result, tolerated: Mapping[str, frozenset[str]]) -> None:
+    def finish(self, result: Result, tolerated: Tolerated) -> None:
         """Put the files in place, after a refusal none but validation.json.
 
         `tolerated` says for each set which checks its rows may fail and stay.
         """
-        removed = {at: found for at, found in self.undecided.items() if set(found[3]) - tolerated[found[0]]}
+        self.undecided.close()
         for file in (self.accepted, self.aside):
             file.flush()
         if result.verdict != "reject":
-            self._move(removed)
+            self._move(self._removed(tolerated))
+        self._part(UNDECIDED).unlink()
         _close(self.accepted)
         _close(self.aside)
         for name in (ACCEPTED, QUARANTINED):
@@ -71,16 +76,25 @@ class Outputs:
                 self._part(name).replace(self.folder / name)
         write_json(self.folder / "validation.json", result.model_dump(mode="json"))
 
-    def _move(self, removed: Mapping[int, Undecided]) -> None:
+    def _removed(self, tolerated: Tolerated) -> Iterator[Undecided]:
+        """Those of the undecided rows that do not stay, in their order."""
+        with self._part(UNDECIDED).open("rb") as file:
+            for at, name, source, line, checks in map(json.loads, file):
+                if set(checks) - tolerated[name]:
+                    yield at, name, source, line, checks
+
+    def _move(self, removed: Iterator[Undecided]) -> None:
         """Write the accepted lines again without some of them, which join those set aside."""
-        if not removed:
+        found = next(removed, None)
+        if found is None:
             return
         whole = self._part(ACCEPTED)
         fewer = whole.with_suffix(".fewer")
         with whole.open("rb") as source, fewer.open("wb") as target:
             for number, line in enumerate(source):
-                if number in removed:
-                    self.aside.write(_record(*removed[number][1:], line.decode().rstrip("\n")))
+                if found and number == found[0]:
+                    self.aside.write(_record(*found[2:], line.decode().rstrip("\n")))
+                    found = next(removed, None)
                 else:
                     target.write(line)
             _sync(target)

@@ -1,10 +1,13 @@
 """What only the whole of a set can tell is found: repeated ids, copies, labels, leaks, and shares beyond a limit."""
 
 import json
+import tracemalloc
 
 import pytest
 
 from pipelines import spill
+from pipelines.blocks import LINE, RAW
+from pipelines.facts import SET_ASIDE
 from pipelines.findings import Result
 from pipelines.formats import FORMATS
 from pipelines.judgement import pair_subject, set_subject
@@ -122,6 +125,24 @@ def test_rows_of_a_check_with_a_limit_are_set_aside_only_beyond_it(tally, tmp_pa
         (5, ["control_characters"], "r4"),
         (8, ["empty_texts"], "r7"),
     ]
+
+
+def test_rows_that_a_limit_is_still_to_decide_about_take_no_memory(tmp_path):
+    import polars as pl
+
+    checks = dict.fromkeys(SET_ASIDE, False) | {"control_characters": True}
+    outputs = Outputs(tmp_path)
+    tracemalloc.start()
+    try:
+        for first in range(1, 50_000, 1_000):
+            facts = {LINE: range(first, first + 1_000), RAW: [json.dumps(row(first))] * 1_000}
+            outputs.add("training", "a.jsonl", pl.DataFrame(facts).with_columns(**checks))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    outputs.finish(Result(verdict="reject", rows=50_000, accepted=0, quarantined=0, findings=()), {})
+    assert kept < 2_000_000
+    assert [path.name for path in tmp_path.iterdir()] == ["validation.json"]
 
 
 def test_rows_beyond_those_looked_at_for_near_copies_are_counted_and_said(found):
