@@ -26,7 +26,7 @@ from pipelines.tally import Role, Tally
 Say = Callable[[str], None]
 Files = Mapping[str, Path]
 # Leaks whose rows can be shown in either set.
-SHOWN = ("ids_in_both", "leakage", "near_leakage")
+SHOWN = ("ids_in_both", "leakage", "near_leakage", "answer_leakage")
 
 
 @dataclass
@@ -136,7 +136,8 @@ def _in_corpus(test: str, corpus: str, change: Change) -> Iterator[Finding]:
     """Texts of the test set in a corpus to train on."""
     if not change.applies(test, corpus):
         return
-    read, checks = change.read, corpus_checks(change.read.recipe.validation)
+    read, recipe = change.read, change.read.recipe
+    checks = corpus_checks(FORMATS[form_of(test, recipe)], recipe.validation)
     measures = corpus_measures(read.of(test, change.after), read.of(corpus, change.after), change.after[corpus])
     if found := list(findings_of(judged(Subject(f"{test} in {corpus}", measures, checks)))):
         old: Mapping[str, Measure] = {}

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 WINDOW = 24  # characters in spaced form: four or five English words, or twelve Chinese characters
 OWNERS = 64  # texts looked at that share one window
-HIGH, LOW, TOP = np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(44)
+HIGH, LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
+FEWEST, MOST = 20, 24  # bits of a hash that say where it is noted that a window is looked for
 
 
 def contained(texts: Sequence[str], documents: Iterable[str], share: float = 0.8) -> list[tuple[int, int]]:
@@ -53,9 +54,11 @@ class _Wanted:
         hashes, starts = windows(list(positions), WINDOW)
         order = np.argsort(hashes, kind="stable")
         self.keys, self.starts = hashes[order], starts[order]
-        # One bit of most windows of a document shows that they are none of these.
-        self.seen = np.zeros(1 << 20, bool)
-        self.seen[self.keys >> TOP] = True
+        # One look at most windows of a document shows that they are none of these; of 2 million an eighth is noted.
+        bits = min(MOST, max(FEWEST, len(self.keys).bit_length() + 3))
+        self.top = np.uint64(64 - bits)
+        self.seen = np.zeros(1 << bits, bool)
+        self.seen[self.keys >> self.top] = True
 
     def held(self, documents: Sequence[str], share: float) -> Iterator[tuple[int, int]]:
         """(text, document) for every text that one of `documents` holds, by document."""
@@ -75,7 +78,7 @@ class _Wanted:
         """Where windows of the documents stand in the texts: documents and starts, ascending."""
         forms = [spaced(document) for document in documents]
         hashes, starts = windows(forms, WINDOW)
-        probable = self.seen[hashes >> TOP]
+        probable = self.seen[hashes >> self.top]
         hashes, starts = hashes[probable], starts[probable]
         first = np.searchsorted(self.keys, hashes)
         owners = np.minimum(OWNERS, np.searchsorted(self.keys, hashes, side="right") - first)

@@ -11,6 +11,7 @@ from pipelines.formats import FORMATS, Dialog, Recommendation, Row, Translation,
 from pipelines.limits import Limits
 from pipelines.plain_text import CONTROL, MOJIBAKE, REPLACEMENT, empty, foreign, plain, primary_language
 from pipelines.timestamps import bad_timestamp
+from pipelines.told import answers, has_answers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +31,7 @@ BEYOND_A_LIMIT = (
 SET_ASIDE = ALWAYS + BEYOND_A_LIMIT
 DOUBTFUL = ("mojibake", "other_script", "unanswered")
 # Keys are 64-bit hashes: two of 10 million different contents share one with probability 3e-6.
-KEYS = ("id_key", "text_key", "answer_key", "start_key", "end_key")
+KEYS = ("id_key", "text_key", "answer_key", "told_key", "start_key", "end_key")
 TURNS = r"^(system )?user( assistant user)*( assistant)?$"
 
 
@@ -158,13 +159,14 @@ def _other_script(frame: pl.DataFrame, view: View) -> pl.Expr:
 def _keys(frame: pl.DataFrame, form: type[Row]) -> dict[str, pl.Expr | pl.Series]:
     import polars as pl
 
-    long = pl.col(PLAIN).str.len_chars() >= 2 * EDGE
+    long, answer = pl.col(PLAIN).str.len_chars() >= 2 * EDGE, _answer(frame, form)
     return {
         "id_key": pl.col("id").hash(1),
         "text_key": pl.concat_str(form.KEY, separator="\n").hash(TEXT_SEED)
         if form.KEY
         else pl.col(PLAIN).hash(TEXT_SEED),
-        "answer_key": _answer(frame, form).hash(ANSWER_SEED),
+        "answer_key": answer.hash(ANSWER_SEED),
+        "told_key": _told(frame, form, answer),
         "start_key": pl.when(long).then(pl.col(PLAIN).str.head(EDGE).hash(4)),
         "end_key": pl.when(long).then(pl.col(PLAIN).str.tail(EDGE).hash(5)),
     }
@@ -176,6 +178,15 @@ def _answer(frame: pl.DataFrame, form: type[Row]) -> pl.Series:
     if form is Unlabeled:
         return frame["split"]
     return plain(frame[ANSWER]) if form.ANSWERS else frame[ANSWER]
+
+
+def _told(frame: pl.DataFrame, form: type[Row], answer: pl.Series) -> pl.Series:
+    """By the seed of texts: what one row has written, another may read."""
+    import polars as pl
+
+    if not has_answers(form):
+        return pl.Series([None] * len(frame), dtype=pl.UInt64)
+    return (plain(answers(frame, form)) if form is Dialog else answer).hash(TEXT_SEED)
 
 
 def _labels(labels: pl.Series) -> pl.Series:

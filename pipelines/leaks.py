@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.blocks import PLACE
 from pipelines.facts import ANSWER_SEED
-from pipelines.formats import Recommendation
+from pipelines.formats import Dialog, Recommendation
 from pipelines.measure import EXAMPLES, Measure, shown
 from pipelines.reading import read_blocks
 from pipelines.tally import Tally
+from pipelines.told import has_answers, is_long, tells
 from pipelines.whole_set import gathered
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def leak_measures(evaluation: Tally, training: Tally) -> dict[str, Measure]:
         "ids_in_both": _both(evaluation, evaluation.ids, training.ids),
         "leakage": _both(evaluation, evaluation.texts, training.texts),
     }
+    found |= _answer_leakage(evaluation, training)
     found["near_leakage"] = _near_leakage(evaluation, training)
     if evaluation.view.form is Recommendation:
         found["cold_items"] = _both(evaluation, evaluation.items, training.items, cold=True)
@@ -46,13 +48,9 @@ def other_task_measures(evaluation: Tally, training: Tally) -> dict[str, Measure
     A text counts wherever it stands in a row: an answer that was learned with it would be another task's, but the model
     has seen it.
     """
-    import polars as pl
-
-    parts = (evaluation.texts.together(training.texts), evaluation.firsts.together(training.singles))
-    seen = [a.join(b, on="text_key", how="semi")[PLACE] for both in parts for a, b in both]
-    places = pl.concat(seen).unique().sort()
-    leaked = Measure(len(places), places=evaluation.places(places.head(EXAMPLES).to_list()))
+    leaked = _met(evaluation, (evaluation.texts, training.texts), (evaluation.firsts, training.singles))
     found = {"leakage": leaked, "near_leakage": _near_leakage(evaluation, training)}
+    found |= _answer_leakage(evaluation, training)
     for measure in found.values():
         measure.of = evaluation.rows
     return found
@@ -69,19 +67,57 @@ def heldout_measures(corpus: Tally) -> dict[str, Measure]:
 
 
 def corpus_measures(evaluation: Tally, corpus: Tally, path: Path) -> dict[str, Measure]:
-    """Evaluation texts in the corpus that is trained on: as texts of their own, or within longer ones of the file."""
+    """Evaluation rows in a corpus that is trained on: as texts of their own, or within longer ones of the file.
+
+    A part of what a row says tells of the row where it is long; so does an answer, and short ones are counted apart.
+    """
     import polars as pl
 
+    training, form = pl.col("answer_key") == _key_of_training(), evaluation.view.form
+    both = evaluation.firsts.together(corpus.texts)
+    leaked, answers = list[int](), list[int]()
+    for place, part, text in _within(evaluation, corpus, path):
+        if part == "answer" and tells(text, form):
+            answers.append(place)
+        if part == "whole" or (is_long(text) and not (part == "answer" and form is Dialog)):
+            leaked.append(place)
+    seen = [a.join(b.filter(training), on="text_key", how="semi")[PLACE] for a, b in both]
+    found = {"corpus_leakage": _at(evaluation, [*seen, pl.Series(leaked, dtype=pl.UInt64)])}
+    if has_answers(form):
+        found["corpus_answers"] = _at(evaluation, [pl.Series(answers, dtype=pl.UInt64)])
+    for measure in found.values():
+        measure.of = evaluation.rows
+    return found
+
+
+def _within(evaluation: Tally, corpus: Tally, path: Path) -> Iterator[tuple[int, str, str]]:
+    """What is looked for of the evaluation rows (`spill.Texts`), where a training text of the corpus holds it."""
     from pipelines.contained import contained
 
-    training = pl.col("answer_key") == _key_of_training()
-    parts = evaluation.firsts.together(corpus.texts)
-    leaked = [a.join(b.filter(training), on="text_key", how="semi")[PLACE] for a, b in parts]
-    for where, texts in evaluation.looked_for.slices(LOOKED_FOR):
-        within = contained(texts, _training_texts(corpus, path))
-        leaked.append(pl.Series([where[position] for position, _ in within], dtype=pl.UInt64))
-    places = pl.concat(leaked).unique().sort()
-    return {"corpus_leakage": Measure(len(places), evaluation.rows, evaluation.places(places.head(EXAMPLES).to_list()))}
+    for some in evaluation.looked_for.slices(LOOKED_FOR):
+        found = contained([text for _, _, text in some], _training_texts(corpus, path))
+        yield from (some[position] for position, _ in found)
+
+
+def _answer_leakage(evaluation: Tally, training: Tally) -> dict[str, Measure]:
+    """Evaluation answers that training shows, as answers or to be read; of formats that have answers of their own."""
+    if not has_answers(evaluation.view.form):
+        return {}
+    learned = (training.answers, training.texts, training.singles)
+    return {"answer_leakage": _met(evaluation, *((evaluation.answers, spill) for spill in learned))}
+
+
+def _met(evaluation: Tally, *both: tuple[Spill, Spill]) -> Measure:
+    """The evaluation rows of which a key stands in the other spill, each once."""
+    parts = (part for mine, others in both for part in mine.together(others))
+    return _at(evaluation, [a.join(b, on="text_key", how="semi")[PLACE] for a, b in parts])
+
+
+def _at(evaluation: Tally, places: Sequence[pl.Series]) -> Measure:
+    import polars as pl
+
+    found = pl.concat(places).unique().sort()
+    return Measure(len(found), places=evaluation.places(found.head(EXAMPLES).to_list()))
 
 
 def _key_of_training() -> int:

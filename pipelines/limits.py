@@ -98,6 +98,12 @@ class Limits(Section):
         le=1,
         description="Refuses above this share of evaluation texts nearly one of training; warns above 0.02",
     )
+    answer_leakage: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Refuses above this share of evaluation answers that training or a corpus shows; warns above 0.02",
+    )
     corpus_leakage: float = Field(
         0.01, ge=0, le=1, description="Refuses above this share of test texts in a corpus that is trained on"
     )

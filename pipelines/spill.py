@@ -77,28 +77,27 @@ class Spill:
 
 
 class Texts:
-    """Texts on disk, in their order, each with the place of its row."""
+    """Texts on disk, in their order, each with the place of its row and what it is of that."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def add(self, texts: Iterable[str], places: Iterable[int]) -> None:
+    def add(self, part: str, texts: Iterable[str], places: Iterable[int]) -> None:
         """Keep more texts."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(both) + "\n" for both in zip(places, texts, strict=True))
+            file.writelines(json.dumps((place, part, text)) + "\n" for place, text in zip(places, texts, strict=True))
 
-    def slices(self, characters: int) -> Iterator[tuple[list[int], list[str]]]:
-        """Places and texts, in lists that are closed once the texts hold so many characters."""
+    def slices(self, characters: int) -> Iterator[list[tuple[int, str, str]]]:
+        """(place, part, text), in lists that are closed once the texts hold so many characters."""
         if not self.path.exists():
             return
-        places, some, held = list[int](), list[str](), 0
+        some, held = list[tuple[int, str, str]](), 0
         with self.path.open(encoding="utf-8") as file:
-            for place, text in map(json.loads, file):
-                places.append(place)
-                some.append(text)
+            for place, part, text in map(json.loads, file):
+                some.append((place, part, text))
                 held += len(text)
                 if held >= characters:
-                    yield places, some
-                    places, some, held = [], [], 0
+                    yield some
+                    some, held = [], 0
         if some:
-            yield places, some
+            yield some

@@ -11,6 +11,7 @@ from pipelines.findings import Severity
 from pipelines.formats import Dialog, Recommendation, Row
 from pipelines.limits import Limits
 from pipelines.tally import Tally
+from pipelines.told import has_answers
 
 ROWS = {
     "empty_texts": ("rows with an empty text", "remove these rows, or fill in their text"),
@@ -92,14 +93,26 @@ def text_leak_checks(form: type[Row], limits: Limits) -> list[Check]:
         # Honest splits of short texts hold a few: of banking questions one in fifteen, of one month's news one in ten.
         checks.append(_share("near_leakage", what, near, min(0.02, limits.near_leakage)))
         checks.append(_share("near_leakage", what, near + _by("near_leakage"), limits.near_leakage, "reject"))
+    if has_answers(form):
+        what, cure = "evaluation answers that training shows too", "split so that such answers stand on one side"
+        checks += _answers("answer_leakage", what, cure, limits)
     return checks
 
 
-def corpus_checks(limits: Limits) -> list[Check]:
+def corpus_checks(form: type[Row], limits: Limits) -> list[Check]:
     """The checks of a test set against a corpus that is trained on."""
     remove = "remove these texts from the corpus, or mark them as heldout" + _by("corpus_leakage")
-    what = "test texts in the corpus to train on"
-    return [_share("corpus_leakage", what, remove, limits.corpus_leakage, "reject")]
+    checks = [_share("corpus_leakage", "test texts in the corpus to train on", remove, limits.corpus_leakage, "reject")]
+    if has_answers(form):
+        what, cure = "test answers in the corpus to train on", "remove the texts that hold them from the corpus"
+        checks += _answers("corpus_answers", what, cure, limits)
+    return checks
+
+
+def _answers(name: str, what: str, cure: str, limits: Limits) -> Iterator[Check]:
+    # Honest sets share a few: of one feed's headlines one in seven, of the example's summaries one in seventeen.
+    yield _share(name, what, cure, min(0.02, limits.answer_leakage))
+    yield _share(name, what, cure + _by("answer_leakage"), limits.answer_leakage, "reject")
 
 
 def heldout_checks() -> list[Check]:

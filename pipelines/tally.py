@@ -18,6 +18,7 @@ from pipelines.measure import EXAMPLES, Measure, shown
 from pipelines.plain_text import plain
 from pipelines.spill import Spill, Texts
 from pipelines.text_lines import Fault
+from pipelines.told import answers, has_answers, parts, tells
 from pipelines.toxicity import Sample
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Tally:
         self.texts = Spill(folder, "texts", ("text_key", "answer_key", PLACE))
         self.firsts = Spill(folder, "firsts", ("text_key", PLACE))
         self.singles = Spill(folder, "singles", ("text_key", PLACE))  # of auxiliary rows, each text by itself
+        self.answers = Spill(folder, "answers", ("text_key", PLACE))  # of evaluation rows, those that tell anything
         self.edges = Spill(folder, "edges", ("key", PLACE))
         self.users = Spill(folder, "users", ("user_key", "timestamp", PLACE))
         self.items = Spill(folder, "items", ("item_key", PLACE))
@@ -138,13 +140,7 @@ class Tally:
         self.texts.add(frame)
         if self.sample:
             self.sample.add(frame)
-        if self.role == "evaluation" and self.view.form not in {Dialog, Recommendation}:
-            self.firsts.add(frame.with_columns(text_key=plain(frame[self.view.form.TEXTS[0]]).hash(TEXT_SEED)))
-        if self.role == "evaluation" and self.view.form is not Recommendation:
-            self.looked_for.add(frame[TEXT], frame[PLACE])
-        if self.role == "auxiliary" and self.view.form is not Dialog:
-            for name in (*self.view.form.TEXTS, *self.view.form.ANSWERS):
-                self.singles.add(frame.with_columns(text_key=plain(frame[name]).hash(TEXT_SEED)))
+        self._spill_parts(frame)
         for edge in ("start_key", "end_key"):
             self.edges.add(frame.select(pl.col(edge).alias("key"), PLACE).drop_nulls())
         if self.view.form is Recommendation:
@@ -153,6 +149,28 @@ class Tally:
             self.items.add(frame)
         elif self.view.limits.near_duplicates:
             self._index(frame)
+
+    def _spill_parts(self, frame: pl.DataFrame) -> None:
+        form = self.view.form
+        if self.role == "evaluation" and form not in {Dialog, Recommendation}:
+            self.firsts.add(frame.with_columns(text_key=plain(frame[form.TEXTS[0]]).hash(TEXT_SEED)))
+        if self.role == "evaluation" and form is not Recommendation:
+            for part, texts in parts(frame, form):
+                self.looked_for.add(part, texts, frame[PLACE])
+        if self.role == "auxiliary" and form is not Dialog:
+            for name in (*form.TEXTS, *form.ANSWERS):
+                self.singles.add(frame.with_columns(text_key=plain(frame[name]).hash(TEXT_SEED)))
+        if has_answers(form):
+            self._spill_answers(frame)
+
+    def _spill_answers(self, frame: pl.DataFrame) -> None:
+        import polars as pl
+
+        form = self.view.form
+        if self.role == "evaluation":
+            tell = [tells(answer, form) for answer in answers(frame, form)]
+            frame = frame.filter(pl.Series(tell, dtype=pl.Boolean))
+        self.answers.add(frame.select(pl.col("told_key").alias("text_key"), PLACE))
 
     def _index(self, frame: pl.DataFrame) -> None:
         from pipelines.near_sets import NearSet

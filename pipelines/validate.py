@@ -125,7 +125,7 @@ def subjects(  # noqa: PLR0913, PLR0917
         yield pair_subject(f"{data.examples}: {one} in {other}", splits[one], splits[other])
     for name, corpus in corpora.items():
         measures = corpus_measures(splits["test"], corpus, dataset / name)
-        yield Subject(f"{data.examples}: test in {name}", measures, corpus_checks(limits))
+        yield Subject(f"{data.examples}: test in {name}", measures, corpus_checks(FORMATS[TASKS[task].format], limits))
     for number, further in enumerate(auxiliary):
         learned: dict[str, Tally] = {}
         for split, name in further.files.items():
