@@ -100,7 +100,7 @@ def shrink(data: Path):
         rows = path.read_text().splitlines(keepends=True)
         if "corpus" in path.parts:
             held = [row for row in rows if '"split":"heldout"' in row]
-            rows = [row for row in rows if '"split":"train"' in row][:600] + held[:150]
+            rows = [row for row in rows if '"split":"train"' in row][:600] + held[:40]
         else:
             groups = sorted({json.loads(row).get("group", row) for row in rows})[:40]
             rows = [row for row in rows if json.loads(row).get("group", row) in groups]
