@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from models import stop
@@ -49,17 +50,18 @@ def augmented(work: Work, task: Task, rows: Sequence[Row]) -> list[dict[str, Any
 def _made(work: Work, task: Task, rows: Sequence[Row]) -> dict[str, Any]:
     """The copies that are kept, and how many others were dropped for which reason.
 
-    A copy that is nearly a validation or test row is dropped, and so is one in which nothing changed or that is there,
-    or in which a value of a slot is left.
+    A copy that is nearly a validation or test row is dropped, or asks nearly what one asks, whatever the answer. So is
+    one in which nothing changed or that is there, or in which a value of a slot is left.
     """
-    held = [_text(task, row) for split in ("validation", "test") for row in read_split(work, split)]
+    held = [row for split in ("validation", "test") for row in read_split(work, split)]
     made, seen = _copies(work, task, rows), {plain(_text(task, row)) for row in rows}
     copies = [copy for copy in made if copy is not None]
     texts = [_text(task, copy) for copy in copies]
+    near = zip(*(near_known(list(map(of, copies)), list(map(of, held))) for of in _sides(task)), strict=True)
     kept, dropped = [], Counter[str](near_held_out=0, already_there=0, incomplete=len(made) - len(copies))
-    for copy, text, is_held_out in zip(copies, texts, near_known(texts, held), strict=True):
+    for copy, text, is_near in zip(copies, texts, near, strict=True):
         form = plain(text)
-        reason = "near_held_out" if is_held_out else "already_there" if form in seen else ""
+        reason = "near_held_out" if any(is_near) else "already_there" if form in seen else ""
         seen.add(form)
         if reason:
             dropped[reason] += 1
@@ -152,6 +154,17 @@ def _filled(value: Any, texts: Iterator[str]) -> Any:
     if isinstance(value, Mapping):
         return {key: inner if key == "role" else _filled(inner, texts) for key, inner in value.items()}
     return [_filled(inner, texts) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _sides(task: Task) -> list[Callable[[Row], str]]:
+    """What of a row may not be nearly that of one to judge by: all of it, and where texts are written what is asked."""
+    whole = partial(_text, task)
+    return [whole, partial(_asked, task)] if task.answer == "text" else [whole]
+
+
+def _asked(task: Task, row: Row) -> str:
+    """What a text is written to: without the words of a task's own prompt, which all rows share."""
+    return task.asked(row).text if task.format == "dialog" else "\n".join(task.read(row))
 
 
 def _text(task: Task, row: Row) -> str:

@@ -71,7 +71,7 @@ def unlabelled(work: Work, most: int) -> list[str]:
     known = ["\n".join(task.read(row)) for split in ("train", "validation", "test") for row in read_split(work, split)]
     texts = list({plain(text): text for text in some_training_texts(work, work.run.recipe.data.corpus, most)}.values())
     found = [text for text, is_known in zip(texts, near_known(texts, known), strict=True) if not is_known]
-    print(f"self-training: {len(found):,} texts to ask about ({len(texts) - len(found):,} are examples)", flush=True)
+    print(f"{len(found):,} texts of the domain to ask about ({len(texts) - len(found):,} are examples)", flush=True)
     return found
 
 

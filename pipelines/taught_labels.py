@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from models.tasks import TASKS
 from pipelines.answers.label import label_measure
-from pipelines.corpus import some_training_texts
 from pipelines.errors import Refused
 from pipelines.examples import Rows, training_rows
 from pipelines.loop_progress import progress
+from pipelines.self_training import unlabelled
 from pipelines.steps import Work
 from pipelines.student import Lessons, Pair, passes, require_section, require_smaller, student_folder
 
@@ -79,8 +79,8 @@ def _plan(work: Work, teacher: Pair, student: Pair, rows: Rows) -> Plan:
 
 
 def _unlabelled(work: Work, most: int) -> list[tuple[str, ...]]:
-    """Texts of the domain, which the teacher alone answers."""
-    return [(text,) for text in some_training_texts(work, work.run.recipe.data.corpus, most)] if most else []
+    """Texts of the domain, which the teacher alone answers; none that stands in the examples, or nearly."""
+    return [(text,) for text in unlabelled(work, most)] if most else []
 
 
 def _validation(work: Work, tokenizer: Any, held: Rows) -> Validation:

@@ -62,9 +62,13 @@ def test_only_sure_answers_are_taken_and_of_each_label_no_more_than_asked_the_su
     assert [row["text"] for row in few] == ["two", "four", "five"]
 
 
-def test_no_text_is_asked_about_that_is_an_example_or_nearly_one(tmp_path: Path):
+def test_no_text_is_asked_about_that_is_an_example_or_nearly_one_and_no_student_learns_it(tmp_path: Path):
+    from pipelines.taught_labels import _unlabelled
+
     corpus = ["Of its own.", "OF its own.", FEW[0], HELD[0].upper(), "Nothing of the kind!!", CORPUS[0]]
-    found = unlabelled(work(tmp_path / "a", {}, corpus), 100)
+    made = work(tmp_path / "a", {}, corpus)
+    found = unlabelled(made, 100)
+    assert _unlabelled(made, 100) == [(text,) for text in found]
     assert sorted(text.lower() for text in found) == sorted(["of its own.", CORPUS[0].lower()])
 
 

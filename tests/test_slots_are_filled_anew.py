@@ -161,6 +161,19 @@ def test_a_copy_that_is_nearly_a_test_row_or_has_a_value_left_is_dropped(tmp_pat
     assert found == {"near_held_out": 1, "already_there": 0, "incomplete": 1}
 
 
+def test_a_copy_that_asks_what_a_test_row_asks_is_dropped_whatever_it_answers(tmp_path: Path):
+    answer = "Nothing of what stands here is said in any other row, and it is long enough to be unlike the rest."
+    row, other = {"prompt": "Open on Monday"}, {"prompt": "Open on Friday"}
+    told = work(tmp_path / "told", "generation", [row | {"completion": "As ever."}], [other | {"completion": answer}])
+    turns = ["When are you open on Monday?", "When are you open on Friday?"]
+    said = [[{"role": "user", "content": turn}, {"role": "assistant", "content": "At nine."}] for turn in turns]
+    said[1][1]["content"] = answer
+    spoken = work(tmp_path / "said", "dialog", [{"messages": said[0]}], [{"messages": said[1]}])
+    for made, task in ((told, "generation"), (spoken, "dialog")):
+        assert copies_of(made, task) == []
+        assert read_json(made.out / "augmentation.json")["dropped"]["near_held_out"] == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["generation", "multi_label"])
 def test_a_training_of_written_texts_and_of_several_labels_goes_through_the_copies_too(task: str, tmp_path: Path):
