@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import Distribution
@@ -52,7 +53,8 @@ def digests_now(named: Named, name: str, settings: Settings, key: str, also: str
         return {}
     folder = _here(name, named.sha256, settings) if named.sha256 else find(name, None, settings, key, also)
     if folder is None:
-        print(f"{key} {name}: the pinned weights are not on this machine; their tokenizer is taken as it is found")
+        what = f"{key} {name}: the pinned weights are not on this machine; their tokenizer is taken as it is found"
+        print(what, file=sys.stderr, flush=True)
         return {}
     return digests_of(require_files(folder, named.files_sha256, f"{key} {name}"))
 

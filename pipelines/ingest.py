@@ -57,7 +57,10 @@ def ingest(  # noqa: PLR0913
         _begin(settings)
         done = _finish(bench, announce)
         batch = next_batch(bench.source, recipe.name, into, settings)
-        return _ingest(batch, bench, announce, commit=commit) if batch else done
+        if batch:
+            return _ingest(batch, bench, announce, commit=commit)
+        bench.clear()  # of what a kill in the midst of it left
+        return done
 
 
 def _finish(bench: Bench, announce: Announce) -> Outcome | None:

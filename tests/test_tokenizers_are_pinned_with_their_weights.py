@@ -151,7 +151,7 @@ def test_pinned_weights_may_be_on_another_machine_than_the_run_is_frozen_on(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     asked = classifier(base={"model": name.format(tmp_path), "sha256": "0" * 64})
     assert pinned(asked, settings) == asked
-    assert "the pinned weights are not on this machine" in capsys.readouterr().out
+    assert "the pinned weights are not on this machine" in capsys.readouterr().err
 
 
 def test_another_base_loses_both_digests_of_the_recipes_own():
