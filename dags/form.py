@@ -34,16 +34,7 @@ def trigger_form(recipe: Recipe) -> dict[str, Param]:
             description="Tokens of domain and replayed text; 0 leaves the base model as it is.",
             section="Training",
         ),
-        "epochs": Param(
-            values["epochs"],
-            type="integer",
-            # A language model that is asked for labels by words may answer as it came.
-            minimum=0 if recipe.finetune.prompt else 1,
-            maximum=100,
-            title="Fine-tuning, epochs",
-            description="How often every training example is seen.",
-            section="Training",
-        ),
+        "epochs": _epochs(recipe, values["epochs"]),
         "learning_rate": Param(
             values["learning_rate"],
             type="number",
@@ -69,3 +60,16 @@ def trigger_form(recipe: Recipe) -> dict[str, Param]:
             section="Run",
         ),
     }
+
+
+def _epochs(recipe: Recipe, shown: int) -> Param:
+    return Param(
+        shown,
+        type="integer",
+        # A language model that is asked for labels by words may answer as it came.
+        minimum=0 if recipe.finetune.prompt else 1,
+        maximum=100,
+        title="Fine-tuning, epochs",
+        description="How often every training example is seen.",
+        section="Training",
+    )
