@@ -1,5 +1,6 @@
 """What tests of many files share: real servers on free loopback ports, started once."""
 
+import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -8,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from models.threads import ENVIRONMENT
 from pipelines.settings import ROOT, Settings, read_settings
 from tests import evidence
 from tests.machines import BUCKET, Machines
 from tests.mlflow_server import mlflow_server
 from tests.s3_server import Server, s3_server
 
+# Before any test has torch compute, as in a step.
+os.environ.update(ENVIRONMENT)
 NUMBERS = count()
 
 

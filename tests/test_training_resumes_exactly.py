@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -37,6 +38,13 @@ VARIANTS = (*KINDS, *(f"classifier+{method}" for method in METHODS))
 ROOT = Path(__file__).parent.parent
 
 
+class Trained(NamedTuple):
+    """The loss of every step, and the digest of the weights at the end."""
+
+    losses: list[float]
+    weights: str
+
+
 @pytest.fixture(scope="module")
 def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from models import backbone
@@ -52,15 +60,15 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a training of some kind that nothing happened to."""
+def undisturbed(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
+    """A training of some kind that nothing happened to."""
     from tests import train_toy
 
     @cache
-    def trained(kind: str) -> Path:
+    def trained(kind: str) -> Trained:
         folder = tmp_path_factory.mktemp(kind)
-        train_toy.run(kind, bases[kind], folder)
-        return folder
+        record = train_toy.run(kind, bases[kind], folder)
+        return Trained([row["loss"] for row in record.curve], digest(folder))
 
     return trained
 
@@ -75,21 +83,22 @@ def test_a_stopped_training_goes_on_to_the_same_weights(kind, bases, undisturbed
     from models.schedule import Pace
     from tests import train_toy
 
-    expected = digest(undisturbed(kind))
+    expected = undisturbed(kind)
     with stopped_in_the_third_step(monkeypatch) as steps:
         train_toy.run(kind, bases[kind], tmp_path)
     half_written = tmp_path / "checkpoints" / "part" / "checkpoint-4"
     half_written.mkdir(parents=True)
     (half_written / train.WEIGHTS).write_bytes(b"torn")
     record = train_toy.run(kind, bases[kind], tmp_path)
-    assert digest(tmp_path) == expected
+    assert [row["loss"] for row in record.curve] == expected.losses
+    assert digest(tmp_path) == expected.weights
     assert [row["step"] for row in record.curve] == list(range(1, len(steps) + 1))
     model, _, plan = train_toy.prepared(kind, bases[kind])
     assert len(steps) == len(train_toy.with_method(kind.partition("+")[2], model, plan, Pace(1e-3))[1])
 
 
 def test_each_method_ends_in_other_weights(undisturbed):
-    assert len({digest(undisturbed(kind)) for kind in VARIANTS}) == len(VARIANTS)
+    assert len({undisturbed(kind).weights for kind in VARIANTS}) == len(VARIANTS)
 
 
 def test_another_seed_ends_in_other_weights(bases, undisturbed, tmp_path, monkeypatch):
@@ -98,7 +107,7 @@ def test_another_seed_ends_in_other_weights(bases, undisturbed, tmp_path, monkey
 
     monkeypatch.setattr(train_toy, "Pace", lambda rate: Pace(rate, seed=8))
     train_toy.run("masked", bases["masked"], tmp_path)
-    assert digest(tmp_path) != digest(undisturbed("masked"))
+    assert digest(tmp_path) != undisturbed("masked").weights
 
 
 def test_a_training_that_stopped_early_is_not_gone_on_with(bases, tmp_path, monkeypatch):
@@ -157,7 +166,7 @@ def test_a_killed_process_goes_on_to_the_same_weights(kind, number, bases, undis
     process = start(kind, bases[kind], tmp_path, rest=0.0)
     assert "resumed from checkpoint-" in process.communicate(timeout=300)[0]
     assert process.returncode == 0
-    assert digest(tmp_path) == digest(undisturbed(kind))
+    assert digest(tmp_path) == undisturbed(kind).weights
 
 
 def start(kind: str, base: Path, work: Path, rest: float) -> subprocess.Popen[str]:
