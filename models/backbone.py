@@ -8,7 +8,7 @@ from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
-from models.tokenizer import load_tokenizer
+from models.tokenizer import load_tokenizer, save_tokenizer
 
 Pair = tuple[Any, Any]
 RELATIVE = 4096
@@ -141,7 +141,7 @@ def save(model: Any, tokenizer: Any, folder: Path) -> None:
     """Write config.json, model.safetensors (fp32) and the tokenizer's files."""
     _quiet()
     model.to(torch.float32).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
 
 
 def new_classifier(folder: Path, labels: Sequence[str], seed: int, max_length: int, texts: int) -> Pair:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
+from models.chat import chat_tokens, is_laid_out
 from models.prompt import Prompt
 from models.verbaliser import frame
 
@@ -25,9 +26,12 @@ def encode_texts(tokenizer: Any, rows: Sequence[tuple[str, ...]]) -> list[dict[s
 def encode_prompt(tokenizer: Any, prompt: Prompt | str, room: int, *, bare: bool = False) -> list[int]:
     """Tokens of a prompt, `room` of them at most: what is lost first is said at `Prompt`.
 
-    Before them stands what a decoder's tokenizer begins every text with, unless they are to be `bare`.
+    Before them stands what a decoder's tokenizer begins every text with, unless they are to be `bare`. A dialog is laid
+    out by the tokenizer's chat template, if it has one.
     """
     asked = Prompt(prompt) if isinstance(prompt, str) else prompt
+    if is_laid_out(tokenizer, asked) and not bare:
+        return chat_tokens(tokenizer, asked, room)
     start = [] if bare else frame(tokenizer)[0]
     whole: list[int] = [*start, *tokenizer(asked.text, add_special_tokens=False)["input_ids"]]
     if len(whole) <= room:
@@ -46,7 +50,9 @@ def encode_completion(tokenizer: Any, prompt: Prompt | str, completion: str, roo
 
     What exceeds `room` tokens is cut from the prompt, of which one token stays; then from the end of the completion.
     """
-    answer = [*tokenizer(" " + completion, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id][: room - 1]
+    space = "" if isinstance(prompt, Prompt) and is_laid_out(tokenizer, prompt) else " "
+    written = tokenizer(space + completion, add_special_tokens=False)["input_ids"]
+    answer = [*written, tokenizer.eos_token_id][: room - 1]
     asked = encode_prompt(tokenizer, prompt, room - len(answer))
     return asked + answer, len(asked)
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch  # noqa: TID253 - this module is itself imported lazily
 
 from models import stop
-from models.tokenizer import load_tokenizer
+from models.tokenizer import load_tokenizer, save_tokenizer
 
 Pieces = tuple[str, ...]
 Pair = tuple[str, str]
@@ -102,7 +102,7 @@ def joined(part: Sequence[str], pair: Pair) -> list[str]:
 def with_pairs(tokenizer: Any, pairs: Sequence[Pair]) -> Any:
     """The tokenizer that joins these pairs too, after all that it joined before; their tokens are numbered on."""
     with TemporaryDirectory(prefix="tokenizer-") as folder:
-        tokenizer.save_pretrained(folder)
+        save_tokenizer(tokenizer, Path(folder))
         path = Path(folder) / TOKENIZER
         state = json.loads(path.read_text(encoding="utf-8"))
         state["model"]["vocab"] |= {"".join(pair): n for n, pair in enumerate(pairs, _numbers(tokenizer))}

@@ -11,6 +11,7 @@ from torch import nn  # noqa: TID253
 
 from models.encoding import encode_texts
 from models.text_state import text_state
+from models.tokenizer import save_tokenizer
 
 # The file of a classifier's graph, or of an encoder's.
 READER = "model.onnx"
@@ -74,7 +75,7 @@ def export(model: Any, tokenizer: Any, folder: Path) -> None:
     else:
         _write(*_reading(model, tokenizer), folder / READER)
     model.config.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
 
 
 def _reading(model: Any, tokenizer: Any) -> tuple[Any, dict[str, torch.Tensor]]:

@@ -27,6 +27,11 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write a tokenizer's files, its chat template into tokenizer_config.json: a model folder holds no templates."""
+    tokenizer.save_pretrained(folder, save_jinja_files=False)
+
+
 def _never_spell_special(tokenizer: Any) -> None:
     """Have no text end in special tokens: Unigram holds them as its likeliest pieces, beside their own list."""
     from tokenizers import Tokenizer

@@ -52,6 +52,7 @@ def _scratch(work: Work, name: str) -> tuple[Any, Any, Record]:
 def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
     """A pretrained model; one without a language-model head gets one, fitted with all else frozen."""
     from models.backbone import config_of, masked_from_encoder, require_no_template
+    from models.chat import require_usable
     from models.new_head import freeze_backbone
     from models.record import Record
     from models.schedule import Pace
@@ -70,6 +71,8 @@ def _found(work: Work, name: str) -> tuple[Any, Any, Record]:
         else:
             found = {"masked": masked_from_encoder, "causal": decoder_from}[recipe.pretrain.objective]
             model, tokenizer, is_new = found(folder, recipe.seed)
+            if "dialog" in {recipe.task, *(other.task for other in recipe.finetune.auxiliary)}:
+                require_usable(tokenizer)
     except ValueError as error:
         raise Refused(f"base {name}: {error}") from None
     require_room(model, recipe)

@@ -16,7 +16,7 @@ from pipelines.artifact_root import uri_of
 from pipelines.distil_recipe import Scratch
 from pipelines.errors import Refused
 from pipelines.mirror import here
-from pipelines.model_digests import WEIGHTS, Named, digests_of, require_files
+from pipelines.model_digests import CHAT_TEMPLATE, WEIGHTS, Named, digests_of, require_files
 from pipelines.production import production_folder
 from pipelines.recipe import Base
 from pipelines.recipe_fit import REGISTRY
@@ -29,7 +29,7 @@ MADE_HERE = PROMOTED + ", or { scratch = name }"
 ADAPTER = "adapter_config.json"  # of peft
 # Smaller files cannot be a model; hashing every file of every package would take long.
 LEAST_BYTES = 100_000
-FILES = [WEIGHTS, "*.json", "*.txt", "*.model"]
+FILES = [WEIGHTS, "*.json", "*.txt", "*.model", CHAT_TEMPLATE]
 
 
 def pinned_base(base: Base, settings: Settings, key: str = "base") -> Base:

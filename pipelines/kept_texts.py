@@ -79,7 +79,7 @@ def written_once(work: Work, model: Path, writer: Writer, prompts: Sequence[Prom
         "model": {p.relative_to(model).as_posix(): sha256_file(p) for p in sorted(model.rglob("*")) if p.is_file()},
         "code": [code_hash(module) for module in ("models.generate", "models.writers")],
         "lock": work.run.lock_sha256,
-        "prompts": [prompt.parts for prompt in sorted(set(prompts))],
+        "prompts": [(prompt.parts, prompt.said) for prompt in sorted(set(prompts))],
         "most": most,
     }
     key = sha256_text(canonical(facts))[:32]

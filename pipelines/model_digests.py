@@ -10,7 +10,9 @@ from pipelines.errors import Refused
 
 WEIGHTS = "model.safetensors"
 # What transformers reads. Notes, and files of other libraries, lie in one copy of a model and not in another.
-READ = ("config.json", "generation_config.json", "*token*.json", "*vocab*.json", "*vocab*.txt", "merges.txt", "*.model")
+CHAT_TEMPLATE = "chat_template.jinja"
+BY_NAME = ("config.json", "generation_config.json", "merges.txt", CHAT_TEMPLATE)
+READ = (*BY_NAME, "*token*.json", "*vocab*.json", "*vocab*.txt", "*.model")
 
 
 class Named(Protocol):

@@ -34,7 +34,7 @@ corpus = "corpus/domain.jsonl"
 examples = "tasks/{name}"
 replay = {{ corpus = "corpus/general.jsonl", share = 0.1 }}
 [base]
-model = {{ scratch = "{model}" }}
+model = {model}
 tokens = 2_000
 [pretrain]
 objective = "{objective}"
@@ -51,8 +51,10 @@ at_least = 0.0
 reviewers = ["reviewer"]
 approvals_for_first_release = 1
 """
-FINDER = {"task": "retrieval", "model": "micro-encoder", "objective": "masked", "metric": "mrr"}
-DESK = {"task": "dialog", "model": "micro-decoder", "objective": "causal", "metric": "grounding"}
+FINDER = {"task": "retrieval", "model": '{ scratch = "micro-encoder" }', "objective": "masked", "metric": "mrr"}
+DESK = {"task": "dialog", "objective": "causal", "metric": "grounding"}
+TEMPLATE = """{% for message in messages %}{{ message.role + ': ' + message.content + '<|end|>' }}{% endfor %}
+{% if add_generation_prompt %}assistant: {% endif %}"""
 PARTS = {"train": TEXTS[::2], "validation": TEXTS[1::4], "test": TEXTS[3::4]}
 
 
@@ -99,7 +101,18 @@ def ask(capfd, monkeypatch):
     return asked
 
 
-def test_what_a_finder_knows_is_learned_from_and_answered_with(settings, product, ask, tmp_path):
+def talking_decoder(folder):
+    """A decoder as a hub holds those that were taught to talk: with a chat template."""
+    from models import backbone
+    from models.scratch import scratch
+
+    model, tokenizer = scratch("micro-decoder", TEXTS, 7)
+    backbone.save(model, tokenizer, folder)
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    return folder
+
+
+def test_what_a_finder_knows_is_learned_from_and_answered_with(settings, product, ask, capfd, tmp_path):
     finder, desk = f"{product}_finder", product
     faq = {
         split: [{"id": text, "question": text, "answer": known(text), "lang": "en"} for text in texts]
@@ -119,7 +132,9 @@ def test_what_a_finder_knows_is_learned_from_and_answered_with(settings, product
         assert row == dialog(text) | {"context": row["context"], "context_from": f"models:/{finder}/1"}
         assert len(set(row["context"]) & answers) == 3
     assert all(asked(row).head.startswith("Known: ") for row in examples(DIALOG, folder / "train.jsonl"))
-    report = released(settings, desk, DESK)
+    capfd.readouterr()
+    report = released(settings, desk, {**DESK, "model": f'"{talking_decoder(tmp_path / "talking")}"'})
+    assert "dialogs are laid out by the model's own chat template" in capfd.readouterr().out
     assert 0 <= report["metrics"]["grounding"]["value"] <= 1
 
     question = json.dumps({"id": "1", "messages": [{"role": "user", "content": TEXTS[3]}]}) + "\n"

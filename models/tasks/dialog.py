@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models import text_metrics
-from models.prompt import Prompt
+from models.prompt import Prompt, Said
 from models.tasks import texts
 from models.tasks.task import Row, Task, texts_given
 
-# Plain text, so that any decoder can take it: a line for each turn, and the name of the one who is to speak.
+# Plain text, so that any decoder can take it: a line for each turn, and the name of the one who is to speak. Models
+# whose tokenizer has a chat template read that instead (models/chat.py).
 NAMES = {"system": "System", "user": "User", "assistant": "Assistant"}
 KNOWN = "Known"
 
@@ -30,7 +31,15 @@ def asked(row: Row) -> Prompt:
     tail = f"{_line(messages[-1])}\n{NAMES['assistant']}:"
     first, *others = (f"\n{line}" for line in (*head, *turns, tail))
     lines = [first.removeprefix("\n"), *others]
-    return Prompt(lines[-1], "".join(lines[: len(head)]), tuple(lines[len(head) : -1]))
+    return Prompt(lines[-1], "".join(lines[: len(head)]), tuple(lines[len(head) : -1]), _said(row))
+
+
+def _said(row: Row) -> tuple[Said, ...]:
+    """The turns, and before them the system's, which knows what was looked up."""
+    by_system = [str(message["content"]) for message in spoken(row) if message["role"] == "system"]
+    known = "\n".join((*by_system, *(f"{KNOWN}: {text}" for text in context(row))))
+    turns = [Said(m["role"], str(m["content"])) for m in spoken(row) if m["role"] != "system"]
+    return (*([Said("system", known)] if known else []), *turns)
 
 
 def example(row: Row) -> Row:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def training(work: Work) -> Training:
     """A model that writes, the training rows as prompts with their completions, and bits per byte to validate with."""
     from models import encoder_decoder, objectives
+    from models.chat import is_laid_out
     from models.writers import load_writer
 
     rows, held = training_rows(work)
@@ -35,6 +36,8 @@ def training(work: Work) -> Training:
     model.generation_config.max_new_tokens = most = work.run.recipe.finetune.max_new_tokens
     _tell_of_long(tokenizer, [row[task.target] for row in rows], most)
     print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
+    if not model.config.is_encoder_decoder and any(is_laid_out(tokenizer, prompt) for prompt, _ in pairs):
+        print("dialogs are laid out by the model's own chat template", flush=True)
     return model, tokenizer, plan, validation(work, _measure(work, tokenizer, held), validated_by(work.run.recipe))
 
 
