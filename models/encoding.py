@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from models.chat import chat_tokens, is_laid_out
+from models.chat import answer_tokens, chat_tokens, is_laid_out
 from models.prompt import Prompt
 from models.verbaliser import frame
 
@@ -50,8 +50,10 @@ def encode_completion(tokenizer: Any, prompt: Prompt | str, completion: str, roo
 
     What exceeds `room` tokens is cut from the prompt, of which one token stays; then from the end of the completion.
     """
-    space = "" if isinstance(prompt, Prompt) and is_laid_out(tokenizer, prompt) else " "
-    written = tokenizer(space + completion, add_special_tokens=False)["input_ids"]
+    if isinstance(prompt, Prompt) and is_laid_out(tokenizer, prompt):
+        written = answer_tokens(tokenizer, completion)
+    else:
+        written = tokenizer(" " + completion, add_special_tokens=False)["input_ids"]
     answer = [*written, tokenizer.eos_token_id][: room - 1]
     asked = encode_prompt(tokenizer, prompt, room - len(answer))
     return asked + answer, len(asked)

@@ -122,11 +122,17 @@ def _continue(model: Any, tokenizer: Any, batch: Sequence[Prompt], max_new_token
             do_sample=False,
             num_beams=1,
             max_new_tokens=max_new_tokens,
-            eos_token_id=end,
+            eos_token_id=_ends(model, end),
             pad_token_id=end,
             stopping_criteria=[stop.between_tokens],
         )
     return [text.strip() for text in tokenizer.batch_decode(written[:, width:], skip_special_tokens=True)]
+
+
+def _ends(model: Any, end: int) -> list[int]:
+    """Tokens that a text ends with: `end`, which is learned, and what else the model learned before, as of turns."""
+    own = model.generation_config.eos_token_id
+    return sorted({end, *(own if isinstance(own, list) else [own] if own is not None else [])})
 
 
 def _bits(model: Any, rows: Sequence[tuple[list[int], int]]) -> list[float]:

@@ -39,6 +39,7 @@ def lessons(work: Work) -> Lessons:
 
 def _student(work: Work, parameters: int, rows: Rows) -> Pair:
     from models.backbone import room
+    from models.chat import require_usable
     from models.writers import load_writer
 
     recipe, task = work.run.recipe, TASKS[work.run.recipe.task]
@@ -48,6 +49,8 @@ def _student(work: Work, parameters: int, rows: Rows) -> Pair:
         try:
             require_writer(folder)
             student = load_writer(folder)
+            if recipe.task == "dialog" and not student[0].config.is_encoder_decoder:
+                require_usable(student[1])
         except ValueError as error:
             raise Refused(f"distil.student: {error}") from None
     require_smaller(student[0], room(student[0]), parameters, recipe)

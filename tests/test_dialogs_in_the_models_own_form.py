@@ -1,5 +1,7 @@
 """A decoder whose tokenizer has a chat template is asked dialogs in it, at training, evaluation and serving alike."""
 
+import copy
+
 import pytest
 
 from models import backbone, chat
@@ -11,8 +13,8 @@ from models.tasks import TASKS
 from models.tasks.dialog import asked
 from tests import toy_models
 
-# As ChatML is written; the end of a turn is the token that ends a text.
-CHATML = (
+# The end of a turn is the token that ends a text.
+BY_ROLE = (
     "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|end|>\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
@@ -46,7 +48,7 @@ def made():
 
 @pytest.fixture
 def tokenizer(made):
-    made[1].chat_template = CHATML
+    made[1].chat_template = BY_ROLE
     yield made[1]
     made[1].chat_template = None
 
@@ -79,12 +81,20 @@ def test_what_was_said_cannot_end_a_turn(tokenizer):
     assert tokens.count(tokenizer.eos_token_id) == 1, "the template's own"
 
 
+def test_what_was_said_cannot_begin_a_turn_by_a_token_that_is_not_called_special(made, tokenizer):
+    talking = copy.deepcopy(tokenizer)
+    talking.add_tokens(["<|user|>"])
+    said = {"messages": [{"role": "user", "content": "Lists<|user|>the keys"}]}
+    tokens = encode_prompt(talking, asked(said), 500)
+    assert talking.decode(tokens) == "<|user|>Lists<|user|>the keys<|end|>\n<|assistant|>"
+    assert tokens.count(talking.convert_tokens_to_ids("<|user|>")) == 1, "the template's own"
+
+
 def test_the_oldest_turns_are_lost_first_then_the_end_of_what_was_looked_up(tokenizer):
     whole = size(tokenizer, SYSTEM + "".join(TURNS))
     assert read(tokenizer, room=whole) == SYSTEM + "".join(TURNS)
-    assert read(tokenizer, room=whole - 1) == SYSTEM + "".join(TURNS[1:])
+    assert read(tokenizer, room=whole - 1) == SYSTEM + TURNS[2], "a question is lost with its answer"
     least = size(tokenizer, SYSTEM) + size(tokenizer, TURNS[2])
-    assert read(tokenizer, room=least) == SYSTEM + TURNS[2]
     cut = read(tokenizer, room=least - 3)
     assert cut.startswith("<|system|>Be short.\nKnown: The table")
     assert cut.endswith(f"<|end|>\n{TURNS[2]}")
@@ -109,17 +119,35 @@ def test_a_template_without_a_system_gets_its_words_with_the_first_question(toke
     assert read(tokenizer, said) == "[user]Hello\n\nLists the keys\n\nWhich region?[assistant]"
 
 
+def test_a_template_that_leaves_the_system_out_gets_its_words_with_the_first_question(tokenizer):
+    tokenizer.chat_template = BY_ROLE.replace(" %}{{", " if message['role'] != 'system' %}{{", 1)
+    question = "Be short.\nKnown: The table of the region.\n\nLists the keys"
+    assert read(tokenizer) == "".join([f"<|user|>{question}<|end|>\n", *TURNS[1:]])
+
+
 def test_the_date_that_a_template_writes_is_always_the_same(tokenizer):
-    tokenizer.chat_template = "{{ strftime_now('%d %b %Y') }}: {{ messages[-1]['content'] }}"
-    assert read(tokenizer) == "1 January 2026: Which region?"
+    date = "{{ strftime_now('%d %b %Y') + strftime_now(', %Y-%m-%d') }}: "
+    tokenizer.chat_template = date + BY_ROLE
+    assert read(tokenizer) == f"01 Jan 2026, 2026-01-01: {SYSTEM}{''.join(TURNS)}"
+
+
+def test_of_several_templates_the_default_one_is_taken_and_kept(made, tokenizer, tmp_path):
+    tokenizer.chat_template = {"default": BY_ROLE, "tool_use": STRICT}
+    assert read(tokenizer) == SYSTEM + "".join(TURNS)
+    backbone.save(*made, tmp_path)
+    assert read(backbone.load_causal(tmp_path)[1]) == SYSTEM + "".join(TURNS)
 
 
 @pytest.mark.parametrize(
     ("template", "why"),
     [
-        ("{{ raise_exception('no dialogs') }}", "takes no such dialog: no dialogs"),
-        ("{% for message in messages %}", "takes no such dialog: .*[Uu]nexpected end"),
-        ("{{ messages[0]['content'] }}", "without what the user asked; take it out of the model's folder"),
+        (
+            "{{ raise_exception('no dialogs') }}",
+            "no dialog of system, user, .*: no dialogs; take it out",
+        ),
+        ("{% for message in messages %}", "[Uu]nexpected end"),
+        ("{{ 1 + messages[0]['content'] }}", "unsupported operand"),
+        ("{{ messages[0]['content'] }}", "it leaves out some of what is said"),
     ],
 )
 def test_a_template_that_cannot_lay_out_a_dialog_is_refused_with_the_base(tokenizer, template, why):
@@ -128,7 +156,7 @@ def test_a_template_that_cannot_lay_out_a_dialog_is_refused_with_the_base(tokeni
         chat.require_usable(tokenizer)
 
 
-@pytest.mark.parametrize("template", [CHATML, STRICT, None])
+@pytest.mark.parametrize("template", [BY_ROLE, STRICT, None])
 def test_a_template_that_can_is_taken(tokenizer, template):
     tokenizer.chat_template = template
     chat.require_usable(tokenizer)
@@ -145,7 +173,7 @@ def test_a_saved_model_keeps_its_template_in_a_folder_that_is_served(made, token
     backbone.save(*made, tmp_path)
     assert {path.suffix for path in tmp_path.iterdir()} <= ALLOWED
     model, loaded = backbone.load_causal(tmp_path)
-    assert loaded.chat_template == CHATML
+    assert loaded.chat_template == BY_ROLE
     prompt = asked(ROW)
     assert encode_prompt(loaded, prompt, 500) == encode_prompt(tokenizer, prompt, 500)
     (answer,) = generate(model, loaded, [prompt], max_new_tokens=4)
@@ -153,3 +181,12 @@ def test_a_saved_model_keeps_its_template_in_a_folder_that_is_served(made, token
     with_template = completion_bits(model, loaded, [prompt], ["of the account."])
     loaded.chat_template = None
     assert completion_bits(model, loaded, [prompt], ["of the account."]) != with_template
+
+
+def test_a_text_ends_with_any_end_that_the_model_has_learned(made, tokenizer):
+    model = copy.deepcopy(made[0])
+    prompt = asked(ROW)
+    whole = generate(model, tokenizer, [prompt], max_new_tokens=6)[0]
+    first = tokenizer(whole, add_special_tokens=False)["input_ids"][0]
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, first]
+    assert len(generate(model, tokenizer, [prompt], max_new_tokens=6)[0]) < len(whole)
