@@ -29,9 +29,11 @@ def page(found: Mapping[str, Result], rows: int) -> str:
     parts = [INTRODUCTION, "## Tasks\n", task_table(main), "\n" + said(main)]
     if compared:
         parts += [METHODS, method_table(compared)]
-    made = f"{len(found)} of {rows} rows were made here, in {minutes:.0f} minutes; the command makes the others too."
+    few = f"{len(found)} of {rows} rows were made here; the command makes the others too."
+    made = few if len(found) < rows else f"All {rows} rows were made here."
     busy = sum(result.get("processor_seconds", 0.0) for result in found.values()) / 60
-    parts.append(f"\n{made} They took {busy:.0f} minutes of a processor. Code {', '.join(revisions)}.\n")
+    took = f"One after another they took {minutes:.0f} minutes, {busy:.0f} of a processor."
+    parts.append(f"\n{made} {took} Code {', '.join(revisions)}.\n")
     return "\n".join(parts)
 
 
