@@ -11,7 +11,8 @@ import torch  # noqa: TID253 - this module is itself imported lazily
 from models import stop
 from models.encoding import encode_prompt
 from models.losses import Loss, by_row
-from models.objectives import Answers, batches, only_states
+from models.objectives import Answers, batches
+from models.output_layer import only_states
 from models.packing import IGNORED, padded
 from models.precision import autocast
 from models.prompt import Prompt

@@ -57,7 +57,7 @@ class Graphs:
     decoder_graph: DecoderGraph
 
     def get_output_embeddings(self) -> Any:
-        """Logits go through it as they are, for whoever picks some of them (`models.objectives.only_states`)."""
+        """Logits go through it as they are, for whoever picks some of them (`models.output_layer.only_states`)."""
         return getattr(self, "said", None)
 
 

@@ -12,7 +12,7 @@ from models import encoder_decoder, stop
 from models.backbone import room
 from models.encoding import encode_completion, encode_prompt, within
 from models.losses import by_row
-from models.objectives import only_states
+from models.output_layer import only_states
 from models.precision import autocast
 from models.predict import rows_at_once
 from models.prompt import Prompt

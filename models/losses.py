@@ -64,6 +64,7 @@ class Loss:
     criterion: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = field(default_factory=Criterion)
     r_drop: float = 0.0
     first: int = 0  # place of a text's first token that may be an answer
+    mean: Callable[[Any, Batch], torch.Tensor | None] | None = None  # the usual criterion without logits, if it can be
 
     # Whether the loss of a batch is a mean of those of its parts.
     divisible: ClassVar[bool] = True
@@ -76,6 +77,9 @@ class Loss:
 
     def __call__(self, model: Any, batch: Batch) -> torch.Tensor:
         """A scalar: a mean over the batch."""
+        is_usual = self.criterion == Criterion() and not self.r_drop
+        if self.mean and is_usual and (found := self.mean(model, batch)) is not None:
+            return found
         logits, labels = self.read(model, batch)
         if not self.r_drop:
             return self.criterion(logits, labels)

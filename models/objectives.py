@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from models.backbone import masked_states_and_head
 from models.encoding import encode_completion, encode_texts
 from models.losses import Loss, each_label
 from models.masking import Words, masked, vocabulary_of
+from models.output_layer import head_loss, is_plain, only_states
 from models.packing import IGNORED, Tokens, best_fit, by_count, by_tokens, packed, padded, pieces
 from models.prompt import Prompt
 from models.schedule import Batch, Passes, Plan
@@ -136,27 +136,39 @@ def causal_plan(documents: Sequence[Tokens], block: int, batch_tokens: int, pad:
 
 def causal_answers(model: Any, batch: Batch) -> Answers:
     """Each labelled token, given those before it in its piece; only its states go through the vocabulary."""
+    inputs, wanted, answers = _next_tokens(batch)
+    with only_states(model.get_output_embeddings(), wanted):
+        logits = model(**inputs).logits.float()
+    return logits, answers
+
+
+def causal_mean(model: Any, batch: Batch) -> torch.Tensor | None:
+    """The mean cross-entropy of `causal_answers`, whose logits never stand in memory together.
+
+    None for a model that does more to its logits than its output layer does, or is not on a processor.
+    """
+    if not is_plain(model):
+        return None
+    inputs, wanted, answers = _next_tokens(batch)
+    head = model.get_output_embeddings()
+    kept: list[torch.Tensor] = []
+    with only_states(head, wanted, kept):
+        first = model(**inputs).logits
+    (states,) = kept
+    with torch.no_grad():
+        is_all = torch.equal(first.float(), head(states[:1]).float())
+    return head_loss(states, head, answers) if is_all else None
+
+
+def _next_tokens(batch: Batch) -> tuple[dict[str, Any], torch.Tensor, torch.Tensor]:
+    """What a decoder reads, which of its states, shape (texts, length), have a labelled token next, and those tokens.
+
+    With a cache, transformers would not look for restarting positions, and pieces would see each other.
+    """
     inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
     labels = batch["labels"][:, 1:]
     wanted = labels != IGNORED
-    with only_states(model.get_output_embeddings(), torch.nn.functional.pad(wanted, (0, 1))):
-        # With a cache, transformers would not look for restarting positions, and pieces would see each other.
-        logits = model(**inputs, use_cache=False).logits.float()
-    return logits, labels[wanted]
-
-
-@contextmanager
-def only_states(head: Any, wanted: torch.Tensor) -> Iterator[None]:
-    """Let through to a model's output layer the states of the `wanted` tokens alone, one row each.
-
-    A hook and not `logits_to_keep`, which keeps the same places of every text, and leaves what else a model does to
-    logits, such as Gemma's cap, to the model.
-    """
-    hook = head.register_forward_pre_hook(lambda _, given: (given[0][wanted],))
-    try:
-        yield
-    finally:
-        hook.remove()
+    return {**inputs, "use_cache": False}, torch.nn.functional.pad(wanted, (0, 1)), labels[wanted]
 
 
 def label_plan(tokenizer: Any, texts: Sequence[tuple[str, ...]], labels: Sequence[int], passes: Passes) -> Plan:
@@ -214,5 +226,6 @@ def batches(lengths: Sequence[int], passes: Passes) -> list[list[list[int]]]:
     ]
 
 
-masked_loss, causal_loss, label_loss = Loss(masked_answers), Loss(causal_answers, first=1), Loss(label_answers)
+masked_loss, label_loss = Loss(masked_answers), Loss(label_answers)
+causal_loss = Loss(causal_answers, first=1, mean=causal_mean)
 label_set_loss = Loss(label_answers, each_label)

@@ -6,7 +6,8 @@ import pytest
 def test_the_output_layer_reads_one_state_for_each_token_to_learn():
     import torch
 
-    from models.objectives import causal_loss
+    from models.losses import Loss
+    from models.objectives import causal_answers
     from models.packing import IGNORED
     from tests.toy_models import decoder
 
@@ -15,7 +16,7 @@ def test_the_output_layer_reads_one_state_for_each_token_to_learn():
     wanted = int((batch["labels"][:, 1:] != IGNORED).sum())
     read = []
     counting = model.get_output_embeddings().register_forward_hook(lambda _, given, __: read.append(given[0].shape))
-    loss = causal_loss(model, batch)
+    loss = Loss(causal_answers)(model, batch)
     counting.remove()
     assert read == [(wanted, model.config.hidden_size)]
     assert loss.item() == pytest.approx(model(**batch).loss.item(), rel=1e-5), "as transformers computes it"
