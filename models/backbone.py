@@ -118,10 +118,11 @@ def room(model: Any) -> int:
             # RoBERTa counts positions from the one after that of padding.
             first = 0 if module.padding_idx is None else module.padding_idx + 1
             return int(module.num_embeddings) - first - length(model.config)
-    # T5 counts how far tokens are apart, and has no last place.
-    if hasattr(model.config, "relative_attention_num_buckets"):
+    # T5 and BLOOM count how far tokens are apart, and have no last place.
+    config = model.config.get_text_config()
+    if hasattr(config, "relative_attention_num_buckets") or not hasattr(config, "max_position_embeddings"):
         return RELATIVE
-    return int(model.config.max_position_embeddings) - length(model.config)
+    return int(config.max_position_embeddings) - length(model.config)
 
 
 def masked_states_and_head(
@@ -140,8 +141,17 @@ def masked_states_and_head(
 def save(model: Any, tokenizer: Any, folder: Path) -> None:
     """Write config.json, model.safetensors (fp32) and the tokenizer's files."""
     _quiet()
+    _draw_nothing(model)
     model.to(torch.float32).save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
+
+
+def _draw_nothing(model: Any) -> None:
+    """Take away how a model draws tokens where it takes the likeliest: transformers saves no such contradiction."""
+    how = getattr(model, "generation_config", None)
+    if how is not None and not how.do_sample:
+        for name in ("temperature", "top_k", "top_p", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"):
+            setattr(how, name, None)
 
 
 def new_classifier(folder: Path, labels: Sequence[str], seed: int, max_length: int, texts: int) -> Pair:

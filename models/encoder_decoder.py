@@ -103,7 +103,8 @@ def write(model: Any, tokenizer: Any, prompts: Sequence[Prompt], room: int, max_
     """
     sources = [{"input_ids": encode_source(tokenizer, prompt, room)} for prompt in prompts]
     batch = padded(sources, {"input_ids": tokenizer.pad_token_id})
-    greedy = {"do_sample": False, "num_beams": 1, "min_length": 0, "no_repeat_ngram_size": 0}
+    plain = {"min_length": 0, "no_repeat_ngram_size": 0, "repetition_penalty": 1.0}
+    greedy = {"do_sample": False, "num_beams": 1, **plain}
     inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
     with torch.inference_mode(), autocast(model.device):
         written = model.generate(

@@ -121,6 +121,8 @@ def _continue(model: Any, tokenizer: Any, batch: Sequence[Prompt], max_new_token
             attention_mask=attended,
             do_sample=False,
             num_beams=1,
+            repetition_penalty=1.0,
+            no_repeat_ngram_size=0,
             max_new_tokens=max_new_tokens,
             eos_token_id=_ends(model, end),
             pad_token_id=end,

@@ -175,10 +175,13 @@ def set_dropout(model: Any, share: float) -> None:
     for module in model.modules():
         if type(module).__name__ == "Dropout":
             module.p = share
-        elif hasattr(module, "attention_dropout"):
-            module.attention_dropout = share
-        elif isinstance(getattr(module, "dropout", None), float):
-            module.dropout = share  # BART's layers hold a number, and no layer
+            continue
+        # Numbers, as BART and BLOOM hold; ALBERT holds layers by these names.
+        for name in ("attention_dropout", "hidden_dropout", "dropout"):
+            if isinstance(getattr(module, name, None), int | float):
+                setattr(module, name, share)
+        if getattr(module, "activation_dropout", 0.0):
+            module.activation_dropout = share
 
 
 def merged(model: Any) -> Any:

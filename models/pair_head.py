@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
@@ -48,7 +50,8 @@ class PairClassifier(PreTrainedModel):  # type: ignore[misc]
     _supports_sdpa = True
 
     def __init__(self, config: Any) -> None:
-        super().__init__(config)
+        with own_attention(config):
+            super().__init__(config)
         self.encoder = without_pooler(AutoModel.from_config(config))
         self.head = Comparison(config.hidden_size, config.num_labels)
         self.post_init()
@@ -95,6 +98,14 @@ def separated(tokens: torch.Tensor, mask: torch.Tensor, config: Any) -> tuple[to
     places = between + torch.arange(tokens.shape[1] - int(size.min()), device=tokens.device)
     rest = torch.nn.functional.pad(tokens, (0, tokens.shape[1]), value=NOTHING).gather(1, places)
     return first, torch.cat([tokens[:, : starts(config)], rest[:, : int((rest != NOTHING).sum(1).max())]], dim=1)
+
+
+@contextmanager
+def own_attention(config: Any) -> Iterator[None]:
+    """Within the block a config keeps the attention that it asks for: ours is over encoders that have no fast one."""
+    asked = config._attn_implementation  # noqa: SLF001 - it cannot be asked otherwise
+    yield
+    config._attn_implementation = asked  # noqa: SLF001
 
 
 def without_pooler(encoder: Any) -> Any:

@@ -9,7 +9,7 @@ from torch import nn  # noqa: TID253
 from transformers import AutoModel, PreTrainedModel  # noqa: TID253
 from transformers.modeling_outputs import SequenceClassifierOutput  # noqa: TID253
 
-from models.pair_head import without_pooler
+from models.pair_head import own_attention, without_pooler
 from models.text_state import text_state
 
 
@@ -25,7 +25,8 @@ class TextClassifier(PreTrainedModel):  # type: ignore[misc]
     _supports_sdpa = True
 
     def __init__(self, config: Any) -> None:
-        super().__init__(config)
+        with own_attention(config):
+            super().__init__(config)
         self.encoder = without_pooler(AutoModel.from_config(config))
         self.head = nn.Linear(config.hidden_size, config.num_labels)
         self.post_init()
