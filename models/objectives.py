@@ -123,8 +123,15 @@ def masked_answers(model: Any, batch: Batch) -> Answers:
     return head(states[wanted]).float(), labels[wanted]
 
 
-def causal_plan(documents: Sequence[Tokens], block: int, batch_tokens: int, pad: int, seed: int) -> Plan:
-    """One pass over ended documents, packed into blocks, as many blocks a batch as `batch_tokens` holds."""
+def causal_plan(  # noqa: PLR0913
+    documents: Sequence[Tokens], block: int, batch_tokens: int, pad: int, seed: int, *, packs: bool = True
+) -> Plan:
+    """One pass over ended documents, packed into blocks, as many blocks a batch as `batch_tokens` holds.
+
+    `packs` is false for a model that does not keep them apart there (`models.packing.keeps_apart`): one stands a row.
+    """
+    if not packs:
+        return _filled_up(documents, batch_tokens, pad, seed)
     blocks = best_fit([len(d) for d in documents], block)
     batches = by_count([block] * len(blocks), max(1, batch_tokens // block), seed)
 
@@ -132,6 +139,15 @@ def causal_plan(documents: Sequence[Tokens], block: int, batch_tokens: int, pad:
         return packed([[documents[piece] for piece in blocks[n]] for n in items], pad)
 
     return Plan([batches] if blocks else [], collate, causal_loss)
+
+
+def _filled_up(documents: Sequence[Tokens], batch_tokens: int, pad: int, seed: int) -> Plan:
+    fill = {"input_ids": pad, "labels": IGNORED}
+
+    def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a document is the same in every epoch
+        return padded([dict.fromkeys(fill, documents[n]) for n in items], fill)
+
+    return Plan([by_tokens([len(d) for d in documents], batch_tokens, seed)] if documents else [], collate, causal_loss)
 
 
 def causal_answers(model: Any, batch: Batch) -> Answers:

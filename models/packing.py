@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import random
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch  # noqa: TID253 - this module is itself imported lazily
 
@@ -13,6 +14,8 @@ Tokens = Sequence[int]
 IGNORED = -100
 # Batches are cut from runs of this many: alike enough in length, random enough in content.
 RUN = 50
+# What a piece that is not seen would move a logit by, rounding apart.
+ROUNDING = 1e-4
 
 
 def pieces(documents: Sequence[Tokens], block: int) -> list[list[int]]:
@@ -84,8 +87,8 @@ def _alike(
 def packed(rows: Sequence[Sequence[Tokens]], pad: int) -> dict[str, torch.Tensor]:
     """A batch for a decoder of blocks that hold several pieces each; tensors of shape (blocks, longest block).
 
-    Positions restart with every piece and there is no attention mask: transformers then keeps the pieces from seeing
-    each other, exactly. An all-ones mask would let them.
+    Positions restart with every piece and there is no attention mask: most models of transformers then keep the pieces
+    from seeing each other, exactly (`keeps_apart`). An all-ones mask would let them.
     """
     longest = max(sum(map(len, row)) for row in rows)
     ids, positions, labels = [], [], []
@@ -97,6 +100,22 @@ def packed(rows: Sequence[Sequence[Tokens]], pad: int) -> dict[str, torch.Tensor
         labels.append([t for piece in row for t in (IGNORED, *piece[1:])] + [IGNORED] * empty)
     columns = {"input_ids": ids, "position_ids": positions, "labels": labels}
     return {name: torch.tensor(values) for name, values in columns.items()}
+
+
+def keeps_apart(model: Any) -> bool:
+    """Whether a decoder reads each piece of a packed block as if the others were not there.
+
+    It is tried: another first piece leaves what is said of the second as it was. Some kinds (OPT, XGLM, Falcon, BLOOM)
+    look at no positions when they decide which tokens see each other. Nothing is drawn at random, and the model's mode
+    is kept.
+    """
+    batch = packed([[[1, 2, 3, 4], [5, 6, 7]], [[4, 3, 8, 9], [5, 6, 7]]], pad=0)
+    read = {name: batch[name].to(model.device) for name in ("input_ids", "position_ids")}
+    learns = model.training
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        one, other = model.eval()(**read, use_cache=False).logits[:, 4:].float()
+    model.train(learns)
+    return bool((one - other).abs().max() < ROUNDING)
 
 
 def padded(rows: Sequence[Mapping[str, Tokens]], fill: Mapping[str, int]) -> dict[str, torch.Tensor]:

@@ -33,18 +33,20 @@ def train_on_text(
     """
     from models.methods import set_dropout
 
-    model, tokenizer = pair
     settings, seed = work.run.recipe.pretrain, work.run.recipe.seed
+    model, _ = pair
     set_dropout(model, 0.0)  # no text is read twice, so there is nothing to learn by heart
-    plan = hold(text_plan(work, tokenizer, amounts))
+    plan = hold(text_plan(work, pair, amounts))
     pace = replace(pace, accumulation=settings.accumulation, seed=seed)
     return trained(work, model, plan, pace)
 
 
-def text_plan(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> Plan:
-    """One pass over so many tokens of each corpus, with the recipe's objective."""
+def text_plan(work: Work, pair: Pair, amounts: Mapping[str, int]) -> Plan:
+    """One pass over so many tokens of each corpus, for a model given with its tokenizer."""
     from models import denoising, objectives
+    from models.packing import keeps_apart
 
+    model, tokenizer = pair
     settings, seed = work.run.recipe.pretrain, work.run.recipe.seed
     documents = _documents(work, tokenizer, amounts)
     part = settings.batch_tokens // settings.accumulation
@@ -52,7 +54,11 @@ def text_plan(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> Plan:
         return denoising.denoising_plan(tokenizer, documents, settings.mask, part, seed)
     if settings.objective == "masked":
         return objectives.masked_plan(tokenizer, documents, settings.mask, part, seed, settings.masking)
-    return objectives.causal_plan(documents, settings.block, part, tokenizer.pad_token_id, seed)
+    packs = keeps_apart(model)
+    if documents and not packs:
+        kind = model.config.model_type
+        print(f"packed together, texts would be seen by each other in this {kind}: one stands a row", flush=True)
+    return objectives.causal_plan(documents, settings.block, part, tokenizer.pad_token_id, seed, packs=packs)
 
 
 def _documents(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> Sequence[Any]:

@@ -22,7 +22,7 @@ def holding(work: Work, pair: Pair) -> Callable[[Plan], Plan]:
     """What is added to a plan, so that the base, given with its tokenizer, keeps its weights or its answers."""
     from models.arguments import device
 
-    model, tokenizer = pair
+    model, _ = pair
     settings = work.run.recipe.pretrain
     model.to(device())  # before its weights and its answers are noted, which are compared with those that learn
 
@@ -32,7 +32,7 @@ def holding(work: Work, pair: Pair) -> Callable[[Plan], Plan]:
 
         if settings.ewc and len(plan):
             before = {file: KNOWN_TOKENS for name, file in work.run.recipe.data.corpora.items() if name != "domain"}
-            known = text_plan(work, tokenizer, before)
+            known = text_plan(work, pair, before)
             plan = replace(plan, hooks=[*plan.hooks, WeightAnchor(model, settings.ewc, fisher(model, known))])
         if teacher is not None:
             loss = plan.loss

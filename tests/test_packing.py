@@ -46,6 +46,47 @@ def test_a_packed_decoder_computes_the_loss_of_each_text_alone():
     assert (logits - seen).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize(("kind", "packs"), [("decoder", True), ("opt", False)])
+def test_a_plan_has_the_loss_of_each_text_alone_whether_its_model_keeps_packed_texts_apart_or_not(kind, packs):
+    from models.objectives import causal_loss, causal_plan
+    from models.packing import IGNORED, keeps_apart, packed
+    from tests import toy_models
+
+    model = getattr(toy_models, kind)(vocabulary=100)
+    assert keeps_apart(model) is packs
+    generator = random.Random(3)
+    texts = [[generator.randrange(4, 100) for _ in range(n)] for n in LENGTHS]
+
+    def total(batches):
+        return sum(causal_loss(model, b).item() * int((b["labels"][:, 1:] != IGNORED).sum()) for b in batches)
+
+    alone = total(packed([[text]], pad=0) for text in texts)
+    # What a model reads of texts that it does not keep apart is another loss: the plan must not pack them.
+    for packs_them in (packs, True):
+        plan = causal_plan(texts, 64, 128, 0, 1, packs=packs_them)
+        assert (total(plan) == pytest.approx(alone, rel=1e-5)) is (packs_them is packs)
+        assert all(batch["input_ids"].numel() <= 128 for batch in plan)
+
+
+def test_trying_whether_a_model_keeps_texts_apart_draws_nothing_and_leaves_its_mode():
+    import torch
+
+    from models.packing import keeps_apart
+    from tests.toy_models import opt
+
+    model = opt(vocabulary=100).train()
+    before = torch.get_rng_state()
+    assert not keeps_apart(model)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(module.training for module in model.modules())
+
+
+def test_nothing_to_learn_from_is_a_plan_without_batches():
+    from models.objectives import causal_plan
+
+    assert [len(causal_plan([], 64, 128, 0, 1, packs=packs)) for packs in (True, False)] == [0, 0]
+
+
 def test_batches_by_tokens_hold_every_text_once_within_the_budget():
     from models.packing import by_tokens
 

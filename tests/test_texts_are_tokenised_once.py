@@ -13,7 +13,7 @@ from pipelines.recipe_file import load_recipe
 from pipelines.run import new_run
 from pipelines.settings import ROOT, read_settings
 from pipelines.steps import Work
-from tests.toy_models import TEXTS, decoder_tokenizer
+from tests.toy_models import TEXTS, decoder, decoder_tokenizer, opt
 from tests.versioned_data import write
 
 PIECES = [[5, 6, 7], [8, 9], [10, 11, 12, 13]]
@@ -95,14 +95,30 @@ def test_the_next_try_of_a_training_does_not_tokenise_again(reader, capsys):
     from pipelines.language_training import text_plan
 
     work, tokenizer = reader
+    model = decoder(len(tokenizer))
     amounts = {"corpus/domain.jsonl": 800, "corpus/general.jsonl": 100}
-    first = text_plan(work, tokenizer, amounts)
+    first = text_plan(work, (model, tokenizer), amounts)
     assert "corpus/domain.jsonl: 8" in capsys.readouterr().out
-    again = text_plan(work, unable(tokenizer), amounts)
+    again = text_plan(work, (model, unable(tokenizer)), amounts)
     assert "tokenised by the try before" in capsys.readouterr().out
     assert [batch["input_ids"].tolist() for batch in first] == [batch["input_ids"].tolist() for batch in again]
     with pytest.raises(TypeError, match="not callable"):
-        text_plan(work, unable(tokenizer), {"corpus/domain.jsonl": 900})
+        text_plan(work, (model, unable(tokenizer)), {"corpus/domain.jsonl": 900})
+
+
+def test_a_training_of_a_model_that_sees_what_is_packed_beside_a_text_says_that_it_packs_nothing(reader, capsys):
+    from pipelines.language_training import text_plan
+
+    work, tokenizer = reader
+    amounts = {"corpus/domain.jsonl": 800}
+    alone = text_plan(work, (opt(len(tokenizer)), tokenizer), amounts)
+    assert capsys.readouterr().out.count("in this opt: one stands a row") == 1
+    packed = text_plan(work, (decoder(len(tokenizer)), tokenizer), amounts)
+    assert "one stands a row" not in capsys.readouterr().out
+    assert "attention_mask" in alone[0]
+    assert "attention_mask" not in packed[0]
+    learned = [sum(int((batch["labels"][:, 1:] != -100).sum()) for batch in plan) for plan in (alone, packed)]
+    assert learned[0] == learned[1]
 
 
 def unable(tokenizer):

@@ -84,6 +84,17 @@ def decoder(vocabulary: int) -> Any:
     return LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, max_position_embeddings=128, **sizes)).eval()
 
 
+def opt(vocabulary: int) -> Any:
+    """An OPT of two layers, with dropout: it sees what is packed beside a text."""
+    import torch
+    from transformers import OPTConfig, OPTForCausalLM
+
+    torch.manual_seed(5)
+    sizes = {"hidden_size": 32, "word_embed_proj_dim": 32, "ffn_dim": 64, "num_hidden_layers": 2}
+    config = OPTConfig(vocab_size=vocabulary, max_position_embeddings=128, num_attention_heads=2, **sizes)
+    return OPTForCausalLM(config).eval()
+
+
 def written_by(family: str) -> tuple[Any, Any]:
     """An encoder-decoder without dropout, of the kind of T5 or of BART, and its tokenizer."""
     import torch
