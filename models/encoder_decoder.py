@@ -17,6 +17,7 @@ from models.packing import IGNORED, padded
 from models.precision import autocast
 from models.prompt import Prompt
 from models.schedule import Batch, Passes, Plan
+from models.tokenizer import decoded
 
 Source = tuple[list[int], list[int]]  # what is read, and what is to be written
 
@@ -110,4 +111,4 @@ def write(model: Any, tokenizer: Any, prompts: Sequence[Prompt], room: int, max_
         written = model.generate(
             **inputs, max_new_tokens=max_new_tokens, stopping_criteria=[stop.between_tokens], **greedy
         )
-    return [text.strip() for text in tokenizer.batch_decode(written, skip_special_tokens=True)]
+    return [decoded(tokenizer, row).strip() for row in written]

@@ -16,6 +16,7 @@ from models.output_layer import only_states
 from models.precision import autocast
 from models.predict import rows_at_once
 from models.prompt import Prompt
+from models.tokenizer import decoded
 
 # Takes the size of what is done and of all.
 Progress = Callable[[int, int], None]
@@ -128,7 +129,7 @@ def _continue(model: Any, tokenizer: Any, batch: Sequence[Prompt], max_new_token
             pad_token_id=end,
             stopping_criteria=[stop.between_tokens],
         )
-    return [text.strip() for text in tokenizer.batch_decode(written[:, width:], skip_special_tokens=True)]
+    return [decoded(tokenizer, row).strip() for row in written[:, width:]]
 
 
 def _ends(model: Any, end: int) -> list[int]:

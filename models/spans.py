@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 from models.metrics import WORD
+from models.tokenizer import decoded
 
 # What decoders put where the bytes do not make a character yet.
 UNFINISHED = "\ufffd"
@@ -48,7 +49,7 @@ def of_decoded(tokenizer: Any, tokens: Sequence[int]) -> tuple[str, list[Span]]:
     text, pieces, open_tokens = "", [], []
     for place in range(len(tokens)):
         open_tokens.append(place)
-        known = tokenizer.decode(tokens[: place + 1], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        known = decoded(tokenizer, tokens[: place + 1], clean_up_tokenization_spaces=False)
         if known.endswith(UNFINISHED) and place + 1 < len(tokens):
             continue
         if len(known) > len(text):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 # A log-probability below that of any spelling by letters.
 NEVER = -1e4
+# Kana, Han and full-width marks, beside which no blank is written. Hangul is: Korean has blanks between its words.
+FULL_WIDTH = "\u3000-\u30ff\u3400-\u9fff\uff01-\uff65"
+BLANKS = re.compile(rf"(?<=[{FULL_WIDTH}]) +| +(?=[{FULL_WIDTH}])")
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -22,7 +26,7 @@ def load_tokenizer(folder: Path) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.split_special_tokens = True
-    if type(tokenizer.backend_tokenizer.model).__name__ == "Unigram":
+    if _kind(tokenizer) == "Unigram":
         _never_spell_special(tokenizer)
     return tokenizer
 
@@ -30,6 +34,19 @@ def load_tokenizer(folder: Path) -> Any:
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     """Write a tokenizer's files, its chat template into tokenizer_config.json: a model folder holds no templates."""
     tokenizer.save_pretrained(folder, save_jinja_files=False)
+
+
+def decoded(tokenizer: Any, tokens: Any, **how: Any) -> str:
+    """The text that tokens stand for, without the special ones.
+
+    WordPiece does not know where blanks stood, and puts one between any two words, each Chinese character being one.
+    """
+    text: str = tokenizer.decode(tokens, skip_special_tokens=True, **how)
+    return BLANKS.sub("", text) if _kind(tokenizer) == "WordPiece" else text
+
+
+def _kind(tokenizer: Any) -> str:
+    return type(tokenizer.backend_tokenizer.model).__name__
 
 
 def _never_spell_special(tokenizer: Any) -> None:
