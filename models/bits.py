@@ -23,6 +23,7 @@ from models.backbone import masked_states_and_head, room
 from models.losses import by_row
 from models.masking import chosen
 from models.packing import IGNORED, by_tokens, padded
+from models.verbaliser import frame
 
 SHARE = 0.15
 BATCH_TOKENS = 4096
@@ -84,11 +85,13 @@ def ratio(measured: Sequence[tuple[float, float]]) -> float:
 
 
 def causal_example(tokenizer: Any, text: str, room: int) -> tuple[Example, float]:
-    """The end token begins a text, so that its first token is predicted too."""
+    """A text begins as its tokenizer begins every one, or with the end token: its first token is predicted too."""
+    start = frame(tokenizer)[0] or [tokenizer.eos_token_id]
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    tokens, offsets = encoded["input_ids"][: room - 1], encoded["offset_mapping"][: room - 1]
+    most = room - len(start)
+    tokens, offsets = encoded["input_ids"][:most], encoded["offset_mapping"][:most]
     size = len(text[: offsets[-1][1]].encode()) if offsets else 0
-    return {"input_ids": [tokenizer.eos_token_id, *tokens], "labels": [IGNORED, *tokens]}, size
+    return {"input_ids": [*start, *tokens], "labels": [IGNORED] * len(start) + tokens}, size
 
 
 def _masked_example(tokenizer: Any, text: str, room: int) -> tuple[Example, float]:

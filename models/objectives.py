@@ -18,6 +18,7 @@ from models.output_layer import head_loss, is_plain, only_states
 from models.packing import IGNORED, Tokens, best_fit, by_count, by_tokens, packed, padded, pieces
 from models.prompt import Prompt
 from models.schedule import Batch, Passes, Plan
+from models.verbaliser import frame
 from models.words import word_numbers
 
 # Texts tokenised at once.
@@ -32,14 +33,15 @@ def tokenise(tokenizer: Any, texts: Sequence[str], block: int) -> list[list[int]
     if tokenizer.mask_token_id is None:
         return tokenise_ended(tokenizer, texts, block)
     encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-    frame = ([tokenizer.cls_token_id], [tokenizer.sep_token_id])
-    return [[*frame[0], *piece, *frame[1]] for piece in pieces(encoded, block - 2)]
+    start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
+    return [[start, *piece, end] for piece in pieces(encoded, block - 2)]
 
 
 def tokenise_ended(tokenizer: Any, texts: Sequence[str], block: int) -> list[list[int]]:
-    """Pieces for a decoder, whose tokenizer may be an encoder's, as those of many Chinese ones are."""
+    """Pieces for a decoder: texts begin as its tokenizer begins all. It may be an encoder's, as Chinese ones are."""
+    start = frame(tokenizer)[0]
     encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-    return pieces([[*tokens, tokenizer.eos_token_id] for tokens in encoded], block)
+    return pieces([[*start, *tokens, tokenizer.eos_token_id] for tokens in encoded], block)
 
 
 def tokenise_words(tokenizer: Any, texts: Sequence[str], block: int) -> list[Words]:

@@ -162,8 +162,58 @@ def test_the_texts_of_a_decoder_with_an_encoders_tokenizer_end_as_a_decoders_do(
     tokenizer = toy_models.word_pieces(toy_models.TEXTS)
     tokenizer.eos_token = tokenizer.sep_token
     (found,) = tokenise_ended(tokenizer, toy_models.TEXTS[:1], 64)
-    assert found[0] != tokenizer.cls_token_id
+    assert found.count(tokenizer.sep_token_id) == 1
     assert found[-1] == tokenizer.sep_token_id
+
+
+def test_a_decoder_reads_texts_that_begin_as_its_tokenizer_begins_them_in_pretraining_and_in_bits_per_byte():
+    from models.bits import causal_example
+    from models.objectives import tokenise_ended
+
+    tokenizer = toy_models.word_pieces(toy_models.TEXTS)
+    tokenizer.eos_token = tokenizer.sep_token
+    text = " ".join(toy_models.TEXTS[:5])
+    bare, start, end = (
+        tokenizer(text, add_special_tokens=False)["input_ids"],
+        tokenizer.cls_token_id,
+        tokenizer.sep_token_id,
+    )
+    cut = tokenise_ended(tokenizer, [text], 8)
+    assert len(cut) > 2
+    assert [token for piece in cut for token in piece] == [start, *bare, end]
+    example, size = causal_example(tokenizer, text, 8)
+    assert example == {"input_ids": [start, *bare[:7]], "labels": [-100, *bare[:7]]}
+    assert size == len(tokenizer.decode(bare[:7]))
+
+
+def test_a_prefix_of_several_tokens_stands_before_a_text_and_takes_none_of_its_bits():
+    from tokenizers import processors
+
+    from models.bits import causal_example
+    from models.objectives import tokenise_ended
+
+    tokenizer = toy_models.decoder_tokenizer()
+    end, text = tokenizer.eos_token_id, toy_models.TEXTS[0]
+    bare = tokenizer(text)["input_ids"]
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|end|> <|end|> $A", special_tokens=[("<|end|>", end)]
+    )
+    assert tokenise_ended(tokenizer, [text], 64) == [[end, end, *bare, end]]
+    example, size = causal_example(tokenizer, text, 64)
+    assert example == {"input_ids": [end, end, *bare], "labels": [-100, -100, *bare]}
+    assert size == len(text)
+
+
+def test_texts_of_a_tokenizer_that_begins_them_with_nothing_are_learned_as_they_stand_and_measured_after_an_end():
+    from models.bits import causal_example
+    from models.objectives import tokenise_ended
+
+    for tokenizer in (toy_models.decoder_tokenizer(), toy_models.marked_pieces("bytes")):
+        tokenizer.eos_token = tokenizer.eos_token or tokenizer.pad_token
+        bare, end = tokenizer(toy_models.TEXTS[0])["input_ids"], tokenizer.eos_token_id
+        assert tokenise_ended(tokenizer, toy_models.TEXTS[:1], 64) == [[*bare, end]]
+        example, _ = causal_example(tokenizer, toy_models.TEXTS[0], 64)
+        assert example == {"input_ids": [end, *bare], "labels": [-100, *bare]}
 
 
 def test_bits_of_a_masked_model_do_not_depend_on_the_other_texts(tmp_path: Path):
