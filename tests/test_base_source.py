@@ -123,7 +123,7 @@ def test_a_folder_without_weights_is_refused(settings, tmp_path):
 
 
 HUB_SAYS = {
-    "GatedRepoError": "403 Client Error. (Request ID: 7)\n\nCannot access gated repo.\nVisit x to ask for access.",
+    "GatedRepoError": "403 Client Error. (ID: 7)\n\nCannot access hub/model.safetensors.\nVisit x for access.",
     "HfHubHTTPError": "429 Too Many Requests: you have reached your rate limit.\nRetry after 5 seconds",
     "LocalEntryNotFoundError": "Got: ConnectError: [Errno -2] Name or service not known\nCheck your connection.",
 }
