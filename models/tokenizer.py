@@ -50,10 +50,13 @@ def _kind(tokenizer: Any) -> str:
 
 
 def _never_spell_special(tokenizer: Any) -> None:
-    """Have no text end in special tokens: Unigram holds them as its likeliest pieces, beside their own list."""
+    """Have no text end in special tokens: Unigram holds them as its likeliest pieces, beside their own list.
+
+    The piece for what no piece spells is left: it ends nothing, and Pegasus finds its own by the score.
+    """
     from tokenizers import Tokenizer
 
-    special = set(tokenizer.all_special_tokens)
+    special = set(tokenizer.all_special_tokens) - {tokenizer.unk_token}
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     state["model"]["vocab"] = [[piece, NEVER if piece in special else p] for piece, p in state["model"]["vocab"]]
     tokenizer._tokenizer = Tokenizer.from_str(json.dumps(state))  # noqa: SLF001 - it cannot be set otherwise
