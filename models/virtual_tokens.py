@@ -89,12 +89,28 @@ def put(model: Any, kind: str, tokens: int) -> VirtualTokens:
         raise ValueError(f"the model has {len(backbone.virtual)} virtual tokens already")
     if config.is_encoder_decoder:
         raise ValueError(f"{kind} does not know where the virtual tokens of a {config.model_type} stand")
+    if not _is_asked(model):
+        names = type(model).__name__, type(backbone).__name__
+        raise ValueError("{} never calls its {}, before which a {} stands; lora goes with it".format(*names, kind))
     words = backbone.get_input_embeddings().weight
     drawn = torch.randint(len(words), (tokens,)).to(words.device)
     states = words[drawn] if kind == "prompt" else _kept(backbone, drawn)
     put_back(model, {"kind": kind, "shape": list(states.shape)})
     backbone.virtual.states.data = states.detach().clone()
     return backbone.virtual  # type: ignore[no-any-return]
+
+
+def _is_asked(model: Any) -> bool:
+    """Whether a model that writes calls its backbone, before which virtual tokens stand: it is tried. All others do."""
+    backbone, training, asked = model.base_model, model.training, list[bool]()
+    if model is backbone or not model.can_generate():
+        return True
+    seen = backbone.register_forward_pre_hook(lambda *_: asked.append(True))
+    with torch.no_grad():
+        model.eval()(input_ids=torch.ones(1, 1, dtype=torch.long, device=model.device))
+    model.train(training)
+    seen.remove()
+    return bool(asked)
 
 
 def _kept(backbone: Any, tokens: torch.Tensor) -> torch.Tensor:

@@ -176,6 +176,32 @@ def test_models_that_cannot_have_them_are_refused():
         put(tuned("prompt", writer()[0]), "prefix", TOKENS)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_writer_that_asks_past_its_backbone_is_refused_before_it_learns_and_its_classifier_is_not(kind, tmp_path):
+    import torch
+
+    from models import backbone
+    from pipelines.chosen_method import chosen_method
+    from pipelines.errors import Refused
+    from pipelines.recipe_file import load_recipe
+    from pipelines.settings import ROOT
+
+    tokenizer = toy_models.decoder_tokenizer()
+    model = toy_models.opt(len(tokenizer)).train()
+    recipe = load_recipe(ROOT / "pipelines" / "recipes" / "docs_writer.toml")
+    recipe = recipe.model_copy(update={"finetune": recipe.finetune.model_copy(update={"method": kind})})
+    with pytest.raises(Refused, match=rf"OPTForCausalLM never calls its OPTModel, before which a {kind} stands; lora"):
+        chosen_method(recipe, model, [])
+    assert model.training
+    assert not hasattr(model.base_model, "virtual")
+    assert any(p.requires_grad for p in METHODS["lora"](copy.deepcopy(model), TOKENS, 0).parameters())
+    backbone.save(model, tokenizer, tmp_path)
+    classifier, _ = backbone.new_classifier(tmp_path, ["a", "b"], 1, 64, 1)
+    ids = tokens(1, 9)
+    tuned(kind, classifier)(input_ids=ids, attention_mask=torch.ones_like(ids)).logits.sum().backward()
+    assert classifier.base_model.virtual.states.grad.any()
+
+
 def test_a_model_with_them_becomes_an_onnx_file_that_answers_alike(tmp_path: Path):
     from models import backbone, onnx
     from models.exported import load_exported
