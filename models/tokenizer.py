@@ -15,7 +15,7 @@ BLANKS = re.compile(rf"(?<=[{FULL_WIDTH}]) +| +(?=[{FULL_WIDTH}])")
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The fast tokenizer of a model folder; no code of the folder is run.
+    """The fast tokenizer of a model folder; no code of the folder is run. Raises ValueError where there is none.
 
     One without a token to fill up with, as GPT-2's, fills up with the end of a text: it is neither read nor learned.
     What spells a special token in a text, as `</s>` of HTML does, is letters: it neither ends nor parts texts.
@@ -23,6 +23,11 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if not tokenizer.is_fast:
+        cure = "take a model whose tokenizer is a fast one, as those of T5, mT5, BART and mBART are"
+        raise ValueError(
+            f"{folder}: transformers has no fast tokenizer in place of its {type(tokenizer).__name__}; {cure}"
+        )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.split_special_tokens = True
