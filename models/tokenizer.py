@@ -20,9 +20,7 @@ def load_tokenizer(folder: Path) -> Any:
     One without a token to fill up with, as GPT-2's, fills up with the end of a text: it is neither read nor learned.
     What spells a special token in a text, as `</s>` of HTML does, is letters: it neither ends nor parts texts.
     """
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    tokenizer = _class(folder).from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if not tokenizer.is_fast:
         cure = "take a model whose tokenizer is a fast one, as those of T5, mT5, BART and mBART are"
         raise ValueError(
@@ -34,6 +32,19 @@ def load_tokenizer(folder: Path) -> Any:
     if _kind(tokenizer) == "Unigram":
         _never_spell_special(tokenizer)
     return tokenizer
+
+
+def _class(folder: Path) -> Any:
+    """The class that tokenizer_config.json names, if it has no steps of its own; else what transformers finds.
+
+    By itself transformers gives a Qwen2 that of its kind, which leaves out the steps that tokenizer.json has beside.
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    config = folder / "tokenizer_config.json"
+    named = json.loads(config.read_text()).get("tokenizer_class") if config.is_file() else None
+    is_plain = named == PreTrainedTokenizerFast.__name__ and (folder / "tokenizer.json").is_file()
+    return PreTrainedTokenizerFast if is_plain else AutoTokenizer
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:

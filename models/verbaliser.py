@@ -64,8 +64,9 @@ def asking(tokenizer: Any, template: str, texts: Sequence[str], masks: int, max_
     if taken + LEAST_TEXT * len(texts) > max_length:
         raise ValueError(f"the template takes {taken} of {max_length} tokens, and leaves too few for the text")
     if spaced:
-        prepend = normalizers.Prepend(" ")
-        backend.normalizer = normalizers.Sequence([*([backend.normalizer] if backend.normalizer else []), prepend])
+        # Before all else: what is done to blanks, as SentencePiece writes them as a letter, is done to this one too.
+        own = [backend.normalizer] if backend.normalizer else []
+        backend.normalizer = normalizers.Sequence([normalizers.Prepend(" "), *own])
     pieces = [f"{name}:{int(name == MASK)}" for name, _ in parts]
     single, pair = (["$A:0"], pieces) if len(texts) == 2 else (pieces, [*pieces, "$B:0"])
     special = [{"id": n, "ids": ids, "tokens": tokenizer.convert_ids_to_tokens(ids)} for n, ids in parts if ids]
@@ -88,8 +89,9 @@ def _parts(tokenizer: Any, template: str, texts: Sequence[str], masks: int) -> t
     Byte-level tokenizers write a word and the space before it as one token; a prompt is to read like any other text.
     """
     found = fields(template)
-    follows = [n for n, (_, name) in enumerate(found) if name in texts and n]
-    spaced = _keeps_spaces(tokenizer) and bool(follows) and all(found[n][0].endswith(" ") for n in follows)
+    # A text that the template begins with may be given a space, for one that follows something else.
+    before = [literal for n, (literal, name) in enumerate(found) if name in texts and (n or literal)]
+    spaced = _keeps_spaces(tokenizer) and bool(before) and all(literal.endswith(" ") for literal in before)
     begin, end = frame(tokenizer)
     parts: list[tuple[str, Tokens]] = [("begin", begin)]
     for number, (literal, name) in enumerate(found):
