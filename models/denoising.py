@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from models.encoder_decoder import Source, batch_of, frame, writing_loss
+from models.encoder_decoder import Source, batch_of, writing_loss
 from models.packing import Tokens, by_tokens
 from models.schedule import Batch, Plan
+from models.verbaliser import frame
 
 # Tokens of a span, on average (Raffel et al. 2020, section 3.3.4).
 SPAN = 3

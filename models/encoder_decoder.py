@@ -18,14 +18,9 @@ from models.precision import autocast
 from models.prompt import Prompt
 from models.schedule import Batch, Passes, Plan
 from models.tokenizer import decoded
+from models.verbaliser import frame
 
 Source = tuple[list[int], list[int]]  # what is read, and what is to be written
-
-
-def frame(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """What stands before and after every text: nothing and the end (T5), start and end (BART), a language (mBART)."""
-    whole: list[int] = tokenizer("")["input_ids"]
-    return whole[:-1], whole[-1:]
 
 
 def encode_pair(tokenizer: Any, prompt: Prompt | str, answer: str, room: int) -> Source:
@@ -105,7 +100,9 @@ def write(model: Any, tokenizer: Any, prompts: Sequence[Prompt], room: int, max_
     sources = [{"input_ids": encode_source(tokenizer, prompt, room)} for prompt in prompts]
     batch = padded(sources, {"input_ids": tokenizer.pad_token_id})
     plain = {"min_length": 0, "no_repeat_ngram_size": 0, "repetition_penalty": 1.0}
-    greedy = {"do_sample": False, "num_beams": 1, **plain}
+    # What the decoder began with in training: of the older mBART the language, of which its files say nothing.
+    begin = int(_before(model, torch.tensor([tokenizer("a")["input_ids"]]))[0, 0])
+    greedy = {"do_sample": False, "num_beams": 1, "decoder_start_token_id": begin, **plain}
     inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
     with torch.inference_mode(), autocast(model.device):
         written = model.generate(

@@ -17,6 +17,7 @@ from models.precision import autocast
 from models.predict import rows_at_once
 from models.prompt import Prompt
 from models.tokenizer import decoded
+from models.verbaliser import frame
 
 # Takes the size of what is done and of all.
 Progress = Callable[[int, int], None]
@@ -85,7 +86,7 @@ def completion_bits(
 def bytes_read(model: Any, tokenizer: Any, completions: Sequence[str]) -> list[int]:
     """UTF-8 bytes that `completion_bits` counts of each completion: all, unless the model has no room for them."""
     if model.config.is_encoder_decoder:
-        most = reads(model, tokenizer) - sum(map(len, encoder_decoder.frame(tokenizer)))
+        most = reads(model, tokenizer) - sum(map(len, frame(tokenizer)))
         return [len(within(tokenizer, text, most).encode()) for text in completions]
     return [len(within(tokenizer, f" {text}", room(model) - 1).encode()) - 1 for text in completions]
 

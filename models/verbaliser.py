@@ -108,7 +108,7 @@ def _parts(tokenizer: Any, template: str, texts: Sequence[str], masks: int) -> t
 
 
 def frame(tokenizer: Any) -> tuple[Tokens, Tokens]:
-    """What stands before and after a text."""
+    """What stands before and after a text: a start and the end (BERT, BART), the end alone (T5), a language (mBART)."""
     framed, bare = tokenizer("a")["input_ids"], _tokens(tokenizer, "a")
     start = next(n for n in range(len(framed)) if framed[n : n + len(bare)] == bare)
     return framed[:start], framed[start + len(bare) :]
