@@ -121,7 +121,7 @@ def room(model: Any) -> int:
     # T5 and BLOOM count how far tokens are apart, and have no last place.
     config = model.config.get_text_config()
     if hasattr(config, "relative_attention_num_buckets") or not hasattr(config, "max_position_embeddings"):
-        return RELATIVE
+        return int(getattr(config, "max_seq_len", RELATIVE))  # MPT, which counts so up to there
     return int(config.max_position_embeddings) - length(model.config)
 
 

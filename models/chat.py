@@ -52,10 +52,16 @@ def answer_tokens(tokenizer: Any, answer: str) -> list[int]:
 
 
 def _tokens(tokenizer: Any, said: Sequence[Said]) -> list[int]:
-    found = _talking(tokenizer).apply_chat_template(
-        _messages(said), sanitize_control_tokens=True, return_dict=False, **_how(tokenizer)
-    )
-    return list(found)
+    from jinja2 import TemplateError
+
+    talking = _talking(tokenizer)
+    try:
+        how = _how(tokenizer)
+        return list(
+            talking.apply_chat_template(_messages(said), sanitize_control_tokens=True, return_dict=False, **how)
+        )
+    except TemplateError as error:
+        raise ValueError(f"the model's chat template refuses what is said in a dialog: {error}") from None
 
 
 def _how(tokenizer: Any) -> dict[str, Any]:

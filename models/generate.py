@@ -123,6 +123,7 @@ def _continue(model: Any, tokenizer: Any, batch: Sequence[Prompt], max_new_token
             attention_mask=attended,
             do_sample=False,
             num_beams=1,
+            min_length=0,
             repetition_penalty=1.0,
             no_repeat_ngram_size=0,
             max_new_tokens=max_new_tokens,

@@ -177,11 +177,10 @@ def set_dropout(model: Any, share: float) -> None:
             module.p = share
             continue
         # Numbers, as BART and BLOOM hold; ALBERT holds layers by these names.
-        for name in ("attention_dropout", "hidden_dropout", "dropout"):
-            if isinstance(getattr(module, name, None), int | float):
+        for name in ("attention_dropout", "hidden_dropout", "dropout", "activation_dropout"):
+            own = getattr(module, name, None)
+            if isinstance(own, int | float) and (own or name != "activation_dropout"):
                 setattr(module, name, share)
-        if getattr(module, "activation_dropout", 0.0):
-            module.activation_dropout = share
 
 
 def merged(model: Any) -> Any:

@@ -42,7 +42,7 @@ def _class(folder: Path) -> Any:
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     config = folder / "tokenizer_config.json"
-    named = json.loads(config.read_text()).get("tokenizer_class") if config.is_file() else None
+    named = json.loads(config.read_text(encoding="utf-8")).get("tokenizer_class") if config.is_file() else None
     is_plain = named == PreTrainedTokenizerFast.__name__ and (folder / "tokenizer.json").is_file()
     return PreTrainedTokenizerFast if is_plain else AutoTokenizer
 

@@ -63,7 +63,7 @@ def _variants(part: Path, model: Original, chosen: str) -> list[dict[str, Any]]:
     whole, found = part / FOLDERS["onnx"], []
     print("writing the ONNX files", flush=True)
     # What lies beside the weights is read beside the graphs: a threshold, a pool of answers, what is known of users.
-    shutil.copytree(here(chosen) / "model", whole, ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copytree(here(chosen) / "model", whole, ignore=shutil.ignore_patterns("*.safetensors", "*.jinja"))
     try:
         onnx.export(torch_model, tokenizer, whole)
     except ValueError as error:

@@ -156,6 +156,13 @@ def test_a_template_that_cannot_lay_out_a_dialog_is_refused_with_the_base(tokeni
         chat.require_usable(tokenizer)
 
 
+def test_a_template_that_refuses_what_is_said_says_so(tokenizer):
+    only = "{% if 'region' in messages[-1].content %}{{ raise_exception('no regions') }}{% endif %}"
+    tokenizer.chat_template = only + BY_ROLE
+    with pytest.raises(ValueError, match="the model's chat template refuses what is said in a dialog: no regions"):
+        encode_prompt(tokenizer, asked(ROW), 500)
+
+
 @pytest.mark.parametrize("template", [BY_ROLE, STRICT, None])
 def test_a_template_that_can_is_taken(tokenizer, template):
     tokenizer.chat_template = template

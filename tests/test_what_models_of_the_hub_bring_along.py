@@ -27,6 +27,8 @@ CONFIGS = {
     "DebertaV2Model": "DebertaV2",
     "AlbertModel": "Albert",
     "BloomForCausalLM": "Bloom",
+    "MptForCausalLM": "Mpt",
+    "FunnelModel": "Funnel",
     "Gemma3ForConditionalGeneration": "Gemma3",
     "BartForConditionalGeneration": "Bart",
 }
@@ -62,6 +64,11 @@ def test_an_encoder_with_fast_attention_keeps_it_within_a_classifier(tmp_path):
         ("AlbertModel", SIZES | {"embedding_size": 16, "attention_probs_dropout_prob": 0.3}),
         ("BloomForCausalLM", BLOOM | {"attention_dropout": 0.3, "hidden_dropout": 0.3}),
         (
+            "FunnelModel",
+            {"vocab_size": 200, "block_sizes": [1, 1], "d_model": 32, "n_head": 2, "d_head": 16, "d_inner": 64}
+            | {"hidden_dropout": 0.3, "attention_dropout": 0.3, "activation_dropout": 0.3},
+        ),
+        (
             "BartForConditionalGeneration",
             {"vocab_size": 200, "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2}
             | {"decoder_attention_heads": 2, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64}
@@ -86,6 +93,7 @@ def test_a_model_without_a_last_place_has_room_and_one_in_parts_says_its_own():
     from models.backbone import RELATIVE, room
 
     assert room(model("BloomForCausalLM", **BLOOM)) == RELATIVE
+    assert room(model("MptForCausalLM", vocab_size=200, d_model=32, n_layers=1, n_heads=2, max_seq_len=70)) == 70
     text = SIZES | {"num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 77}
     vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1}
     parts = {
