@@ -23,7 +23,7 @@ check: setup ## style, types and import directions
 	@$(bin)/mypy
 	@$(bin)/lint-imports
 
-evaluate-tasks: setup ## every task on the real sets of ../shared/data, an hour or so on two cores; goes on where it was stopped
+evaluate-tasks: setup ## every task on the real sets of ../shared/data, 40 minutes on two cores with bf16; goes on where it was stopped
 	@$(bin)/python tests/benchmarks/tasks.py
 
 forgetting: setup ## what continued pretraining gains and forgets, by what holds it back; goes on where it was stopped
