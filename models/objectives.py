@@ -125,15 +125,8 @@ def masked_answers(model: Any, batch: Batch) -> Answers:
     return head(states[wanted]).float(), labels[wanted]
 
 
-def causal_plan(  # noqa: PLR0913
-    documents: Sequence[Tokens], block: int, batch_tokens: int, pad: int, seed: int, *, packs: bool = True
-) -> Plan:
-    """One pass over ended documents, packed into blocks, as many blocks a batch as `batch_tokens` holds.
-
-    `packs` is false for a model that does not keep them apart there (`models.packing.keeps_apart`): one stands a row.
-    """
-    if not packs:
-        return _filled_up(documents, batch_tokens, pad, seed)
+def causal_plan(documents: Sequence[Tokens], block: int, batch_tokens: int, pad: int, seed: int) -> Plan:
+    """One pass over ended documents, packed into blocks, as many blocks a batch as `batch_tokens` holds."""
     blocks = best_fit([len(d) for d in documents], block)
     batches = by_count([block] * len(blocks), max(1, batch_tokens // block), seed)
 
@@ -143,7 +136,8 @@ def causal_plan(  # noqa: PLR0913
     return Plan([batches] if blocks else [], collate, causal_loss)
 
 
-def _filled_up(documents: Sequence[Tokens], batch_tokens: int, pad: int, seed: int) -> Plan:
+def causal_plan_unpacked(documents: Sequence[Tokens], batch_tokens: int, pad: int, seed: int) -> Plan:
+    """The same, one text a row, for a model that keeps them not apart in a block (`models.packing.keeps_apart`)."""
     fill = {"input_ids": pad, "labels": IGNORED}
 
     def collate(items: Sequence[int], epoch: int) -> Batch:  # noqa: ARG001 - a document is the same in every epoch

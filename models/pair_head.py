@@ -104,8 +104,10 @@ def separated(tokens: torch.Tensor, mask: torch.Tensor, config: Any) -> tuple[to
 def own_attention(config: Any) -> Iterator[None]:
     """Within the block a config keeps the attention that it asks for: ours is over encoders that have no fast one."""
     asked = config._attn_implementation  # noqa: SLF001 - it cannot be asked otherwise
-    yield
-    config._attn_implementation = asked  # noqa: SLF001
+    try:
+        yield
+    finally:
+        config._attn_implementation = asked  # noqa: SLF001
 
 
 def without_pooler(encoder: Any) -> Any:

@@ -54,11 +54,12 @@ def text_plan(work: Work, pair: Pair, amounts: Mapping[str, int]) -> Plan:
         return denoising.denoising_plan(tokenizer, documents, settings.mask, part, seed)
     if settings.objective == "masked":
         return objectives.masked_plan(tokenizer, documents, settings.mask, part, seed, settings.masking)
-    packs = keeps_apart(model)
-    if documents and not packs:
+    if keeps_apart(model):
+        return objectives.causal_plan(documents, settings.block, part, tokenizer.pad_token_id, seed)
+    if documents:
         kind = model.config.model_type
         print(f"packed together, texts would be seen by each other in this {kind}: one stands a row", flush=True)
-    return objectives.causal_plan(documents, settings.block, part, tokenizer.pad_token_id, seed, packs=packs)
+    return objectives.causal_plan_unpacked(documents, part, tokenizer.pad_token_id, seed)
 
 
 def _documents(work: Work, tokenizer: Any, amounts: Mapping[str, int]) -> Sequence[Any]:

@@ -12,6 +12,7 @@ from models.scratch import scratch
 from models.tasks import TASKS
 from models.tasks.dialog import asked
 from tests import toy_models
+from tests.training_work import work_of, write_splits
 
 # The end of a turn is the token that ends a text.
 BY_ROLE = (
@@ -197,3 +198,23 @@ def test_a_text_ends_with_any_end_that_the_model_has_learned(made, tokenizer):
     first = tokenizer(whole, add_special_tokens=False)["input_ids"][0]
     model.generation_config.eos_token_id = [tokenizer.eos_token_id, first]
     assert len(generate(model, tokenizer, [prompt], max_new_tokens=6)[0]) < len(whole)
+
+
+def test_a_dialog_that_the_template_refuses_ends_its_training_with_where_and_why(tmp_path):
+    from pipelines.answers.text import training
+    from pipelines.errors import Refused
+    from pipelines.recipe_file import load_recipe
+    from pipelines.settings import ROOT
+
+    model, tokenizer = scratch("micro-decoder", toy_models.TEXTS * 3, 7)
+    only = "{% if 'region' in messages[-1].content %}{{ raise_exception('no regions') }}{% endif %}"
+    tokenizer.chat_template = only + BY_ROLE
+    backbone.save(model, tokenizer, tmp_path / "base" / "model")
+    answered = {"id": "d1", "messages": [*ROW["messages"], {"role": "assistant", "content": "of the account"}]}
+    write_splits(tmp_path / "tasks" / "dialogs", train=[answered], validation=[answered])
+    recipe = load_recipe(ROOT / "pipelines" / "recipes" / "service_desk.toml", {})
+    work = work_of(recipe, tmp_path / "work", {"dataset": tmp_path, "model": tmp_path / "base"})
+    with pytest.raises(
+        Refused, match="tasks/dialogs: the model's chat template refuses what is said in a dialog: no reg"
+    ):
+        training(work)

@@ -48,7 +48,7 @@ def test_a_packed_decoder_computes_the_loss_of_each_text_alone():
 
 @pytest.mark.parametrize(("kind", "packs"), [("decoder", True), ("opt", False)])
 def test_a_plan_has_the_loss_of_each_text_alone_whether_its_model_keeps_packed_texts_apart_or_not(kind, packs):
-    from models.objectives import causal_loss, causal_plan
+    from models.objectives import causal_loss, causal_plan, causal_plan_unpacked
     from models.packing import IGNORED, keeps_apart, packed
     from tests import toy_models
 
@@ -62,10 +62,10 @@ def test_a_plan_has_the_loss_of_each_text_alone_whether_its_model_keeps_packed_t
 
     alone = total(packed([[text]], pad=0) for text in texts)
     # What a model reads of texts that it does not keep apart is another loss: the plan must not pack them.
-    for packs_them in (packs, True):
-        plan = causal_plan(texts, 64, 128, 0, 1, packs=packs_them)
-        assert (total(plan) == pytest.approx(alone, rel=1e-5)) is (packs_them is packs)
-        assert all(batch["input_ids"].numel() <= 128 for batch in plan)
+    packed_up, unpacked = causal_plan(texts, 64, 128, 0, 1), causal_plan_unpacked(texts, 128, 0, 1)
+    assert total(unpacked) == pytest.approx(alone, rel=1e-5)
+    assert (total(packed_up) == pytest.approx(alone, rel=1e-5)) is packs
+    assert all(batch["input_ids"].numel() <= 128 for plan in (packed_up, unpacked) for batch in plan)
 
 
 def test_trying_whether_a_model_keeps_texts_apart_draws_nothing_and_leaves_its_mode():
@@ -82,9 +82,9 @@ def test_trying_whether_a_model_keeps_texts_apart_draws_nothing_and_leaves_its_m
 
 
 def test_nothing_to_learn_from_is_a_plan_without_batches():
-    from models.objectives import causal_plan
+    from models.objectives import causal_plan, causal_plan_unpacked
 
-    assert [len(causal_plan([], 64, 128, 0, 1, packs=packs)) for packs in (True, False)] == [0, 0]
+    assert len(causal_plan([], 64, 128, 0, 1)) == len(causal_plan_unpacked([], 128, 0, 1)) == 0
 
 
 def test_batches_by_tokens_hold_every_text_once_within_the_budget():

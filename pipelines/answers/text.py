@@ -11,6 +11,7 @@ from models.tasks import TASKS
 from models.tasks.task import Prediction, Row, Task
 from pipelines.augmentation import augmented
 from pipelines.base_source import find_named
+from pipelines.errors import Refused
 from pipelines.examples import Load, Rows, Training, by_chance, passes, training_rows, validated_by, validation
 from pipelines.loop_progress import progress
 from pipelines.steps import Work
@@ -32,7 +33,10 @@ def training(work: Work) -> Training:
     room = work.run.recipe.finetune.max_length
     pairs = [(task.asked(row), row[task.target]) for row in rows]
     of_pairs = encoder_decoder.pair_plan if model.config.is_encoder_decoder else objectives.completion_plan
-    plan = of_pairs(tokenizer, pairs, room, passes(work))
+    try:
+        plan = of_pairs(tokenizer, pairs, room, passes(work))
+    except ValueError as error:  # a chat template may refuse what is said
+        raise Refused(f"{work.run.recipe.data.examples}: {error}") from None
     model.generation_config.max_new_tokens = most = work.run.recipe.finetune.max_new_tokens
     _tell_of_long(tokenizer, [row[task.target] for row in rows], most)
     print(f"{len(rows):,} prompts to complete; {len(held):,} to validate", flush=True)
